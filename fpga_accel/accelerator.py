@@ -1,0 +1,393 @@
+"""The Accelerator: the public calls. It validates arguments and hands each call to the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from fpga_accel import config
+from fpga_accel.errors import BatchError
+from fpga_accel.execution import Executor, OpensBackend
+from fpga_accel.operations import registry
+from fpga_accel.operations.contract import BufferSink, BytesSink, Items, Operation
+from fpga_accel.receipts import Receipt, Trace
+from fpga_accel.routing import Plan
+
+
+class Accelerator:
+    """Runs compression and encryption on a device or on the CPU, and says which.
+
+    Parameters
+    ----------
+    device
+        ``"auto"``, ``"cpu"``, a class (``"opencl"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"``, ``"rtl"``), an
+        index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``.
+    fallback
+        What happens when the device that was chosen or asked for cannot do the work: ``"allow"`` runs on the CPU,
+        ``"warn"`` also warns, ``"never"`` raises `FallbackDisabledError`.
+    verify
+        ``"always"`` compares everything a device wrote with the CPU path, ``"sampled"`` some of it in at most 2 %
+        of the time, ``"never"`` nothing.
+    timeout
+        Seconds a launch may take; by default 120 s and more for large work.
+    threads
+        Threads of the CPU path; by default one a core.
+
+    Raises
+    ------
+    DeviceNotFoundError
+        The device is unknown or ambiguous, or its class is absent under ``fallback="never"``.
+
+    Examples
+    --------
+    >>> with Accelerator("cpu") as acc:
+    ...     frame = acc.compress(b"abc" * 1000)
+    ...     acc.decompress(frame) == b"abc" * 1000, acc.last_receipt.backend
+    (True, 'cpu')
+    """
+
+    def __init__(
+        self,
+        device: str | int | OpensBackend | None = None,
+        *,
+        fallback: str | None = None,
+        verify: str | None = None,
+        timeout: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        wanted_threads = config.positive_number("threads", threads)
+        self._executor = Executor(
+            _device_setting(device),
+            fallback=config.one_of("fallback", fallback, config.FALLBACKS),
+            verify=config.one_of("verify", verify, config.VERIFIES),
+            timeout=config.positive_number("timeout", timeout),
+            threads=int(wanted_threads) if wanted_threads else None,
+        )
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the CPU threads. Devices stay open for other Accelerators of the process."""
+        self._executor.close()
+
+    def __repr__(self) -> str:
+        return f"Accelerator({self._executor.describe()})"
+
+    # -- compression ----------------------------------------------------------------------------------------------
+
+    def compress(
+        self,
+        data: Any,
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        **options: Any,
+    ) -> bytes:
+        """Compress one buffer into a standard frame.
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer, counted in bytes.
+        format
+            A format of ``registry.algorithms("compress")``.
+        level, block_size, options
+            What the format offers; for lz4 see `fpga_accel.operations.lz4.CompressOptions`.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        ValueError
+            Unknown format, or an illegal level or block size; the message lists the legal ones.
+        TypeError, BufferError
+            `data` is a `str`, no buffer, or not contiguous.
+        """
+        operation = registry.find("compress", format)
+        settings = operation.settings(level=level, block_size=block_size, **options)
+        return self._one(operation, data, settings)
+
+    def compress_into(
+        self,
+        data: Any,
+        out: Any,
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        **options: Any,
+    ) -> int:
+        """Compress into a writable buffer and return the bytes written.
+
+        Raises
+        ------
+        BufferTooSmallError
+            ``.needed`` bytes would do; `compress_bound` always does.
+        """
+        operation = registry.find("compress", format)
+        settings = operation.settings(level=level, block_size=block_size, **options)
+        return self._into(operation, data, out, settings)
+
+    def compress_many(
+        self,
+        items: Sequence[Any],
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> list[Any]:
+        """Compress each buffer into a frame of its own, in one launch."""
+        operation = registry.find("compress", format)
+        settings = operation.settings(level=level, block_size=block_size, **options)
+        return self._many(operation, items, settings, return_exceptions)
+
+    def compress_bound(self, nbytes: int, format: str = "lz4") -> int:
+        """Return a size that every result of `compress` for `nbytes` bytes fits into."""
+        registry.find("compress", format)
+        if nbytes < 0:
+            raise ValueError(f"nbytes is {nbytes}; it must not be negative")
+        return registry.COMPRESS_BOUNDS[format](nbytes)
+
+    def decompress(self, data: Any, format: str | None = None, *, max_output: int | None = None) -> bytes:
+        """Decompress all joined frames of one buffer.
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer.
+        format
+            None tells it by the magic number.
+        max_output
+            Most bytes to produce.
+
+        Raises
+        ------
+        FormatError, TruncatedError, IntegrityError
+            Malformed input, input that ends early, a wrong checksum.
+        OutputLimitError
+            The content is larger than `max_output`.
+        """
+        operation = registry.find("decompress", format or _format_of(data))
+        return self._one(operation, data, operation.settings(max_output=max_output))
+
+    def decompress_into(self, data: Any, out: Any, format: str | None = None, *, max_output: int | None = None) -> int:
+        """Decompress into a writable buffer and return the bytes written."""
+        operation = registry.find("decompress", format or _format_of(data))
+        return self._into(operation, data, out, operation.settings(max_output=max_output))
+
+    def decompress_many(
+        self,
+        items: Sequence[Any],
+        format: str | None = None,
+        *,
+        max_output: int | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Decompress each buffer; `max_output` counts for each. One format for all: None takes the first's."""
+        if format is None:
+            format = _format_of(items[0]) if len(items) else "lz4"
+        operation = registry.find("decompress", format)
+        return self._many(operation, items, operation.settings(max_output=max_output), return_exceptions)
+
+    # -- encryption -----------------------------------------------------------------------------------------------
+
+    def encrypt(self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"") -> bytes:
+        """Encrypt one buffer.
+
+        Parameters
+        ----------
+        data, key
+            Buffers; the key's size picks AES-128, 192 or 256.
+        cipher
+            ``"aes-gcm"`` or ``"aes-ctr"``.
+        nonce
+            GCM: 8 to 128 bytes; CTR: the 16-byte initial counter block. It is used and is not in the result.
+            None makes a random one, in front of the result.
+        aad
+            Associated data of GCM.
+
+        Returns
+        -------
+        bytes
+            [nonce ‖] ciphertext [‖ 16-byte tag].
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> sealed = acc.encrypt(b"text", bytes(32), aad=b"header")
+        >>> acc.decrypt(sealed, bytes(32), aad=b"header")
+        b'text'
+        """
+        operation = registry.find("encrypt", cipher)
+        return self._one(operation, data, _cipher_options(operation, key, nonce, aad))
+
+    def decrypt(self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"") -> bytes:
+        """Decrypt what `encrypt` made; nothing is released before the tag is checked.
+
+        Raises
+        ------
+        InvalidTag
+            Wrong key, nonce, associated data or ciphertext.
+        """
+        operation = registry.find("decrypt", cipher)
+        return self._one(operation, data, _cipher_options(operation, key, nonce, aad))
+
+    def encrypt_into(
+        self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
+    ) -> int:
+        """Encrypt into a writable buffer and return the bytes written."""
+        operation = registry.find("encrypt", cipher)
+        return self._into(operation, data, out, _cipher_options(operation, key, nonce, aad))
+
+    def decrypt_into(
+        self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
+    ) -> int:
+        """Decrypt into a writable buffer, which is wiped when the tag is wrong."""
+        operation = registry.find("decrypt", cipher)
+        return self._into(operation, data, out, _cipher_options(operation, key, nonce, aad))
+
+    def encrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Encrypt each buffer in one launch; `key` is one for all or a list."""
+        operation = registry.find("encrypt", cipher)
+        options = _batch_options(operation, len(items), key, nonces, aads)
+        return self._many(operation, items, options, return_exceptions)
+
+    def decrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Decrypt each buffer; a wrong tag loses that item alone."""
+        operation = registry.find("decrypt", cipher)
+        options = _batch_options(operation, len(items), key, nonces, aads)
+        return self._many(operation, items, options, return_exceptions)
+
+    # -- what happened, and what would ----------------------------------------------------------------------------
+
+    @property
+    def last_receipt(self) -> Receipt | None:
+        """The calling thread's last receipt."""
+        return self._executor.ledger.last
+
+    def stats(self) -> dict[str, int]:
+        """Return counts of calls, bytes, backends, reasons, fallbacks and mismatches."""
+        return self._executor.ledger.stats()
+
+    def trace(self) -> AbstractContextManager[Trace]:
+        """Gather the receipts of every thread inside a ``with`` block."""
+        return self._executor.ledger.trace()
+
+    def explain(self, op: str, nbytes: int, *, count: int = 1, **options: Any) -> Plan:
+        """Tell where a call of this size would run, and why, without running it.
+
+        Parameters
+        ----------
+        op
+            ``"compress"``, ``"decompress"``, ``"encrypt"`` or ``"decrypt"``.
+        nbytes, count
+            Bytes over all items, and how many items.
+        options
+            ``format=`` or ``cipher=``, and options of the format such as ``level=``.
+        """
+        default = "aes-gcm" if op in ("encrypt", "decrypt") else "lz4"
+        operation = registry.find(op, options.pop("format", None) or options.pop("cipher", default))
+        return self._executor.plan(operation, operation.settings(**options), count, nbytes)
+
+    def warmup(self, *names: str) -> None:
+        """Build, load and self-test kernels now rather than at the first call.
+
+        Parameters
+        ----------
+        names
+            Such as ``"lz4.compress"``; none means all.
+        """
+        for name in names or tuple(registry.OPERATIONS):
+            algorithm, _, op = name.rpartition(".")
+            self._executor.warm(registry.find(op, algorithm))
+
+    # -- forms of one call ----------------------------------------------------------------------------------------
+
+    def _one(self, operation: Operation[Any], data: Any, options: Any) -> bytes:
+        sink, errors = self._executor.run(operation, Items.of((data,)), options, lambda: BytesSink(1))
+        if errors:
+            raise errors[0]
+        value: bytes = sink.values[0]
+        return value
+
+    def _into(self, operation: Operation[Any], data: Any, out: Any, options: Any) -> int:
+        target = BufferSink(out)
+        items = Items.of((data,))
+        if target.overlaps(items):
+            items = Items.of((bytes(items.view(0)),))
+        bounded = operation.bounded(options, target.capacity)
+        _, errors = self._executor.run(operation, items, bounded, lambda: target)
+        if errors:
+            raise errors[0]
+        return target.written
+
+    def _many(
+        self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool
+    ) -> list[Any]:
+        items = Items.of(buffers)
+        sink, errors = self._executor.run(operation, items, options, lambda: BytesSink(len(items)))
+        for index, error in errors.items():
+            sink.values[index] = error
+        if errors and not return_exceptions:
+            first = min(errors)
+            raise BatchError(
+                f"{len(errors)} of {len(items)} items failed; item {first}: {errors[first]}",
+                results=sink.values,
+            ) from errors[first]
+        return sink.values
+
+
+def _device_setting(device: str | int | OpensBackend | None) -> str | int | OpensBackend:
+    if device is not None and not isinstance(device, str):
+        return device
+    return config.chosen("device", device).value
+
+
+def _format_of(data: Any) -> str:
+    return registry.format_of(Items.of((data,)).view(0))
+
+
+def _cipher_options(operation: Operation[Any], key: Any, nonce: Any, aad: Any) -> Any:
+    return operation.settings(
+        keys=(key,), nonces=None if nonce is None else (nonce,), aads=(aad,) if aad else None, count=1
+    )
+
+
+def _batch_options(
+    operation: Operation[Any], count: int, key: Any, nonces: Sequence[Any] | None, aads: Sequence[Any] | None
+) -> Any:
+    keys = key if isinstance(key, list | tuple) else (key,)
+    return operation.settings(keys=keys, nonces=nonces, aads=aads, count=count)

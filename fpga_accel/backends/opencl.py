@@ -1,0 +1,221 @@
+"""Runs launches on one OpenCL device: picks variants, remembers programs, chooses the memory strategy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyopencl as cl
+
+from fpga_accel import config
+from fpga_accel._host import ffi, lib
+from fpga_accel.backends import Outcome, Trial
+from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
+from fpga_accel.runtime import forks, manifests, programs
+from fpga_accel.runtime.manifests import Manifest, Variant
+from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Pipeline, Strategy
+from fpga_accel.runtime.platforms import Listed
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, new_table
+
+log = logging.getLogger(__name__)
+
+TRIAL_SECONDS = 20.0
+_OPTIONS = ("-cl-std=CL1.2",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A kernel folder as this device runs it."""
+
+    program: cl.Program
+    variant: Variant
+
+
+class OpenClBackend(forks.Resettable):
+    """One device of one OpenCL runtime."""
+
+    name = "opencl"
+
+    def __init__(self, listed: Listed, device_id: str) -> None:
+        super().__init__()
+        self._listed = listed
+        self._device_id = device_id
+        self._context = cl.Context([listed.handle])
+        self._lock = threading.RLock()
+        self._built: dict[str, _Built] = {}
+        self._refused: dict[str, str] = {}
+        # Why each variant that came before the chosen one was passed over, by kernel folder.
+        self.skipped: dict[str, list[str]] = {}
+        self.strategy = self._choose_strategy()
+        self._pipeline = self._new_pipeline(self.strategy)
+
+    @property
+    def device_id(self) -> str:
+        """Id of the device."""
+        return self._device_id
+
+    def _new_pipeline(self, strategy: Strategy) -> Pipeline:
+        return Pipeline(self._context, self._listed.handle, strategy, self._device_id)
+
+    def _choose_strategy(self) -> Strategy:
+        """Prove the device with the trial kernel and find the cheapest strategy it is right under."""
+        manifest = manifests.shipped("trial")
+        memory_is_ours = self._listed.kind in ("cpu", "fpga-emulator")
+        legal = [Strategy.STAGED]
+        if memory_is_ours and self._listed.handle.host_unified_memory:
+            legal = [Strategy.DIRECT, Strategy.WRAPPED, Strategy.STAGED]
+        causes = []
+        for strategy in legal:
+            self._pipeline = self._new_pipeline(strategy)
+            try:
+                self._prepare(manifest, [_strategy_trial()])
+            except DeviceError as error:
+                causes.append(f"{strategy.value}: {error}")
+                self._refused.pop(manifest.name, None)
+                continue
+            return strategy
+        raise DeviceError("; ".join(causes), device=self._device_id)
+
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+        """Build and try a kernel folder once; return the variant chosen."""
+        self._refuse_after_fork()
+        built = self._built.get(manifest.name)
+        if built is None:
+            with self._lock:
+                built = self._built.get(manifest.name) or self._prepare(manifest, [make() for make in trials])
+        return built.variant.name
+
+    def _prepare(self, manifest: Manifest, trials: Sequence[Trial]) -> _Built:
+        if manifest.name in self._refused:
+            raise programs.BuildFailed(self._refused[manifest.name], device=self._device_id)
+        disabled = config.names("disable")
+        skipped = self.skipped[manifest.name] = []
+        for variant in manifest.variants:
+            if variant.name in disabled:
+                skipped.append(f"{variant.name}: disabled by FPGA_ACCEL_DISABLE")
+                continue
+            try:
+                built = self._build(manifest, variant, trials)
+                self._try(built, trials)
+            except (DeviceError, cl.Error) as error:
+                log.info("%s: %s/%s is not used: %s", self._device_id, manifest.name, variant.name, error)
+                skipped.append(f"{variant.name}: {_first_error_line(str(error))}")
+                continue
+            self._built[manifest.name] = built
+            return built
+        self._refused[manifest.name] = f"no variant of {manifest.name} runs here: {'; '.join(skipped)}"
+        raise programs.BuildFailed(self._refused[manifest.name], device=self._device_id)
+
+    def _build(self, manifest: Manifest, variant: Variant, trials: Sequence[Trial]) -> _Built:
+        request = programs.BuildRequest(
+            identity=self._listed.identity,
+            source=manifest.source(variant),
+            options=_OPTIONS + tuple(f"-D{define}" for define in variant.defines),
+            warm=tuple(self._warm_row(trial.launch, variant) for trial in trials),
+        )
+        for attempt in (1, 2):
+            binary = programs.binary(request)
+            try:
+                program = cl.Program(self._context, [self._listed.handle], [binary]).build()
+            except cl.Error as error:
+                # The container is sound, so the driver itself changed its mind (an update, say): build anew once.
+                programs.forget(request)
+                if attempt == 2:
+                    raise programs.BuildFailed(str(error), device=self._device_id) from error
+                log.info("%s refused a cached program (%s); rebuilding", self._device_id, error)
+                continue
+            break
+        return _Built(program, variant)
+
+    def _warm_row(self, launch: Launch, variant: Variant) -> programs.WarmRow:
+        table = launch.table
+        sizes = ffi.new("size_t[2]")
+        fits = lib.fa_rows_fit(
+            ffi.cast("segment_t *", table.ctypes.data),
+            len(table),
+            1 << 30,
+            1 << 30,
+            ROW_ALIGNMENT,
+            sizes,
+            sizes + 1,
+        )
+        assert fits == len(table), "trials are small"
+        src: Bytes = np.zeros(max(1, int(sizes[0])), np.uint8)
+        placed = np.empty(len(table), SEGMENT)
+        lib.fa_rows_gather(
+            ffi.cast("segment_t *", table.ctypes.data),
+            ffi.cast("segment_t *", placed.ctypes.data),
+            len(table),
+            ffi.cast("uint8_t *", src.ctypes.data),
+            ROW_ALIGNMENT,
+        )
+        return programs.WarmRow(
+            entry=launch.entry,
+            table=placed.tobytes(),
+            params=launch.params.tobytes(),
+            src=src.tobytes(),
+            dst_size=max(1, int(sizes[1])),
+            work_items=self._pipeline.shape.items(len(table), variant.items_per_unit),
+            local_size=self._pipeline.shape.local,
+        )
+
+    def _try(self, built: _Built, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            deadline = time.monotonic() + TRIAL_SECONDS
+            results, _ = self._pipeline.run(built.program, trial.launch, built.variant.items_per_unit, deadline)
+            if not trial.passed(results):
+                raise DeviceError(
+                    f"wrong bytes in the known-answer test of {trial.launch.entry}", device=self._device_id
+                )
+
+    def run(self, launch: Launch, deadline: float | None) -> Outcome:
+        """Run a launch of a prepared kernel."""
+        self._refuse_after_fork()
+        built = self._built[launch.kernel]
+        try:
+            results, elapsed = self._pipeline.run(built.program, launch, built.variant.items_per_unit, deadline)
+        except DeviceTimeoutError as error:
+            # The kernel may still write where the table points.
+            error.buffers_in_use = self.strategy is Strategy.DIRECT
+            raise
+        return Outcome(results, built.variant.name, elapsed.transfer, elapsed.kernel)
+
+    def _refuse_after_fork(self) -> None:
+        if forks.inherited():
+            raise ForkedContextError(
+                "this process was forked after its parent had opened OpenCL devices",
+                hint="use the spawn or forkserver start method, or open devices only in the children",
+                device=self._device_id,
+            )
+
+    def reset_after_fork(self) -> None:
+        """Make fresh locks; the devices stay the parent's."""
+        self._lock = threading.RLock()
+        self._pipeline.reset_after_fork()
+
+
+def _strategy_trial() -> Trial:
+    size = 251
+    source: Bytes = np.arange(size, dtype=np.uint8)
+    target: Bytes = np.zeros(size, np.uint8)
+    table: Table = new_table(1)
+    table["src"], table["dst"] = source.ctypes.data, target.ctypes.data
+    table["src_size"] = table["dst_capacity"] = size
+    table["flags"] = 7
+    launch = Launch("trial", "trial", table, np.full(16, 0x5A, np.uint8), keep=(source, target))
+
+    def passed(results: Table) -> bool:
+        right = (target == (~source ^ 0x5A)).all() and results["dst_size"][0] == size
+        return bool(right and results["check"][0] == 7 and results["partial"][0].tolist() == list(range(16)))
+
+    return Trial(launch, passed)
+
+
+def _first_error_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = next((line for line in lines if "error:" in line or "#error" in line), lines[0] if lines else "")
+    return telling[:300]

@@ -1,0 +1,94 @@
+"""``fpga-accel decompress``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpga_accel import streams
+from fpga_accel.cli import files, jobs, output, session
+from fpga_accel.cli.failures import UsageError
+from fpga_accel.cli.options import (
+    Delivery,
+    Device,
+    Fallback,
+    Files,
+    Force,
+    Json,
+    Output,
+    Quiet,
+    Stdout,
+    Threads,
+    Timeout,
+    Verify,
+    Where,
+)
+from fpga_accel.operations import registry
+
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help=f"One of: {', '.join(registry.algorithms('decompress'))}; told by the first bytes if not given.",
+        show_default=False,
+    ),
+]
+MaxOutput = Annotated[
+    int | None, typer.Option(metavar="BYTES", help="Fail beyond so many bytes a file.", show_default=False)
+]
+
+
+def decompress(
+    sources: Files = None,
+    *,
+    format: Format = None,
+    max_output: MaxOutput = None,
+    out: Output = None,
+    stdout: Stdout = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    device: Device = None,
+    fallback: Fallback = None,
+    verify: Verify = None,
+    threads: Threads = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Decompress each FILE.lz4 into FILE; joined frames are all decoded.
+
+    The input is kept. The output appears under its name once all of it is good; what goes to standard output is
+    written as it is decoded. With --json the report goes to standard output, or to standard error where the data
+    goes to standard output.
+    """
+    delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
+    if format is not None:
+        registry.find("decompress", format)
+    if max_output is not None and max_output < 0:
+        raise UsageError(f"--max-output is {max_output}; it must not be negative")
+    planned = jobs.planned(sources, delivery, _without_suffix, joinable=True)
+    where = Where(device, fallback, verify, threads, timeout)
+    with session.accelerator(where, as_json=as_json) as acc:
+
+        def work(job: jobs.Job) -> tuple[int, int]:
+            with (
+                files.reading(job.source) as source,
+                files.writing(job.target, force=force, like=job.source) as target,
+                output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
+            ):
+                inlet = files.Inlet(source)
+                content = streams.open(inlet, "rb", format, accelerator=acc, max_output=max_output)
+                with closing(content):
+                    written = files.copied(content, target, lambda _: at(inlet.taken))
+                return inlet.taken, written
+
+        jobs.run(planned, work, acc, delivery)
+
+
+def _without_suffix(name: str) -> str:
+    path = Path(name)
+    if path.suffix in registry.SUFFIXES:
+        return str(path.with_suffix(""))
+    known = ", ".join(registry.SUFFIXES)
+    raise UsageError(f"{name} does not end in {known}", hint="name the output with -o, or use -c")

@@ -1,0 +1,37 @@
+"""``fpga-accel devices``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fpga_accel.cli import output, session
+from fpga_accel.cli.options import Json
+from fpga_accel.runtime import discovery
+
+_COLUMNS = (">index", "id", "name", "kind", "platform", "usable", "cause")
+
+
+def devices(as_json: Json = False) -> None:
+    """List the OpenCL devices, each with the verdict of a real calculation on it."""
+    with session.messages(as_json=as_json):
+        found = discovery.devices()
+    if as_json:
+        output.show_json([{"index": index} | asdict(device) for index, device in enumerate(found)])
+        return
+    if not found:
+        cause = discovery.listing_failure()
+        output.say(f"fpga-accel: no OpenCL device is listed{': ' + cause if cause else ''} (see fpga-accel doctor)")
+        return
+    rows = [
+        (
+            index,
+            device.id,
+            device.name,
+            device.kind,
+            device.platform,
+            output.verdict(device.usable),
+            device.reason,
+        )
+        for index, device in enumerate(found)
+    ]
+    output.show_table(_COLUMNS, rows)

@@ -1,0 +1,183 @@
+"""Inputs and outputs of commands: files, ``-``, temporary names, and the refusal to overwrite."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from fpga_accel.cli.failures import OutputExistsError, UsageError
+
+# Standard input or output.
+STANDARD = "-"
+CHUNK = 4 << 20
+
+
+def is_standard(name: str) -> bool:
+    """Whether a name stands for standard input or output."""
+    return name == STANDARD
+
+
+def size_of(name: str) -> int | None:
+    """Return the size of a regular file, None for anything without one."""
+    if is_standard(name):
+        return None
+    status = Path(name).stat()
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+@contextmanager
+def reading(name: str) -> Iterator[BinaryIO]:
+    """Open an input for reading."""
+    if is_standard(name):
+        yield _binary(sys.stdin, "input")
+        return
+    with Path(name).open("rb") as file:
+        yield file
+
+
+@contextmanager
+def writing(name: str, *, force: bool, like: str = STANDARD) -> Iterator[BinaryIO]:
+    """Open an output that appears under its name only once it is complete.
+
+    Parameters
+    ----------
+    name
+        A path or ``-``. A pipe or device is written to directly.
+    force
+        Overwrite what is there.
+    like
+        The input, whose permissions the output gets.
+
+    Raises
+    ------
+    OutputExistsError
+        The file is there and `force` is not given.
+    """
+    if is_standard(name):
+        file = _binary(sys.stdout, "output")
+        yield file
+        file.flush()
+        return
+    path = Path(os.path.realpath(name))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as special:
+            yield special
+        return
+    _refuse_to_overwrite(name, path, force)
+    temporary = path.with_name(f".fpga-accel-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        if not is_standard(like):
+            shutil.copymode(like, temporary)
+        _refuse_to_overwrite(name, path, force)
+        os.replace(temporary, path)
+    except FileNotFoundError as error:
+        # The folder is missing: name the output, not the temporary file that could not be made.
+        raise FileNotFoundError(error.errno, error.strerror, name) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Outlet(io.RawIOBase):
+    """Counts what goes into an output, and cuts it off where the work fails.
+
+    Closing the stream of a frame writes the frame's end. After a failure that end must not reach a pipe, or its
+    reader would take the part for the whole.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        super().__init__()
+        self._target = target
+        self._cut = False
+        self.written = 0
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Pass data on, whole."""
+        size = memoryview(data).nbytes
+        if not self._cut:
+            self._target.write(data)
+            self.written += size
+        return size
+
+    @contextmanager
+    def fed_by(self, stream: Any) -> Iterator[None]:
+        """Close `stream` at the end, and let it finish its output only if all went well."""
+        with closing(stream):
+            try:
+                yield
+            except BaseException:
+                self._cut = True
+                raise
+
+
+class Inlet(io.RawIOBase):
+    """Counts what is taken from an input."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+        self.taken = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a buffer."""
+        with memoryview(buffer) as view:
+            data = self._source.read(view.nbytes)
+            view[: len(data)] = data
+        self.taken += len(data)
+        return len(data)
+
+
+def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:
+    """Copy all of one stream into another in bounded memory and return the bytes.
+
+    `advanced` is told how many bytes have been copied so far.
+    """
+    count = 0
+    with memoryview(bytearray(CHUNK)) as buffer:
+        while size := source.readinto(buffer):
+            target.write(buffer[:size])
+            count += size
+            advanced(count)
+    return count
+
+
+def _refuse_to_overwrite(name: str, path: Path, force: bool) -> None:
+    if not force and path.exists():
+        raise OutputExistsError(f"{name} exists", hint="-f overwrites it")
+
+
+def refuse_terminal_output(name: str, *, force: bool) -> None:
+    """Refuse to write binary data to a terminal."""
+    if is_standard(name) and not force and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError(
+            "standard output is a terminal and the data is binary", hint="name a file with -o, or -f writes it anyway"
+        )
+
+
+def refuse_terminal_input(files: list[str]) -> None:
+    """Refuse to wait for a terminal where no input was named at all."""
+    if not files and sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError("no FILE is given and standard input is a terminal", hint="- reads the terminal anyway")
+
+
+def _binary(stream: TextIO | None, which: str) -> BinaryIO:
+    if stream is None:
+        raise OSError(f"standard {which} is closed")
+    return stream.buffer

@@ -1,0 +1,754 @@
+"""LZ4 in the frame format 1.6: compress into independent blocks, decompress every valid frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lz4.block
+import lz4.frame
+import numpy as np
+import xxhash
+
+from fpga_accel._host import ffi, lib
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import (
+    BufferTooSmallError,
+    DeviceError,
+    FormatError,
+    IntegrityError,
+    OutputLimitError,
+    TruncatedError,
+)
+from fpga_accel.operations import lz4_frame
+from fpga_accel.operations.contract import (
+    DATA_ERRORS,
+    BytesSink,
+    Errors,
+    Items,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Sizes,
+    memory,
+    trial_of,
+)
+from fpga_accel.operations.lz4_frame import FrameHeader, Sort
+from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import Launch, Status, Table, new_table
+
+# Row flags, as in kernels/lz4/params.h.
+_STORED = 1
+_CHECK = 2
+_LINKED = 4
+_LINKED_CHECK = 8
+
+HISTORY = 64 << 10
+# Source bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
+GROUP = 64 << 20
+# Content bytes of one thread's turn on the CPU path.
+CPU_PART = 1 << 20
+
+LEVELS = range(-65536, 13)
+# Levels from here on are the library's high-compression search, for which there is no kernel.
+FIRST_HC_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CompressOptions:
+    """Options of ``lz4.compress``.
+
+    Parameters
+    ----------
+    level
+        0 to 2 is the default effort, 3 to 12 searches harder (CPU only), below 0 is faster at a lower ratio.
+    block_size
+        64 KiB, 256 KiB, 1 MiB or 4 MiB; None is 64 KiB for content up to that size, else 256 KiB.
+    content_checksum, block_checksum
+        Whether the frame carries XXH32 of the content and of each block.
+    """
+
+    level: int = 0
+    block_size: int | None = None
+    content_checksum: bool = False
+    block_checksum: bool = False
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"lz4 level {self.level}; legal ones are {LEVELS[0]} to {LEVELS[-1]}")
+        if self.block_size is not None and self.block_size not in lz4_frame.BLOCK_CODES:
+            legal = ", ".join(str(size) for size in lz4_frame.BLOCK_CODES)
+            raise ValueError(f"lz4 block_size {self.block_size}; legal ones are {legal}")
+
+    @property
+    def acceleration(self) -> int:
+        """What the kernel and the block library take: 1 is the default, more is faster."""
+        return max(1, 1 - self.level)
+
+    def block_for(self, nbytes: int) -> int:
+        """Return the block size for content of `nbytes`.
+
+        256 KiB keeps at least 0.98 of the ratio of linked blocks on text, tables and databases (64 KiB blocks
+        reach 0.89 on repetitive tables) and leaves 1 MiB of content four blocks to run in parallel.
+        """
+        if self.block_size is not None:
+            return self.block_size
+        return 64 << 10 if nbytes <= 64 << 10 else 256 << 10
+
+    def header(self, nbytes: int | None, block_size: int | None = None) -> FrameHeader:
+        """Return the header of a frame with `nbytes` of content (None: not declared)."""
+        return FrameHeader(
+            block_size=block_size or self.block_for(nbytes or 0),
+            block_checksum=self.block_checksum,
+            content_checksum=self.content_checksum,
+            content_size=nbytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DecompressOptions:
+    """Options of ``lz4.decompress``: at most `max_output` bytes an item."""
+
+    max_output: int | None = None
+    # True where the limit is the size of the caller's buffer.
+    by_buffer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_output is not None and self.max_output < 0:
+            raise ValueError(f"max_output is {self.max_output}; it must not be negative")
+
+    def check(self, nbytes: int) -> None:
+        """Refuse more output than was allowed."""
+        if self.max_output is None or nbytes <= self.max_output:
+            return
+        if self.by_buffer:
+            raise BufferTooSmallError(
+                f"the content has at least {nbytes} bytes, the buffer {self.max_output}", needed=nbytes
+            )
+        raise OutputLimitError(f"the content has at least {nbytes} bytes, max_output is {self.max_output}")
+
+
+def compress_bound(nbytes: int) -> int:
+    """Return the largest frame that `nbytes` of content can become."""
+    smallest_block = 64 << 10
+    blocks = -(-nbytes // smallest_block)
+    # Header with content size, EndMark and content checksum; header and checksum a block.
+    return nbytes + 15 + 8 + 8 * blocks
+
+
+class Lz4Compress(Operation[CompressOptions]):
+    """``lz4.compress``."""
+
+    op = "compress"
+    algorithm = "lz4"
+    kernel = "lz4"
+    entry = "lz4_compress"
+    library = "lz4"
+
+    releases_gil = True
+
+    def settings(self, **options: Any) -> CompressOptions:
+        return CompressOptions(**{name: value for name, value in options.items() if value is not None})
+
+    def unsupported(self, options: CompressOptions) -> str | None:
+        if options.level >= FIRST_HC_LEVEL:
+            return f"level {options.level} is a high-compression level, which has no kernel"
+        return None
+
+    def on_cpu(self, job: Job[CompressOptions], index: int, workers: Workers) -> bytes:
+        options, data = job.options, job.items.view(index)
+        block_size = options.block_for(len(data))
+        part = max(CPU_PART, block_size)
+        if workers.count == 1 or len(data) < 2 * part:
+            return _library_frame(data, block_size, options)
+        # Blocks are independent, so frames of parts, without their headers and EndMarks, make one frame.
+        plain = replace(options, content_checksum=False)
+        parts = [data[start : start + part] for start in range(0, len(data), part)]
+        frames = workers.map(lambda each: _library_frame(each, block_size, plain), parts)
+        head, tail = options.header(len(data), block_size).pack(), lz4_frame.END_MARK
+        if options.content_checksum:
+            tail += xxhash.xxh32(data).digest()[::-1]
+        bodies = (memoryview(frame)[len(head) : -len(lz4_frame.END_MARK)] for frame in frames)
+        return b"".join((head, *bodies, tail))
+
+    def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
+        if job.items.nbytes <= GROUP:
+            self._frames_in_one_launch(job, run)
+        else:
+            for index in range(len(job.items)):
+                self._frame_in_groups(job, index, run)
+        return {}
+
+    def _frames_in_one_launch(self, job: Job[CompressOptions], run: Run) -> None:
+        items, options = job.items, job.options
+        sizes = items.sizes.astype(np.int64)
+        blocks = np.array([options.block_for(int(size)) for size in sizes], np.int64)
+        table, first_rows = _cut(items.addresses, sizes, blocks, options)
+        with POOL.take(int(items.nbytes)) as slab:
+            table["dst"] = _slots(table["src_size"], slab.address)
+            results = run(self._launch(table, items, slab)) if len(table) else table
+            payloads = _payload_sizes(table, results, options)
+            ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(payloads)))
+            heads = [options.header(int(size), int(block)).pack() for size, block in zip(sizes, blocks, strict=True)]
+            tail = len(lz4_frame.END_MARK) + 4 * options.content_checksum
+            bodies = ends[first_rows[1:]] - ends[first_rows[:-1]]
+            total = bodies + np.array([len(head) for head in heads]) + tail
+            targets = job.sink.allocate(total.astype(np.uint64))
+            for index, head in enumerate(heads):
+                rows = slice(int(first_rows[index]), int(first_rows[index + 1]))
+                frame = memory(int(targets[index]), int(total[index]))
+                self._pack(frame, head, table[rows], results[rows], options, items.view(index))
+
+    def _pack(
+        self,
+        frame: memoryview,
+        head: bytes,
+        table: Table,
+        results: Table,
+        options: CompressOptions,
+        content: memoryview,
+    ) -> None:
+        frame[: len(head)] = head
+        tail = lz4_frame.END_MARK
+        if options.content_checksum:
+            tail += xxhash.xxh32(content).digest()[::-1]
+        body = frame[len(head) : len(frame) - len(tail)]
+        if len(table):
+            _pack_blocks(body, table, results, options)
+        frame[len(frame) - len(tail) :] = tail
+
+    def _frame_in_groups(self, job: Job[CompressOptions], index: int, run: Run) -> None:
+        """Compress content of any size with scratch memory of one group."""
+        items, options = job.items, job.options
+        nbytes, address = int(items.sizes[index]), int(items.addresses[index])
+        block = options.block_for(nbytes)
+        bodies = []
+        for start in range(0, nbytes, GROUP):
+            part = min(GROUP, nbytes - start)
+            bodies.append(self.blocks(memory(address + start, part), block, options, run))
+        head, tail = options.header(nbytes, block).pack(), lz4_frame.END_MARK
+        if options.content_checksum:
+            tail += xxhash.xxh32(items.view(index)).digest()[::-1]
+        job.sink.put(index, b"".join((head, *bodies, tail)))
+
+    def blocks(self, data: memoryview, block: int, options: CompressOptions, run: Run) -> bytes:
+        """Return `data` as blocks of a frame: no header, no EndMark."""
+        items = Items.of([data])
+        table, _ = _cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
+        with POOL.take(len(data)) as slab:
+            table["dst"] = _slots(table["src_size"], slab.address)
+            results = run(self._launch(table, items, slab))
+            sink = BytesSink(1)
+            size = int(_payload_sizes(table, results, options).sum())
+            (target,) = sink.allocate(np.array([size], np.uint64))
+            _pack_blocks(memory(int(target), size), table, results, options)
+        body: bytes = sink.values[0]
+        return body
+
+    def _launch(self, table: Table, *keep: Any) -> Launch:
+        return Launch(self.kernel, self.entry, table, np.zeros(16, np.uint8), keep=keep)
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        data = lz4.block.compress(row.src, mode="fast", acceleration=row.param, store_size=False)
+        if len(data) > row.capacity:
+            return RowOutput(b"", Status.DST_TOO_SMALL)
+        return RowOutput(data, check=xxhash.xxh32_intdigest(data) if row.flags & _CHECK else 0)
+
+    def agrees(self, row: RowInput, output: RowOutput) -> bool:
+        # Any valid block of the same content is right; one that did not fit is stored raw.
+        if output.status == Status.DST_TOO_SMALL:
+            return True
+        if output.status != Status.OK:
+            return False
+        try:
+            content = lz4.block.decompress(output.data, uncompressed_size=len(row.src))
+        except lz4.block.LZ4BlockError:
+            return False
+        check = xxhash.xxh32_intdigest(output.data) if row.flags & _CHECK else 0
+        return content == row.src and output.check == check
+
+    def trial(self) -> Trial:
+        text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(3000))
+        parts = [b"a", b"abc" * 5, bytes(1000), bytes(range(251)) * 9, text, text[:65536], text[7:70000]]
+        job = Job(Items.of(parts), CompressOptions(block_checksum=True), BytesSink(len(parts)))
+        return trial_of(self, job)
+
+    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], CompressOptions]:
+        return [sample_text(nbytes)] * count, CompressOptions()
+
+
+def _library_frame(data: memoryview, block_size: int, options: CompressOptions) -> bytes:
+    frame: bytes = lz4.frame.compress(
+        data,
+        compression_level=options.level,
+        block_size=lz4_frame.BLOCK_CODES[block_size],
+        block_linked=False,
+        content_checksum=options.content_checksum,
+        block_checksum=options.block_checksum,
+    )
+    return frame
+
+
+def sample_text(nbytes: int) -> bytes:
+    """Return repeatable text-like bytes that LZ4 makes about 2.2 times smaller."""
+    words = np.random.default_rng(1).integers(97, 123, (4096, 6), np.uint8)
+    picks = np.random.default_rng(2).zipf(1.3, nbytes // 6 + 1) % 4096
+    return words[picks].tobytes()[:nbytes]
+
+
+def _cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:
+    """Cut contents into rows of their block sizes; `first_rows` has one more entry than contents."""
+    rows_each = -(-sizes // blocks)
+    first_rows = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows_each)))
+    content = np.repeat(np.arange(len(sizes)), rows_each)
+    position = (np.arange(int(first_rows[-1])) - first_rows[content]) * blocks[content]
+    table = new_table(len(content))
+    table["src"] = addresses[content] + position.astype(np.uint64)
+    table["src_size"] = np.minimum(sizes[content] - position, blocks[content])
+    # A block that does not get smaller is stored, so a kernel may stop there.
+    table["dst_capacity"] = table["src_size"] - 1
+    table["param"] = options.acceleration
+    table["flags"] = _CHECK if options.block_checksum else 0
+    return table, first_rows
+
+
+def _slots(sizes: Any, address: int) -> Sizes:
+    ends = np.cumsum(sizes, dtype=np.uint64)
+    starts: Sizes = ends - sizes + np.uint64(address)
+    return starts
+
+
+def _payload_sizes(table: Table, results: Table, options: CompressOptions) -> Any:
+    stored = results["status"] == Status.DST_TOO_SMALL if len(table) else np.zeros(0, bool)
+    bad = np.flatnonzero(~stored & (results["status"] != Status.OK)) if len(table) else ()
+    if len(bad):
+        raise DeviceError(f"lz4_compress ended block {bad[0]} with status {results['status'][bad[0]]}")
+    if not len(table):
+        return np.zeros(0, np.int64)
+    overhead = 4 + 4 * options.block_checksum
+    return np.where(stored, table["src_size"], results["dst_size"]).astype(np.int64) + overhead
+
+
+def _pack_blocks(out: memoryview, table: Table, results: Table, options: CompressOptions) -> None:
+    written = lib.fa_lz4_pack(
+        ffi.from_buffer(out),
+        len(out),
+        ffi.cast("segment_t *", table.ctypes.data),
+        ffi.cast("result_t *", results.ctypes.data),
+        len(table),
+        options.block_checksum,
+    )
+    if written != len(out):
+        raise DeviceError(f"packing blocks gave {written} for {len(out)} bytes")
+
+
+class Lz4Decompress(Operation[DecompressOptions]):
+    """``lz4.decompress``: independent and linked blocks, skippable, joined and legacy frames."""
+
+    op = "decompress"
+    algorithm = "lz4"
+    kernel = "lz4"
+    entry = "lz4_decompress"
+    library = "lz4"
+
+    releases_gil = True
+
+    def settings(self, **options: Any) -> DecompressOptions:
+        return DecompressOptions(**{name: value for name, value in options.items() if value is not None})
+
+    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
+        if options.max_output is not None and options.max_output <= capacity:
+            return options
+        return DecompressOptions(capacity, by_buffer=True)
+
+    def on_cpu(self, job: Job[DecompressOptions], index: int, workers: Workers) -> bytes:
+        return _decode(job.items.view(index), job.options, _frame_on_cpu)
+
+    def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
+        errors: Errors = {}
+        slow = _decode_placed(job, run, errors)
+
+        def frame_on_device(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
+            return _frame_on_device(data, header, limit, run)
+
+        for index in slow:
+            try:
+                job.sink.put(index, _decode(job.items.view(index), job.options, frame_on_device))
+            except DATA_ERRORS as error:
+                errors[index] = error
+        return errors
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        check = xxhash.xxh32_intdigest(row.src) if row.flags & _CHECK else 0
+        if row.flags & _LINKED:
+            return _emulate_linked(row)
+        if row.flags & _STORED:
+            if len(row.src) > row.capacity:
+                return RowOutput(b"", Status.DST_TOO_SMALL, check)
+            return RowOutput(bytes(row.src), check=check)
+        try:
+            data = lz4.block.decompress(row.src, uncompressed_size=row.capacity)
+        except lz4.block.LZ4BlockError:
+            return RowOutput(b"", Status.BAD_DATA, check)
+        return RowOutput(data, check=check)
+
+    def agrees(self, row: RowInput, output: RowOutput) -> bool:
+        expected = self.emulate(row)
+        # The library does not tell kinds of failure apart.
+        if expected.status != Status.OK:
+            return output.status != Status.OK
+        return expected == output
+
+    def trial(self) -> Trial:
+        text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(5000))
+        frame = lz4.frame.compress(text, block_size=4, block_linked=False, block_checksum=True)
+        job = Job(Items.of([frame]), DecompressOptions(), BytesSink(1))
+        return trial_of(self, job)
+
+    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], DecompressOptions]:
+        frame = lz4.frame.compress(sample_text(nbytes), block_size=5, block_linked=False)
+        return [frame] * count, DecompressOptions()
+
+
+FrameDecoder = Callable[[memoryview, FrameHeader, "int | None"], tuple[bytes, int]]
+
+
+def _decode(data: memoryview, options: DecompressOptions, decode_frame: FrameDecoder) -> bytes:
+    """Decode joined frames; `decode_frame` returns the content and the size of the frame it is given."""
+    if not len(data):
+        raise TruncatedError("no LZ4 frame in 0 bytes")
+    parts: list[bytes] = []
+    position = produced = 0
+    while (sort := lz4_frame.sort_at(data, position)) is not Sort.END:
+        if sort is Sort.SKIPPABLE:
+            position = lz4_frame.skip(data, position)
+            continue
+        rest = data[position:]
+        header = lz4_frame.parse_header(rest)
+        limit = None if options.max_output is None else options.max_output - produced
+        if header.content_size is not None:
+            options.check(produced + header.content_size)
+        content, size = decode_frame(rest, header, limit)
+        position += size
+        produced += len(content)
+        options.check(produced)
+        parts.append(content)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _frame_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
+    if header.legacy:
+        return _legacy_on_cpu(data, header, limit)
+    try:
+        if header.content_size is not None:
+            content, size = lz4.frame.decompress(data, return_bytes_read=True)
+            return content, size
+        size = _frame_size(data, header)
+        decoder = lz4.frame.LZ4FrameDecompressor()
+        # One byte more than allowed tells "as much as allowed" from "more".
+        content = decoder.decompress(data[:size], max_length=-1 if limit is None else limit + 1)
+    except RuntimeError as error:
+        raise _library_error(error) from None
+    if not decoder.eof and (limit is None or len(content) <= limit):
+        raise TruncatedError("the LZ4 frame is incomplete")
+    return content, size
+
+
+def _library_error(error: RuntimeError) -> FormatError | IntegrityError:
+    text = str(error)
+    if "ncomplete" in text:
+        return TruncatedError(f"the LZ4 frame is incomplete: {text}")
+    if "hecksum_invalid" in text:
+        return IntegrityError(f"a checksum in the LZ4 frame is wrong: {text}")
+    return FormatError(f"malformed LZ4 frame: {text}")
+
+
+def _legacy_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
+    parts, produced = [], 0
+    walk = _Walk(data, header)
+    for rows in walk.groups():
+        for row in rows:
+            source = memory(int(row["src"]), int(row["src_size"]))
+            try:
+                parts.append(lz4.block.decompress(source, uncompressed_size=lz4_frame.LEGACY_BLOCK))
+            except lz4.block.LZ4BlockError as error:
+                raise FormatError(f"malformed LZ4 legacy block: {error}") from None
+            produced += len(parts[-1])
+            DecompressOptions(limit).check(produced)
+    return b"".join(parts), walk.position
+
+
+class _Walk:
+    """Reads the block headers of one frame, a group at a time."""
+
+    def __init__(self, data: memoryview, header: FrameHeader, rows_each: int | None = None) -> None:
+        self._data = data
+        self._header = header
+        self.position = header.size
+        self.start = header.size
+        self.ended = False
+        self.checksums: Any = np.zeros(0, np.uint32)
+        self._rows_each = rows_each or max(1, GROUP // header.block_size)
+
+    def groups(self) -> Iterator[Table]:
+        """Yield rows without destinations until the EndMark."""
+        while not self.ended:
+            self.start = self.position
+            rows = self._legacy_rows() if self._header.legacy else self._rows()
+            if len(rows):
+                yield rows
+
+    def _rows(self) -> Table:
+        table = new_table(self._rows_each)
+        self.checksums = np.zeros(self._rows_each, np.uint32)
+        position, ended = ffi.new("uint64_t *", self.position), ffi.new("int *")
+        count = lib.fa_lz4_scan(
+            ffi.from_buffer("uint8_t[]", self._data),
+            len(self._data),
+            position,
+            self._header.block_size,
+            self._header.block_checksum,
+            ffi.cast("segment_t *", table.ctypes.data),
+            len(table),
+            ended,
+            ffi.cast("uint32_t *", self.checksums.ctypes.data),
+        )
+        if count == -Status.TRUNCATED:
+            raise TruncatedError(f"LZ4 data ends at byte {len(self._data)}, before the frame's EndMark")
+        if count < 0:
+            raise FormatError(f"the LZ4 block at byte {self.position} is larger than the frame allows")
+        self.position, self.ended = int(position[0]), bool(ended[0])
+        self.checksums = self.checksums[:count]
+        return table[:count]
+
+    def _legacy_rows(self) -> Table:
+        """Legacy frames have no EndMark: they end with the data or where another frame starts."""
+        table = new_table(self._rows_each)
+        base = np.frombuffer(self._data, np.uint8).ctypes.data
+        count = 0
+        while count < len(table):
+            if self.position == len(self._data):
+                self.ended = True
+                break
+            size = lz4_frame.word_at(self._data, self.position)
+            if size in (lz4_frame.MAGIC, lz4_frame.LEGACY_MAGIC) or size in lz4_frame.SKIPPABLE:
+                self.ended = True
+                break
+            start = self.position + 4
+            if start + size > len(self._data):
+                raise TruncatedError(f"LZ4 data ends at byte {len(self._data)}, inside a legacy block")
+            table[count] = (base + start, 0, size, lz4_frame.LEGACY_BLOCK, 1, 0)
+            self.position = start + size
+            count += 1
+        return table[:count]
+
+    def last_group(self) -> memoryview:
+        """Return the bytes of the blocks last yielded, with their headers and without an EndMark."""
+        end = self.position - len(lz4_frame.END_MARK) if self.ended else self.position
+        return self._data[self.start : end]
+
+    def tail(self) -> bytes:
+        """Return the content checksum behind the EndMark, and step over it."""
+        if not self._header.content_checksum:
+            return b""
+        if self.position + 4 > len(self._data):
+            raise TruncatedError(f"LZ4 data ends at byte {len(self._data)}, before the content checksum")
+        self.position += 4
+        return bytes(self._data[self.position - 4 : self.position])
+
+
+def _frame_size(data: memoryview, header: FrameHeader) -> int:
+    walk = _Walk(data, header)
+    for _ in walk.groups():
+        pass
+    walk.tail()
+    return walk.position
+
+
+@dataclass(slots=True)
+class _Regular:
+    """A single frame of known size whose blocks can be decoded where they belong."""
+
+    index: int
+    header: FrameHeader
+    table: Table
+    checksums: Any
+    tail: bytes
+
+
+def _regular_frame(data: memoryview, options: DecompressOptions, index: int) -> _Regular | None:
+    """Return None for what needs the general way: linked, joined, legacy or irregular frames."""
+    if not len(data) or lz4_frame.sort_at(data, 0) is not Sort.FRAME:
+        return None
+    header = lz4_frame.parse_header(data)
+    size = header.content_size
+    if size is None or not header.independent:
+        return None
+    options.check(size)
+    blocks = -(-size // header.block_size)
+    walk = _Walk(data, header, rows_each=blocks + 1)
+    tables = list(walk.groups())
+    table = tables[0] if tables else new_table(0)
+    tail = walk.tail()
+    if walk.position != len(data) or len(tables) > 1 or len(table) != blocks:
+        return None
+    starts = np.arange(blocks, dtype=np.uint64) * np.uint64(header.block_size)
+    table["dst"] = starts
+    table["dst_capacity"] = np.minimum(np.uint64(size) - starts, np.uint64(header.block_size))
+    return _Regular(index, header, table, walk.checksums, tail)
+
+
+def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> list[int]:
+    """Decode regular frames straight into the sink, all items in one launch; return the other items."""
+    general: list[int] = []
+    regular: list[_Regular] = []
+    for index in range(len(job.items)):
+        try:
+            found = _regular_frame(job.items.view(index), job.options, index)
+        except (OutputLimitError, BufferTooSmallError) as error:
+            errors[index] = error
+            continue
+        except FormatError:
+            # The general way meets it again and reports it.
+            found = None
+        if found is None:
+            general.append(index)
+        else:
+            regular.append(found)
+    sizes: Sizes = np.zeros(len(job.items), np.uint64)
+    for frame in regular:
+        sizes[frame.index] = frame.header.content_size or 0
+    targets = job.sink.allocate(sizes)
+    for frame in regular:
+        frame.table["dst"] += targets[frame.index]
+    table = np.concatenate([new_table(0), *(frame.table for frame in regular)])
+    results = run(_decompress_launch(table, job.items, job.sink)) if len(table) else table
+    first = 0
+    for frame in regular:
+        end = first + len(frame.table)
+        content = memory(int(targets[frame.index]), int(sizes[frame.index]))
+        if not _is_whole(frame, results[first:end], content):
+            general.append(frame.index)
+        first = end
+    return general
+
+
+def _decompress_launch(table: Table, *keep: Any) -> Launch:
+    return Launch("lz4", "lz4_decompress", table, np.zeros(16, np.uint8), keep=keep)
+
+
+def _is_whole(frame: _Regular, results: Table, content: memoryview) -> bool:
+    if not len(results):
+        return not frame.tail or frame.tail == xxhash.xxh32(b"").digest()[::-1]
+    right = (results["status"] == Status.OK) & (results["dst_size"] == frame.table["dst_capacity"])
+    if frame.header.block_checksum:
+        right &= results["check"] == frame.checksums
+    if not right.all():
+        return False
+    return not frame.tail or frame.tail == xxhash.xxh32(content).digest()[::-1]
+
+
+def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, run: Run) -> tuple[bytes, int]:
+    """Decode any frame in groups of blocks, with scratch memory of one group."""
+    walk, allowed = _Walk(data, header), DecompressOptions(limit)
+    parts: list[bytes] = []
+    produced, history, hasher = 0, b"", xxhash.xxh32()
+    for rows in walk.groups():
+        if header.independent:
+            chunk = _independent_group(rows, walk.checksums, header, run)
+        else:
+            chunk = _linked_group(walk, rows, history, header, run)
+            history = (history + chunk)[-HISTORY:]
+        produced += len(chunk)
+        allowed.check(produced)
+        parts.append(chunk)
+        if header.content_checksum:
+            hasher.update(chunk)
+    if header.content_size not in (None, produced):
+        raise FormatError(f"the LZ4 frame declares {header.content_size} bytes and holds {produced}")
+    tail = walk.tail()
+    if tail and tail != hasher.digest()[::-1]:
+        raise IntegrityError("the content checksum of the LZ4 frame is wrong")
+    return b"".join(parts), walk.position
+
+
+def _independent_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> bytes:
+    with POOL.take(len(rows) * header.block_size) as slab:
+        places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
+        rows["dst"] = places + np.uint64(slab.address)
+        results = run(_decompress_launch(rows, slab))
+        _check_blocks(results)
+        if header.block_checksum and (results["check"] != checksums).any():
+            raise IntegrityError("the checksum of an LZ4 block is wrong")
+        size = lib.fa_rows_compact(
+            ffi.NULL,
+            ffi.cast("result_t *", results.ctypes.data),
+            ffi.cast("segment_t *", rows.ctypes.data),
+            len(rows),
+        )
+        return bytes(memory(slab.address, size))
+
+
+def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader, run: Run) -> bytes:
+    body = walk.last_group()
+    capacity = len(history) + len(rows) * header.block_size
+    with POOL.take(len(history) + len(body)) as source, POOL.take(capacity) as target:
+        memory(source.address, len(history))[:] = history
+        memory(source.address + len(history), len(body))[:] = body
+        flags = _LINKED | (_LINKED_CHECK if header.block_checksum else 0)
+        table = new_table(1)
+        table[0] = (source.address, target.address, len(history) + len(body), capacity, len(history), flags)
+        results = run(_decompress_launch(table, source, target))
+        _check_blocks(results)
+        size = int(results["dst_size"][0])
+        return bytes(memory(target.address + len(history), size - len(history)))
+
+
+def _check_blocks(results: Table) -> None:
+    failed = np.flatnonzero(results["status"] != Status.OK)
+    if not len(failed):
+        return
+    status = Status(int(results["status"][failed[0]]))
+    if status == Status.BAD_CHECKSUM:
+        raise IntegrityError("the checksum of an LZ4 block is wrong")
+    if status == Status.TRUNCATED:
+        raise TruncatedError("an LZ4 block ends inside a sequence")
+    if status == Status.DST_TOO_SMALL:
+        raise FormatError("an LZ4 block holds more than the frame's block size")
+    if status == Status.BAD_DATA:
+        raise FormatError("malformed LZ4 block")
+    raise DeviceError(f"lz4_decompress ended with status {status.name}")
+
+
+def _emulate_linked(row: RowInput) -> RowOutput:
+    """Walk linked blocks with the block library, which takes the history as a dictionary."""
+    content, position = bytes(row.src[: row.param]), row.param
+    while position < len(row.src):
+        if position + 4 > len(row.src):
+            return RowOutput(b"", Status.TRUNCATED)
+        word = lz4_frame.word_at(row.src, position)
+        size, stored = word & 0x7FFFFFFF, bool(word >> 31)
+        payload = row.src[position + 4 : position + 4 + size]
+        position += 4 + size
+        if len(payload) < size:
+            return RowOutput(b"", Status.TRUNCATED)
+        if row.flags & _LINKED_CHECK:
+            stated = bytes(row.src[position : position + 4])
+            position += 4
+            if stated != xxhash.xxh32(payload).digest()[::-1]:
+                return RowOutput(b"", Status.BAD_CHECKSUM)
+        room = row.capacity - len(content)
+        if stored:
+            content += payload
+            continue
+        try:
+            content += lz4.block.decompress(payload, uncompressed_size=room, dict=content[-HISTORY:])
+        except lz4.block.LZ4BlockError:
+            return RowOutput(b"", Status.BAD_DATA)
+    if len(content) > row.capacity:
+        return RowOutput(b"", Status.DST_TOO_SMALL)
+    return RowOutput(content)

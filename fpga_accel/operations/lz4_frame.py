@@ -1,0 +1,157 @@
+"""The LZ4 frame format 1.6: headers, and the walk over joined frames. No compression happens here."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+
+import xxhash
+
+from fpga_accel.errors import FormatError, TruncatedError
+
+MAGIC = 0x184D2204
+LEGACY_MAGIC = 0x184C2102
+SKIPPABLE = range(0x184D2A50, 0x184D2A60)
+END_MARK = bytes(4)
+
+# Block maximum sizes and their codes in the BD byte.
+BLOCK_CODES = {64 << 10: 4, 256 << 10: 5, 1 << 20: 6, 4 << 20: 7}
+_BLOCK_SIZES = {code: size for size, code in BLOCK_CODES.items()}
+LEGACY_BLOCK = 8 << 20
+
+# No LZ4 stream grows by more: a length byte of 255 stands for 255 bytes.
+MAX_EXPANSION = 255
+_WORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """A frame descriptor.
+
+    Attributes
+    ----------
+    block_size : int
+        Largest decoded block, in bytes.
+    size : int
+        Bytes of the header itself, magic included.
+    """
+
+    block_size: int
+    independent: bool = True
+    block_checksum: bool = False
+    content_checksum: bool = False
+    content_size: int | None = None
+    size: int = 0
+    legacy: bool = False
+
+    def pack(self) -> bytes:
+        """Return the header's bytes.
+
+        Examples
+        --------
+        >>> FrameHeader(65536, content_size=5).pack().hex()
+        '04224d18684005000000000000000d'
+        """
+        flags = 0x40 | self.independent << 5 | self.block_checksum << 4 | self.content_checksum << 2
+        size = b""
+        if self.content_size is not None:
+            flags |= 0x08
+            size = struct.pack("<Q", self.content_size)
+        descriptor = bytes([flags, BLOCK_CODES[self.block_size] << 4]) + size
+        return struct.pack("<I", MAGIC) + descriptor + bytes([_header_check(descriptor)])
+
+
+def _header_check(descriptor: bytes | memoryview) -> int:
+    return xxhash.xxh32_intdigest(bytes(descriptor)) >> 8 & 0xFF
+
+
+class Sort(Enum):
+    """What starts at a position."""
+
+    FRAME = "frame"
+    SKIPPABLE = "skippable"
+    END = "end"
+
+
+def word_at(data: memoryview, position: int) -> int:
+    """Return the little-endian 32-bit word at `position`."""
+    if position + _WORD > len(data):
+        raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a field at {position}")
+    return int.from_bytes(data[position : position + _WORD], "little")
+
+
+def sort_at(data: memoryview, position: int) -> Sort:
+    """Tell what starts at `position` by its magic number.
+
+    Raises
+    ------
+    FormatError
+        Nothing that LZ4 knows starts there.
+    """
+    if position == len(data):
+        return Sort.END
+    magic = word_at(data, position)
+    if magic in SKIPPABLE:
+        return Sort.SKIPPABLE
+    if magic in (MAGIC, LEGACY_MAGIC):
+        return Sort.FRAME
+    where = "starts with" if position == 0 else f"goes on at byte {position} with"
+    raise FormatError(f"LZ4 data {where} 0x{magic:08x}, which is no LZ4 magic number")
+
+
+def skip(data: memoryview, position: int) -> int:
+    """Return the position behind the skippable frame at `position`."""
+    end = position + 2 * _WORD + word_at(data, position + _WORD)
+    if end > len(data):
+        raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a skippable frame up to {end}")
+    return end
+
+
+def parse_header(data: memoryview, position: int = 0) -> FrameHeader:
+    """Read the frame header at `position`.
+
+    Raises
+    ------
+    TruncatedError, FormatError
+        The header is cut off or breaks the format, or wants a dictionary.
+    """
+    if word_at(data, position) == LEGACY_MAGIC:
+        return FrameHeader(LEGACY_BLOCK, size=_WORD, legacy=True)
+    start = position + _WORD
+    if start + 2 > len(data):
+        raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a frame header")
+    flags, block = data[start], data[start + 1]
+    if flags >> 6 != 1:
+        raise FormatError(f"LZ4 frame version {flags >> 6}, only 1 is defined")
+    if flags & 0x02 or block & 0x8F:
+        raise FormatError("LZ4 frame header has reserved bits set")
+    if block >> 4 not in _BLOCK_SIZES:
+        raise FormatError(f"LZ4 block size code {block >> 4}; 4 to 7 are defined")
+    has_size, has_dictionary = bool(flags & 0x08), bool(flags & 0x01)
+    end = start + 2 + 8 * has_size + 4 * has_dictionary
+    if end + 1 > len(data):
+        raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a frame header")
+    if data[end] != _header_check(data[start:end]):
+        raise FormatError("the checksum of the LZ4 frame header is wrong")
+    if has_dictionary:
+        raise FormatError("the LZ4 frame needs a dictionary, which is not supported")
+    content_size = int.from_bytes(data[start + 2 : start + 10], "little") if has_size else None
+    header = FrameHeader(
+        block_size=_BLOCK_SIZES[block >> 4],
+        independent=bool(flags & 0x20),
+        block_checksum=bool(flags & 0x10),
+        content_checksum=bool(flags & 0x04),
+        content_size=content_size,
+        size=end + 1 - position,
+    )
+    check_plausible(header, len(data) - position)
+    return header
+
+
+def check_plausible(header: FrameHeader, available: int) -> None:
+    """Refuse a declared content size that `available` bytes cannot hold, before anything is allocated."""
+    if header.content_size is not None and header.content_size > available * MAX_EXPANSION:
+        raise FormatError(
+            f"the LZ4 frame declares {header.content_size} bytes of content, more than its {available} bytes can hold"
+        )

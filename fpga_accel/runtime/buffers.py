@@ -1,0 +1,126 @@
+"""A warm pool of page-aligned host memory.
+
+First touch of fresh memory can cost 10 µs a page in virtual machines, so slabs are kept and reused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from types import TracebackType
+
+import numpy as np
+
+from fpga_accel._host import ffi, lib
+from fpga_accel.errors import DeviceTimeoutError
+from fpga_accel.runtime import forks
+from fpga_accel.segments import Bytes
+
+PAGE = 4096
+# Slabs kept when nobody uses them, in bytes; the rest goes back to the system.
+KEEP_LIMIT = 256 << 20
+
+
+class Slab:
+    """Page-aligned memory on loan from the pool; give it back by ``with`` or `release`.
+
+    Attributes
+    ----------
+    address : int
+        Host address, page-aligned.
+    size : int
+        Usable bytes.
+    array : numpy.ndarray
+        The bytes.
+    """
+
+    __slots__ = ("_pool", "address", "array", "secret", "size")
+
+    def __init__(self, pool: PagePool, address: int, size: int) -> None:
+        self._pool = pool
+        self.address = address
+        self.size = size
+        self.secret = False
+        view = np.frombuffer(ffi.buffer(ffi.cast("char *", address), size), np.uint8)
+        self.array: Bytes = view
+
+    def release(self) -> None:
+        """Return the memory, wiped first where it held secrets."""
+        if self.secret:
+            wipe(self.address, self.size)
+            self.secret = False
+        self._pool.give_back(self)
+
+    def __enter__(self) -> Slab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A device that was given up on may still write here, so the memory is never handed out again.
+        given_up = isinstance(error, DeviceTimeoutError) or not isinstance(error, Exception | None)
+        if not given_up:
+            self.release()
+
+
+class PagePool(forks.Resettable):
+    """Slabs by size class (powers of two from one page up)."""
+
+    def __init__(self, keep_limit: int = KEEP_LIMIT) -> None:
+        super().__init__()
+        self._keep_limit = keep_limit
+        self._free: defaultdict[int, list[Slab]] = defaultdict(list)
+        self._kept = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> Slab:
+        """Lend a slab of at least `size` bytes; its content is undefined."""
+        rounded = max(PAGE, 1 << max(0, size - 1).bit_length())
+        with self._lock:
+            free = self._free[rounded]
+            if free:
+                self._kept -= rounded
+                return free.pop()
+        address = int(ffi.cast("uintptr_t", lib.fa_pages_alloc(rounded)))
+        if not address:
+            raise MemoryError(f"no memory for a slab of {rounded} bytes")
+        return Slab(self, address, rounded)
+
+    def give_back(self, slab: Slab) -> None:
+        """Take a slab back; large surpluses are returned to the system."""
+        with self._lock:
+            if self._kept + slab.size <= self._keep_limit:
+                self._free[slab.size].append(slab)
+                self._kept += slab.size
+                return
+        _free_slab(slab)
+
+    def trim(self) -> None:
+        """Return every idle slab to the system."""
+        with self._lock:
+            idle = [slab for free in self._free.values() for slab in free]
+            self._free.clear()
+            self._kept = 0
+        for slab in idle:
+            _free_slab(slab)
+
+    def idle(self) -> list[Slab]:
+        """List the slabs nobody uses, for tests of key hygiene."""
+        with self._lock:
+            return [slab for free in self._free.values() for slab in free]
+
+    def reset_after_fork(self) -> None:
+        """Make a fresh lock: another thread may have held it at the fork."""
+        self._lock = threading.Lock()
+
+
+def _free_slab(slab: Slab) -> None:
+    lib.fa_pages_free(ffi.cast("void *", slab.address), slab.size)
+
+
+def wipe(address: int, size: int) -> None:
+    """Zero memory in a way that the compiler cannot drop."""
+    lib.fa_wipe(ffi.cast("void *", address), size)
+
+
+POOL = PagePool()

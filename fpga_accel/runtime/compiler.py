@@ -1,0 +1,66 @@
+"""The child process that builds one kernel: a `BuildRequest` on stdin, ``(ok, binary or log)`` on stdout."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import BinaryIO
+
+import numpy as np
+import pyopencl as cl
+
+from fpga_accel.runtime import platforms
+from fpga_accel.runtime.programs import BuildRequest, WarmRow
+from fpga_accel.segments import RESULT, SEGMENT, new_results
+
+
+def main() -> None:
+    """Serve one request."""
+    with os.fdopen(os.dup(1), "wb") as reply:
+        # Compilers write to both streams; stdout belongs to the reply.
+        os.dup2(2, 1)
+        request: BuildRequest = pickle.load(sys.stdin.buffer)
+        _answer(reply, *_build(request))
+
+
+def _answer(reply: BinaryIO, ok: bool, payload: bytes | str) -> None:
+    pickle.dump((ok, payload), reply)
+
+
+def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
+    device = platforms.find(request.identity)
+    if device is None:
+        return False, f"{request.identity.device} is not there in the compiler process"
+    context = cl.Context([device])
+    try:
+        program = cl.Program(context, request.source).build(list(request.options), cache_dir=False)
+    except cl.RuntimeError as error:
+        return False, str(error)
+    queue = cl.CommandQueue(context)
+    for row in request.warm:
+        _launch(context, queue, program, row)
+    binaries = program.get_info(cl.program_info.BINARIES)
+    return True, bytes(binaries[0])
+
+
+def _launch(context: cl.Context, queue: cl.CommandQueue, program: cl.Program, row: WarmRow) -> None:
+    flags = cl.mem_flags
+    count = len(row.table) // SEGMENT.itemsize
+    results = new_results(count)
+    assert results.dtype == RESULT
+
+    def buffer(data: bytes) -> cl.Buffer:
+        return cl.Buffer(context, flags.READ_WRITE | flags.COPY_HOST_PTR, hostbuf=bytearray(data or b"\0"))
+
+    # A kernel does not hold on to its buffers: they must outlive the launch.
+    data = (row.src, bytes(row.dst_size), row.table, results.tobytes(), row.params)
+    buffers = [buffer(part) for part in data]
+    kernel = cl.Kernel(program, row.entry)
+    kernel.set_args(*buffers, np.uint32(count))
+    cl.enqueue_nd_range_kernel(queue, kernel, (row.work_items,), (row.local_size,))
+    queue.finish()
+
+
+if __name__ == "__main__":
+    main()

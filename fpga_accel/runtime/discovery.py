@@ -1,0 +1,273 @@
+"""Finds devices, proves them, and picks the one a caller names. Nothing here runs at import.
+
+Listing and proving are time-boxed: a runtime that hangs makes its device unusable, not the process.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from fpga_accel import config
+from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError, ForkedContextError
+from fpga_accel.runtime import forks
+
+if TYPE_CHECKING:
+    from fpga_accel.backends.opencl import OpenClBackend
+    from fpga_accel.runtime.platforms import Listed
+
+LIST_SECONDS = 20.0
+# A first start builds the trial kernel, in a child with its own limit.
+OPEN_SECONDS = 180.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An OpenCL device, and whether it can be used.
+
+    Attributes
+    ----------
+    id : str
+        Stable name, for example ``"pocl-0"``.
+    name, platform, version : str
+        As the runtime reports them.
+    kind : str
+        ``"cpu"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"`` or ``"rtl"``.
+    usable : bool
+        True where the trial kernel was built and gave the right bytes.
+    reason : str
+        Why not, where it is not usable.
+    """
+
+    id: str
+    name: str
+    platform: str
+    kind: str
+    version: str
+    usable: bool
+    reason: str
+
+
+# The best class of device first: hardware made for the work, then other accelerators, then CPU runtimes.
+_PREFERENCE = ("fpga", "gpu", "cpu", "fpga-emulator")
+CLASSES = ("opencl", "fpga", "fpga-emulator", "gpu", "rtl")
+
+_FORKED = "this process was forked after its parent had opened OpenCL devices"
+
+
+class _Inventory:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.listed: dict[str, Listed] | None = None
+        self.backends: dict[str, OpenClBackend] = {}
+        self.refused: dict[str, DeviceError] = {}
+        self.failure: str | None = None
+
+    def reset_lock(self) -> None:
+        self.lock = threading.Lock()
+
+
+_inventory = _Inventory()
+forks.on_child(_inventory.reset_lock)
+
+
+def devices() -> list[Device]:
+    """List every OpenCL device with the verdict of its trial.
+
+    Returns
+    -------
+    list of Device
+        In the loader's order; the position is the index that ``Accelerator(device=0)`` takes.
+    """
+    return [_judged(device_id, listed) for device_id, listed in _listed().items()]
+
+
+def listing_failure() -> str | None:
+    """Return why no runtime could be listed at all, None where listing worked."""
+    _listed()
+    return _inventory.failure
+
+
+def disabled() -> bool:
+    """Whether OpenCL is switched off by FPGA_ACCEL_DISABLE."""
+    return "opencl" in config.names("disable")
+
+
+def calibration_key(device_id: str) -> str:
+    """Return the name under which timings of a device are kept."""
+    return _listed()[device_id].identity.digest
+
+
+def _judged(device_id: str, listed: Listed) -> Device:
+    identity = listed.identity
+    reason = ""
+    try:
+        open_backend(device_id)
+    except DeviceError as error:
+        reason = str(error)
+    return Device(
+        id=device_id,
+        name=identity.device,
+        platform=identity.platform,
+        kind=listed.kind,
+        version=identity.device_version,
+        usable=not reason,
+        reason=reason,
+    )
+
+
+def _listed() -> dict[str, Listed]:
+    if _inventory.listed is None and forks.inherited():
+        return {}
+    with _inventory.lock:
+        if _inventory.listed is None:
+            _inventory.listed = _list_now()
+        return _inventory.listed
+
+
+def _list_now() -> dict[str, Listed]:
+    if disabled():
+        _inventory.failure = "disabled by FPGA_ACCEL_DISABLE"
+        return {}
+    try:
+        entries = _in_time(_list_platforms, LIST_SECONDS, "listing OpenCL platforms")
+    except (ImportError, OSError, DeviceError) as error:
+        _inventory.failure = str(error)
+        return {}
+    found: dict[str, Listed] = {}
+    for entry in entries:
+        slug = _slug(entry)
+        found[f"{slug}-{sum(known.startswith(slug + '-') for known in found)}"] = entry
+    return found
+
+
+def _list_platforms() -> tuple[Listed, ...]:
+    from fpga_accel.runtime import platforms
+
+    return platforms.listed()
+
+
+def _slug(entry: Listed) -> str:
+    if entry.kind == "fpga-emulator":
+        return "intel-fpga-emulator"
+    platform = entry.identity.platform.lower()
+    if "portable computing language" in platform:
+        return "pocl"
+    return "-".join(re.findall(r"[a-z0-9]+", platform.replace("(r)", "").replace("(tm)", ""))[:2]) or "opencl"
+
+
+def _in_time(work: Callable[[], T], seconds: float, what: str) -> T:
+    """Run `work` in a thread of its own, so that a runtime that hangs can be left behind."""
+    box: list[T | BaseException] = []
+
+    def target() -> None:
+        try:
+            box.append(work())
+        except BaseException as error:
+            box.append(error)
+
+    thread = threading.Thread(target=target, name=f"fpga-accel {what}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not box:
+        raise DeviceTimeoutError(f"{what} took longer than {seconds:.0f} s")
+    result = box[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def open_backend(device_id: str) -> OpenClBackend:
+    """Return the one backend of a device, opened and proved.
+
+    Raises
+    ------
+    DeviceError
+        The device is not usable; the same error every time.
+    ForkedContextError
+        The process inherited the device through fork().
+    """
+    if forks.inherited():
+        raise ForkedContextError(_FORKED, hint="use the spawn or forkserver start method", device=device_id)
+    listed = _listed()[device_id]
+    with _inventory.lock:
+        if device_id in _inventory.refused:
+            raise _inventory.refused[device_id]
+        backend = _inventory.backends.get(device_id)
+        if backend is None:
+            try:
+                backend = _in_time(lambda: _open(listed, device_id), OPEN_SECONDS, f"opening {device_id}")
+            except DeviceError as error:
+                _inventory.refused[device_id] = error
+                raise
+            _inventory.backends[device_id] = backend
+        return backend
+
+
+def _open(listed: Listed, device_id: str) -> OpenClBackend:
+    import pyopencl as cl
+
+    from fpga_accel.backends.opencl import OpenClBackend
+
+    try:
+        return OpenClBackend(listed, device_id)
+    except cl.Error as error:
+        raise DeviceError(f"OpenCL: {error}", device=device_id) from error
+
+
+def select(wanted: str | int) -> str:
+    """Return the id of the device that `wanted` means.
+
+    Parameters
+    ----------
+    wanted
+        A class (``"opencl"`` is the best of all), an index, an id, or a part of the name or platform.
+
+    Raises
+    ------
+    DeviceNotFoundError
+        Nothing matches, or more than one device does. ``absent_class`` is true where a class of device is
+        merely not there.
+    """
+    found = devices()
+    if isinstance(wanted, int) or wanted.isdecimal():
+        index = int(wanted)
+        matches = found[index : index + 1] if index >= 0 else []
+    elif wanted in CLASSES:
+        return _best_of(wanted, found)
+    else:
+        text = wanted.lower()
+        matches = [device for device in found if device.id == wanted] or [
+            device for device in found if text in f"{device.name} {device.platform}".lower()
+        ]
+    if len(matches) == 1 and matches[0].usable:
+        return matches[0].id
+    problem = "is ambiguous" if len(matches) > 1 else "matches no usable device"
+    raise DeviceNotFoundError(f"device {wanted!r} {problem}; {_inventory_text(found)}")
+
+
+def _best_of(wanted: str, found: list[Device]) -> str:
+    kinds = _PREFERENCE if wanted == "opencl" else (wanted,)
+    usable = [device for kind in kinds for device in found if device.kind == kind and device.usable]
+    if usable:
+        return usable[0].id
+    error = DeviceNotFoundError(f"no usable {wanted} device; {_inventory_text(found)}", hint="run `fpga-accel doctor`")
+    error.absent_class = True
+    raise error
+
+
+def _inventory_text(found: list[Device]) -> str:
+    if forks.inherited():
+        return _FORKED
+    if not found:
+        return f"no OpenCL device is listed{': ' + _inventory.failure if _inventory.failure else ''}"
+    lines = [
+        f"{index}: {device.id} ({device.name}, {device.kind}{'' if device.usable else ', rejected: ' + device.reason})"
+        for index, device in enumerate(found)
+    ]
+    return "there are " + "; ".join(lines)

@@ -1,0 +1,72 @@
+"""Whether a device may be trusted with work just now.
+
+Failures make a device suspect, more of them put it into quarantine for a while; then one call may try again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from enum import StrEnum
+
+from fpga_accel.runtime import forks
+
+# Failures in a row that lead to quarantine; a timeout or wrong bytes do so at once.
+TOLERATED = 3
+FIRST_QUARANTINE_SECONDS = 5.0
+LONGEST_QUARANTINE_SECONDS = 300.0
+
+
+class State(StrEnum):
+    """Health of one device for one kernel."""
+
+    OK = "ok"
+    SUSPECT = "suspect"
+    QUARANTINED = "quarantined"
+
+
+class Health(forks.Resettable):
+    """Failures in a row, and when to try again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._quarantine = FIRST_QUARANTINE_SECONDS
+        self._until = 0.0
+        self.cause = ""
+
+    @property
+    def state(self) -> State:
+        """The state at this moment; a quarantine that has run out counts as suspect."""
+        if time.monotonic() < self._until:
+            return State.QUARANTINED
+        return State.SUSPECT if self._failures else State.OK
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the next try."""
+        return max(0.0, self._until - time.monotonic())
+
+    def succeeded(self) -> None:
+        """Forget past failures."""
+        if not self._failures:
+            return
+        with self._lock:
+            self._failures = 0
+            self._quarantine = FIRST_QUARANTINE_SECONDS
+            self.cause = ""
+
+    def failed(self, cause: str, *, grave: bool) -> None:
+        """Count a failure; a `grave` one (timeout, wrong bytes) quarantines at once."""
+        with self._lock:
+            self._failures += 1
+            self.cause = cause
+            if not grave and self._failures < TOLERATED:
+                return
+            self._until = time.monotonic() + self._quarantine
+            self._quarantine = min(2 * self._quarantine, LONGEST_QUARANTINE_SECONDS)
+
+    def reset_after_fork(self) -> None:
+        """Make a fresh lock."""
+        self._lock = threading.Lock()

@@ -1,0 +1,93 @@
+"""Makes the OpenCL loader see runtimes that are shipped inside Python packages.
+
+pyopencl's own loader finds PoCL's package by itself. Intel's packages put their libraries into the
+environment's ``lib`` folder and name no ``.icd`` file there, so a private folder of ``.icd`` files is made, with
+the system's entries linked beside them, and ``OCL_ICD_VENDORS`` names it. That must happen before pyopencl is
+first imported, and never overrides a value that the user set.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+# (distribution, file name its OpenCL driver starts with)
+_PACKAGED = (
+    ("intel-opencl-rt", "libintelocl.so"),
+    ("intel-opencl-fpga-emu-rt", "libintelocl_emu.so"),
+    ("pocl-binary-distribution", "libpocl"),
+)
+_SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
+
+
+def packaged_runtimes() -> dict[str, Path]:
+    """Return the driver library of each OpenCL runtime installed as a Python package.
+
+    Returns
+    -------
+    dict
+        Distribution name to the absolute path of its driver.
+    """
+    found: dict[str, Path] = {}
+    for distribution, prefix in _PACKAGED:
+        path = _driver_of(distribution, prefix)
+        if path is not None:
+            found[distribution] = path
+    return found
+
+
+def _driver_of(distribution: str, prefix: str) -> Path | None:
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        path = Path(str(file.locate())).resolve()
+        if file.name.startswith(prefix) and ".so" in file.name and path.is_file():
+            return path
+    return None
+
+
+@cache
+def scratch_dir() -> Path:
+    """Return a private folder of this process, removed at exit."""
+    scratch = Path(tempfile.mkdtemp(prefix="fpga-accel-"))
+    atexit.register(_remove_scratch, scratch, os.getpid())
+    return scratch
+
+
+def _remove_scratch(path: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def prepare() -> None:
+    """Set the environment of the OpenCL loader and of PoCL; without effect once pyopencl is imported."""
+    if "pyopencl" in sys.modules:
+        return
+    # PoCL checks nothing it reads from its cache and crashes on a damaged file. It therefore gets an empty
+    # folder a process, and compiled kernels travel in our own hashed containers (programs.py).
+    os.environ.setdefault("POCL_CACHE_DIR", str(scratch_dir() / "pocl"))
+    if "OCL_ICD_VENDORS" in os.environ:
+        return
+    runtimes = packaged_runtimes()
+    if not any(name.startswith("intel") for name in runtimes):
+        return
+    folder = scratch_dir() / "vendors"
+    folder.mkdir(exist_ok=True)
+    for name, driver in runtimes.items():
+        if any(driver.parent.glob("libOpenCL*")):
+            # It lies beside pyopencl's own loader, which finds it whatever this folder says.
+            continue
+        (folder / f"{name}.icd").write_text(f"{driver}\n", encoding="utf-8")
+    for entry in sorted(_SYSTEM_VENDORS.glob("*.icd")):
+        link = folder / f"system-{entry.name}"
+        if not link.exists():
+            link.symlink_to(entry)
+    os.environ["OCL_ICD_VENDORS"] = str(folder)

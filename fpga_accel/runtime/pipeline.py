@@ -1,0 +1,359 @@
+"""Runs a launch on one OpenCL device under one of three memory strategies.
+
+direct
+    The table holds host addresses; nothing is copied. For CPU devices that read the process's memory.
+wrapped
+    Slabs of the page pool are the buffers (unified memory): gather, run, scatter.
+staged
+    Slabs are copied to and from buffers of the device's own memory, two pieces in flight.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pyopencl as cl
+
+from fpga_accel._host import ffi, lib
+from fpga_accel.errors import DeviceError
+from fpga_accel.runtime import waits
+from fpga_accel.runtime.buffers import POOL, Slab
+from fpga_accel.segments import RESULT, SEGMENT, Launch, Table, new_results
+
+# Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
+PIECE = 32 << 20
+ROW_ALIGNMENT = 64
+_ROWS_A_PIECE = 1 << 20
+
+
+class Strategy(StrEnum):
+    """How a device reaches host memory."""
+
+    DIRECT = "direct"
+    WRAPPED = "wrapped"
+    STAGED = "staged"
+
+
+@dataclass(slots=True)
+class Elapsed:
+    """Seconds a launch spent where."""
+
+    transfer: float = 0.0
+    kernel: float = 0.0
+
+
+class WorkShape:
+    """How many work-items a launch of so many rows gets."""
+
+    def __init__(self, handle: cl.Device) -> None:
+        gpu = bool(handle.type & cl.device_type.GPU)
+        self._units = int(handle.max_compute_units)
+        # A GPU runs work-items in warps: one of them a row, in groups of 32.
+        self.local = 32 if gpu else 1
+        self._gpu_items = self._units * 256 if gpu else 0
+
+    def items(self, rows: int, items_per_unit: int) -> int:
+        """Return the global size for `rows` rows."""
+        wanted = min(rows, self._gpu_items or self._units * items_per_unit)
+        return max(1, -(-wanted // self.local)) * self.local
+
+
+class _Region:
+    """A host slab wrapped or mirrored as one buffer of the device."""
+
+    def __init__(self, context: cl.Context, size: int, mirrored: bool) -> None:
+        self.slab: Slab = POOL.take(max(size, 1))
+        flags = cl.mem_flags.READ_WRITE
+        if mirrored:
+            self.buffer = cl.Buffer(context, flags, size=self.slab.size)
+        else:
+            self.buffer = cl.Buffer(context, flags | cl.mem_flags.USE_HOST_PTR, hostbuf=self.slab.array)
+
+    def release(self) -> None:
+        self.buffer.release()
+        self.slab.release()
+
+
+class Lane:
+    """A queue with the buffers for tables, results, parameters and slabs; one owner at a time."""
+
+    NAMES = ("table", "results", "params", "src", "dst")
+
+    def __init__(self, context: cl.Context, handle: cl.Device, strategy: Strategy) -> None:
+        self._context = context
+        self.queue = cl.CommandQueue(context, handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        self._mirrored = strategy is Strategy.STAGED
+        self._regions: dict[str, _Region] = {}
+        self._kernels: dict[tuple[int, str], cl.Kernel] = {}
+        # Copies of the launch in flight. Dropping one waits for it, so an abandoned lane keeps them.
+        self.copies: list[cl.Event] = []
+
+    def kernel(self, program: cl.Program, entry: str) -> cl.Kernel:
+        """Return this lane's own kernel object: its arguments are not shared between threads."""
+        key = (program.int_ptr, entry)
+        if key not in self._kernels:
+            self._kernels[key] = cl.Kernel(program, entry)
+        return self._kernels[key]
+
+    def region(self, name: str, size: int) -> _Region:
+        """Return a region of at least `size` bytes."""
+        region = self._regions.get(name)
+        if region is None or region.slab.size < size:
+            if region is not None:
+                region.release()
+            region = self._regions[name] = _Region(self._context, size, self._mirrored)
+        return region
+
+    def push(self, region: _Region, size: int) -> None:
+        """Make host writes to the first `size` bytes visible to the device."""
+        if self._mirrored and size:
+            data = region.slab.array[:size]
+            self.copies.append(cl.enqueue_copy(self.queue, region.buffer, data, is_blocking=False))
+
+    def pull(self, region: _Region, size: int) -> None:
+        """Make device writes to the first `size` bytes visible to the host."""
+        if self._mirrored and size:
+            data = region.slab.array[:size]
+            self.copies.append(cl.enqueue_copy(self.queue, data, region.buffer, is_blocking=False))
+
+    def take_copy_seconds(self) -> float:
+        """Return the time the finished copies took, and forget them."""
+        seconds = sum(_duration(copy) for copy in self.copies)
+        self.copies.clear()
+        return seconds
+
+    def wipe_secrets(self, size: int) -> None:
+        """Zero the parameter bytes on the host and on the device."""
+        region = self._regions["params"]
+        region.slab.array[:size] = 0
+        lib.fa_wipe(ffi.cast("void *", region.slab.address), size)
+        self.push(region, size)
+
+    def release(self) -> None:
+        """Free everything."""
+        for region in self._regions.values():
+            region.release()
+        self._regions.clear()
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Rows in flight on one lane."""
+
+    lane: Lane
+    rows: Table
+    placed: Table
+    results: Table
+    src: _Region
+    dst: _Region
+    done: cl.Event
+    kernel: cl.Event
+
+
+class Pipeline:
+    """The lanes of one device, and how launches go over them."""
+
+    def __init__(self, context: cl.Context, handle: cl.Device, strategy: Strategy, device_id: str) -> None:
+        self.context = context
+        self.handle = handle
+        self.strategy = strategy
+        self.shape = WorkShape(handle)
+        self._device_id = device_id
+        self._idle: list[Lane] = []
+        self._lock = threading.Lock()
+        # Lanes whose launch was given up: the device may still write there, so nothing of them is ever reused.
+        self._abandoned: list[tuple[list[Lane], Launch]] = []
+
+    def run(
+        self, program: cl.Program, launch: Launch, items_per_unit: int, deadline: float | None
+    ) -> tuple[Table, Elapsed]:
+        """Run one launch to its end and return the results of its rows.
+
+        Raises
+        ------
+        DeviceTimeoutError, DeviceError
+            With ``buffers_in_use`` true where the device may still write to the launch's memory.
+        """
+        lanes: list[Lane] = []
+        try:
+            if self.strategy is Strategy.DIRECT:
+                outcome = self._run_direct(lanes, program, launch, items_per_unit, deadline)
+            else:
+                outcome = self._run_gathered(lanes, program, launch, items_per_unit, deadline)
+        except BaseException as error:
+            self._abandoned.append((lanes, launch))
+            if isinstance(error, cl.Error):
+                raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
+            raise
+        with self._lock:
+            self._idle.extend(lanes)
+        return outcome
+
+    def _borrow(self, lanes: list[Lane]) -> Lane:
+        with self._lock:
+            lane = self._idle.pop() if self._idle else None
+        lane = lane or Lane(self.context, self.handle, self.strategy)
+        lanes.append(lane)
+        return lane
+
+    def _run_direct(
+        self,
+        lanes: list[Lane],
+        program: cl.Program,
+        launch: Launch,
+        items_per_unit: int,
+        deadline: float | None,
+    ) -> tuple[Table, Elapsed]:
+        lane = self._borrow(lanes)
+        count = len(launch.table)
+        kernel = self._bind(lane, program, launch, launch.table, None, None)
+        event = self._enqueue(lane, kernel, count, items_per_unit)
+        lane.queue.flush()
+        waits.wait(event, deadline, self._device_id)
+        results = _results_view(lane, count).copy()
+        if launch.secret:
+            lane.wipe_secrets(len(launch.params))
+        return results, Elapsed(kernel=_duration(event))
+
+    def _bind(
+        self,
+        lane: Lane,
+        program: cl.Program,
+        launch: Launch,
+        table: Table,
+        src: cl.Buffer | None,
+        dst: cl.Buffer | None,
+    ) -> cl.Kernel:
+        count = len(table)
+        rows = lane.region("table", count * SEGMENT.itemsize)
+        results = lane.region("results", count * RESULT.itemsize)
+        params = lane.region("params", len(launch.params))
+        rows.slab.array[: count * SEGMENT.itemsize] = table.view(np.uint8)
+        _results_view(lane, count)[:] = new_results(1)
+        params.slab.array[: len(launch.params)] = launch.params
+        params.slab.secret |= launch.secret
+        lane.push(rows, count * SEGMENT.itemsize)
+        lane.push(results, count * RESULT.itemsize)
+        lane.push(params, len(launch.params))
+        kernel = lane.kernel(program, launch.entry)
+        kernel.set_args(src, dst, rows.buffer, results.buffer, params.buffer, np.uint32(count))
+        return kernel
+
+    def _enqueue(self, lane: Lane, kernel: cl.Kernel, rows: int, items_per_unit: int) -> cl.Event:
+        items = self.shape.items(rows, items_per_unit)
+        return cl.enqueue_nd_range_kernel(lane.queue, kernel, (items,), (self.shape.local,))
+
+    def _run_gathered(
+        self,
+        lanes: list[Lane],
+        program: cl.Program,
+        launch: Launch,
+        items_per_unit: int,
+        deadline: float | None,
+    ) -> tuple[Table, Elapsed]:
+        results = new_results(len(launch.table))
+        elapsed = Elapsed()
+        in_flight: list[_Piece] = []
+        free: list[Lane] = []
+        for first, end, src_bytes, dst_bytes in self._cuts(launch.table):
+            if len(in_flight) == 2:
+                free.append(self._finish(in_flight.pop(0), launch, elapsed, deadline))
+            lane = free.pop() if free else self._borrow(lanes)
+            rows = launch.table[first:end]
+            piece = self._start(lane, program, launch, rows, src_bytes, dst_bytes, items_per_unit)
+            piece.results = results[first:end]
+            in_flight.append(piece)
+        for piece in in_flight:
+            self._finish(piece, launch, elapsed, deadline)
+        return results, elapsed
+
+    def _cuts(self, table: Table) -> Iterator[tuple[int, int, int, int]]:
+        src_bytes, dst_bytes = ffi.new("size_t *"), ffi.new("size_t *")
+        largest = int(self.handle.max_mem_alloc_size)
+        first = 0
+        while first < len(table):
+            rest = table[first : first + _ROWS_A_PIECE]
+            pointer = ffi.cast("segment_t *", rest.ctypes.data)
+            count = 0
+            for limit in (PIECE, largest):
+                count = lib.fa_rows_fit(pointer, len(rest), limit, limit, ROW_ALIGNMENT, src_bytes, dst_bytes)
+                if count:
+                    break
+            if not count:
+                raise DeviceError(
+                    f"a row needs more than the {largest} bytes the device can allocate",
+                    device=self._device_id,
+                )
+            yield first, first + count, int(src_bytes[0]), int(dst_bytes[0])
+            first += count
+
+    def _start(
+        self,
+        lane: Lane,
+        program: cl.Program,
+        launch: Launch,
+        rows: Table,
+        src_bytes: int,
+        dst_bytes: int,
+        items_per_unit: int,
+    ) -> _Piece:
+        src, dst = lane.region("src", src_bytes), lane.region("dst", dst_bytes)
+        placed = np.empty(len(rows), SEGMENT)
+        lib.fa_rows_gather(
+            ffi.cast("segment_t *", rows.ctypes.data),
+            ffi.cast("segment_t *", placed.ctypes.data),
+            len(rows),
+            ffi.cast("uint8_t *", src.slab.address),
+            ROW_ALIGNMENT,
+        )
+        lane.push(src, src_bytes)
+        kernel = self._bind(lane, program, launch, placed, src.buffer, dst.buffer)
+        event = self._enqueue(lane, kernel, len(rows), items_per_unit)
+        lane.pull(lane.region("results", len(rows) * RESULT.itemsize), len(rows) * RESULT.itemsize)
+        lane.pull(dst, dst_bytes)
+        done = cl.enqueue_marker(lane.queue)
+        lane.queue.flush()
+        return _Piece(lane, rows, placed, placed, src, dst, done, event)
+
+    def _finish(self, piece: _Piece, launch: Launch, elapsed: Elapsed, deadline: float | None) -> Lane:
+        lane = piece.lane
+        waits.wait(piece.done, deadline, self._device_id)
+        count = len(piece.rows)
+        # Results are copied before they are judged: what is checked is what is used.
+        piece.results[:] = _results_view(lane, count)
+        lib.fa_rows_scatter(
+            ffi.cast("segment_t *", piece.rows.ctypes.data),
+            ffi.cast("segment_t *", piece.placed.ctypes.data),
+            ffi.cast("result_t *", piece.results.ctypes.data),
+            count,
+            ffi.cast("uint8_t *", piece.dst.slab.address),
+        )
+        if launch.secret:
+            lane.wipe_secrets(len(launch.params))
+        elapsed.kernel += _duration(piece.kernel)
+        elapsed.transfer += lane.take_copy_seconds()
+        return lane
+
+    def reset_after_fork(self) -> None:
+        """Make a fresh lock; the lanes are the parent's and stay untouched."""
+        self._lock = threading.Lock()
+
+
+def _results_view(lane: Lane, count: int) -> Table:
+    view: Table = lane.region("results", count * RESULT.itemsize).slab.array[: count * RESULT.itemsize].view(RESULT)
+    return view
+
+
+def _duration(event: cl.Event) -> float:
+    # Some runtimes say an event is complete a moment before its profile can be read.
+    for _ in range(100):
+        try:
+            return (int(event.profile.end) - int(event.profile.start)) * 1e-9
+        except cl.LogicError:
+            time.sleep(1e-5)
+    return 0.0

@@ -1,0 +1,72 @@
+"""The cffi builder of fpga_accel._host: setup.py names its `ffibuilder`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).parent
+
+SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "xxh32.c", "lz4_frame.c"]
+
+# -Werror stays out of users' builds, where a newer compiler may know new
+# warnings. tests/test_host.py compiles every file here with it.
+FLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra"]
+
+TYPES = """
+#define ABI_VERSION ...
+#define STATUS_OK ...
+#define STATUS_DST_TOO_SMALL ...
+#define STATUS_BAD_DATA ...
+#define STATUS_TRUNCATED ...
+#define STATUS_BAD_CHECKSUM ...
+#define STATUS_BAD_PARAM ...
+#define STATUS_NOT_RUN ...
+#define FA_ABI_LAYOUT_LENGTH ...
+#define FA_LZ4_BLOCK_LIMIT ...
+typedef struct {
+  uint64_t src;
+  uint64_t dst;
+  uint32_t src_size;
+  uint32_t dst_capacity;
+  uint32_t param;
+  uint32_t flags;
+} segment_t;
+typedef struct {
+  uint32_t dst_size;
+  int32_t status;
+  uint64_t check;
+  uint8_t partial[16];
+} result_t;
+"""
+
+# Code that cffi generates does not compile without these warnings.
+PREAMBLE = """
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wcast-function-type"
+#include "host.h"
+"""
+
+
+def prototypes(header: str) -> str:
+    """Return the prototypes that host.h declares, so that they are written down once."""
+    code = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    found = re.findall(r"^[a-z][\w ]*\**\bfa_\w+\([^)]*\);", code, flags=re.MULTILINE)
+    return "\n".join(found)
+
+
+ffibuilder = FFI()
+ffibuilder.cdef(TYPES)
+ffibuilder.cdef(prototypes((HERE / "host.h").read_text(encoding="utf-8")))
+ffibuilder.set_source(
+    "fpga_accel._host",
+    PREAMBLE,
+    sources=[f"host/{name}" for name in SOURCES],
+    include_dirs=["host"],
+    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h"],
+    extra_compile_args=FLAGS,
+)

@@ -1,0 +1,125 @@
+/* The host library: plain C11, no Python, no state, safe to call from any
+ * number of threads. fpga_accel calls it through cffi, which drops the GIL.
+ *
+ * A row of a segment table is "absolute" when src and dst hold host addresses
+ * and "placed" when they are byte offsets into a slab. Every function says
+ * which it takes. Sizes and offsets are 64-bit and never wrap.
+ */
+#ifndef FPGA_ACCEL_HOST_H
+#define FPGA_ACCEL_HOST_H
+
+#include "../kernels/common/abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+_Static_assert(sizeof(void *) == 8, "a row holds an address in 64 bits");
+_Static_assert(sizeof(segment_t) == 32 && sizeof(result_t) == 32, "see abi.h");
+
+/* ---- abi.c ---- */
+
+/* How many values fa_abi_layout writes to out. */
+#define FA_ABI_LAYOUT_LENGTH 13
+
+/* ABI_VERSION; the size of segment_t and the offset of each field; the same of
+ * result_t: so that a test can compare them with the numpy dtypes. */
+void fa_abi_layout(uint32_t *out);
+
+/* ---- pages.c ---- */
+
+/* Zeroed memory of its own pages, or NULL. From 4 MiB on it starts at a huge
+ * page (2 MiB) and asks the system for huge pages. */
+void *fa_pages_alloc(size_t size);
+
+/* Gives it back; size is the one asked for. 0, or an errno. NULL is fine. */
+int fa_pages_free(void *pages, size_t size);
+
+/* Brings every page into memory, and keeps what they hold. Nobody else may be
+ * writing to them. */
+void fa_pages_touch(void *memory, size_t size);
+
+/* Asks for huge pages in memory that something else allocated (a large bytes
+ * object before its first touch). A hint: it never fails. */
+void fa_pages_prefer_huge(void *memory, size_t size);
+
+/* ---- wipe.c ---- */
+
+/* Writes zeros that no optimiser drops. */
+void fa_wipe(void *memory, size_t size);
+
+/* ---- rows.c ---- */
+
+/* How many leading rows fit a pair of slabs when each row's source and
+ * destination start at a multiple of align, and how many bytes of the slabs
+ * they take. 0 if the first row does not fit. align: a power of two, or
+ * nothing fits. */
+size_t fa_rows_fit(const segment_t *rows, size_t count, size_t src_limit, size_t dst_limit,
+                   size_t align, size_t *src_bytes, size_t *dst_bytes);
+
+/* Copies the sources of absolute rows into the slab as fa_rows_fit laid them
+ * out, and writes the placed rows. placed may be rows itself. */
+void fa_rows_gather(const segment_t *rows, segment_t *placed, size_t count, uint8_t *slab,
+                    size_t align);
+
+/* Copies the outputs of the rows that are STATUS_OK from the slab to the
+ * absolute dst: at most dst_capacity bytes each, whatever a device reports. */
+void fa_rows_scatter(const segment_t *rows, const segment_t *placed, const result_t *results,
+                     size_t count, const uint8_t *slab);
+
+/* sizes[i] bytes from address sources[i] to address targets[i], which may overlap. */
+void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64_t *sizes,
+                  size_t count);
+
+/* The first row that is not STATUS_OK, or -1. */
+int64_t fa_rows_first_failed(const result_t *results, size_t count);
+
+/* The exclusive or of the rows' partial values. */
+void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
+
+/* Moves the outputs at base + dst together, behind the first row's, and writes
+ * each row's new dst. base is NULL where the rows are absolute. Slots must
+ * ascend. Returns the total size; -1 - i, with nothing moved, if row i failed,
+ * reports more than its capacity, or overlaps the row before. */
+int64_t fa_rows_compact(uint8_t *base, const result_t *results, segment_t *rows, size_t count);
+
+/* ---- xxh32.c ---- */
+
+uint32_t fa_xxh32(const void *data, size_t size, uint32_t seed);
+
+/* ---- lz4_frame.c: LZ4 frame format 1.6, the blocks only ---- */
+
+/* All negative results are -STATUS_*. Frame header, EndMark and content
+ * checksum are the caller's, who has the frame's options. */
+
+#define FA_LZ4_BLOCK_LIMIT (4u << 20) /* the largest block the format has */
+
+/* The size of the blocks that fa_lz4_pack writes, or
+ * -STATUS_BAD_PARAM: a source is larger than a block can be;
+ * -STATUS_BAD_DATA:  a row has neither output nor STATUS_DST_TOO_SMALL. */
+int64_t fa_lz4_packed_size(const segment_t *rows, const result_t *results, size_t count,
+                           int block_checksum);
+
+/* Writes each absolute row as one block: header, payload, and the payload's
+ * XXH32 if asked for. A row is stored raw where compressing it did not help
+ * (STATUS_DST_TOO_SMALL, or no smaller). A compressed block's checksum is
+ * result.check, from LZ4_CHECK; a stored block's is computed here. An empty row
+ * writes nothing, for its header would be the EndMark. out overlaps no row.
+ * Returns the size, an error of fa_lz4_packed_size, or
+ * -STATUS_DST_TOO_SMALL: the blocks do not fit capacity. */
+int64_t fa_lz4_pack(uint8_t *out, uint64_t capacity, const segment_t *rows, const result_t *results,
+                    size_t count, int block_checksum);
+
+/* Reads block headers from *position on and fills one absolute row a block:
+ * src, src_size, dst_capacity = block_max, param = 1, flags (LZ4_STORED,
+ * LZ4_CHECK); dst is 0. checksums, if not NULL, gets what the frame says of
+ * each block (0 without block_checksum). *position moves behind the last whole
+ * block, or behind the EndMark, which sets *ended to 1 (else 0).
+ * Returns the number of rows. A block that is cut off or bad ends the walk in
+ * front of it, and only a walk that starts there reports it:
+ * -STATUS_TRUNCATED: more bytes are needed (or the data is cut short);
+ * -STATUS_BAD_DATA:  a block is larger than block_max. */
+int64_t fa_lz4_scan(const uint8_t *data, uint64_t size, uint64_t *position, uint32_t block_max,
+                    int block_checksum, segment_t *rows, size_t max_rows, int *ended,
+                    uint32_t *checksums);
+
+#endif

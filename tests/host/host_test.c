@@ -1,0 +1,434 @@
+/* The host library under the sanitizers: a table of cases, then random and
+ * damaged input. Every buffer is its own heap block of exact size, so that a
+ * byte read or written too far is caught. Usage: host_test [rounds] [seed]. */
+#include "../../host/host.h"
+#include "../../kernels/lz4/params.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                              \
+      exit(1);                                                                                     \
+    }                                                                                              \
+  } while (0)
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* xorshift64: the same numbers everywhere. */
+static uint64_t state = 88172645463325252u;
+
+static uint32_t below(uint32_t limit) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (uint32_t)(state >> 32) % limit;
+}
+
+static uint8_t *random_bytes(size_t size) {
+  uint8_t *bytes = malloc(size ? size : 1);
+  CHECK(bytes);
+  for (size_t i = 0; i < size; i++)
+    bytes[i] = (uint8_t)below(256);
+  return bytes;
+}
+
+static uint64_t address(const void *p) { return (uintptr_t)p; }
+
+/* ---- cases ---- */
+
+static void test_xxh32(void) {
+  /* The empty and "a", "abc" values of the xxHash project; the others of python-xxhash. */
+  static const struct {
+    const char *text;
+    uint32_t seed, expected;
+  } cases[] = {
+      {"", 0, 0x02CC5D05u},
+      {"a", 0, 0x550D7456u},
+      {"abc", 0, 0x32D153FFu},
+      {"Nobody inspects the spammish repetition", 0, 0xE2293B2Fu},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++)
+    CHECK(fa_xxh32(cases[i].text, strlen(cases[i].text), cases[i].seed) == cases[i].expected);
+  CHECK(fa_xxh32(NULL, 0, 0) == 0x02CC5D05u);
+}
+
+static void test_pages(void) {
+  static const size_t sizes[] = {1, 4095, 4096, 4097, (4u << 20) - 1, 4u << 20, (9u << 20) + 5};
+  for (size_t i = 0; i < LENGTH(sizes); i++) {
+    uint8_t *pages = fa_pages_alloc(sizes[i]);
+    CHECK(pages && address(pages) % 4096 == 0);
+    CHECK(sizes[i] < 4u << 20 || address(pages) % (2u << 20) == 0);
+    pages[sizes[i] - 1] = 7;
+    fa_pages_touch(pages, sizes[i]);
+    CHECK(pages[sizes[i] - 1] == 7 && (sizes[i] == 1 || pages[0] == 0));
+    fa_wipe(pages, sizes[i]);
+    CHECK(pages[sizes[i] - 1] == 0);
+    CHECK(fa_pages_free(pages, sizes[i]) == 0);
+  }
+  CHECK(fa_pages_alloc(0) == NULL && fa_pages_alloc(SIZE_MAX) == NULL);
+  CHECK(fa_pages_alloc(SIZE_MAX - (3u << 20)) == NULL);
+  CHECK(fa_pages_free(NULL, 5) == 0);
+  fa_pages_touch(NULL, 0);
+  fa_pages_prefer_huge(NULL, 0);
+  fa_wipe(NULL, 0);
+}
+
+static void test_touch_inside_heap(void) {
+  uint8_t *bytes = random_bytes(100000);
+  uint8_t first = bytes[3], last = bytes[99999];
+  fa_pages_touch(bytes + 3, 99997);
+  fa_pages_prefer_huge(bytes, 100000);
+  CHECK(bytes[3] == first && bytes[99999] == last);
+  free(bytes);
+}
+
+#define TOP ((size_t)1 << 63)
+
+static void test_fit(void) {
+  const segment_t rows[] = {{.src_size = 100, .dst_capacity = 10},
+                            {.src_size = 1, .dst_capacity = 64},
+                            {.src_size = UINT32_MAX, .dst_capacity = UINT32_MAX}};
+  static const struct {
+    size_t src_limit, dst_limit, align, fits, src_bytes, dst_bytes;
+  } cases[] = {
+      {0, 0, 64, 0, 0, 0},
+      {99, 10, 1, 0, 0, 0},
+      {100, 9, 1, 0, 0, 0},
+      {100, 10, 1, 1, 100, 10},
+      {128, 128, 64, 1, 100, 10},
+      {129, 128, 64, 2, 129, 128},
+      {129, 127, 64, 1, 100, 10},
+      {1000, 1000, 3, 0, 0, 0},
+      {1000, 1000, 0, 0, 0, 0},
+      {101, 74, 1, 2, 101, 74},
+      {SIZE_MAX, SIZE_MAX, TOP, 2, TOP + 1, TOP + 64},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    size_t src, dst;
+    size_t fits =
+        fa_rows_fit(rows, 3, cases[i].src_limit, cases[i].dst_limit, cases[i].align, &src, &dst);
+    CHECK(fits == cases[i].fits && src == cases[i].src_bytes && dst == cases[i].dst_bytes);
+  }
+  size_t src, dst; /* more than 4 GiB in one slab */
+  CHECK(fa_rows_fit(rows, 3, SIZE_MAX, SIZE_MAX, 64, &src, &dst) == 3 && src > UINT32_MAX);
+}
+
+static void test_compact_refuses(void) {
+  uint8_t *slab = random_bytes(64);
+  segment_t rows[] = {{.dst = 0, .dst_capacity = 16}, {.dst = 16, .dst_capacity = 16}};
+  result_t results[] = {{.dst_size = 4}, {.dst_size = 4}};
+  results[1].status = STATUS_BAD_DATA;
+  CHECK(fa_rows_compact(slab, results, rows, 2) == -2);
+  results[1] = (result_t){.dst_size = 17};
+  CHECK(fa_rows_compact(slab, results, rows, 2) == -2);
+  results[1] = (result_t){.dst_size = 4};
+  rows[1].dst = 3;
+  CHECK(fa_rows_compact(slab, results, rows, 2) == -2);
+  rows[1].dst = UINT64_MAX - 2;
+  CHECK(fa_rows_compact(slab, results, rows, 2) == -2);
+  CHECK(rows[0].dst == 0);
+  results[0].status = STATUS_NOT_RUN;
+  CHECK(fa_rows_compact(slab, results, rows, 2) == -1);
+  CHECK(fa_rows_compact(slab, results, rows, 0) == 0);
+  free(slab);
+}
+
+static void test_pack_refuses(void) {
+  uint8_t out[64], data[8] = {0};
+  segment_t row = {.src = address(data), .dst = address(data), .src_size = 8, .dst_capacity = 8};
+  result_t result = {.dst_size = 4};
+  CHECK(fa_lz4_packed_size(&row, &result, 1, 1) == 12);
+  CHECK(fa_lz4_pack(out, 11, &row, &result, 1, 1) == -STATUS_DST_TOO_SMALL);
+  CHECK(fa_lz4_pack(out, 0, &row, &result, 0, 1) == 0);
+  row.dst_capacity = 3; /* a device that reports more than it had */
+  CHECK(fa_lz4_pack(out, 64, &row, &result, 1, 0) == -STATUS_BAD_DATA);
+  result.dst_size = 0;
+  CHECK(fa_lz4_packed_size(&row, &result, 1, 0) == -STATUS_BAD_DATA);
+  result.status = STATUS_NOT_RUN;
+  CHECK(fa_lz4_packed_size(&row, &result, 1, 0) == -STATUS_BAD_DATA);
+  row.src_size = FA_LZ4_BLOCK_LIMIT + 1;
+  result.status = STATUS_DST_TOO_SMALL;
+  CHECK(fa_lz4_packed_size(&row, &result, 1, 0) == -STATUS_BAD_PARAM);
+  row.src_size = 0; /* nothing: its header would be the EndMark */
+  CHECK(fa_lz4_packed_size(&row, &result, 1, 1) == 0);
+  CHECK(fa_lz4_pack(out, 64, &row, &result, 1, 1) == 0);
+}
+
+static void test_scan_ends(void) {
+  static const uint8_t end[] = {0, 0, 0, 0, 9};
+  static const uint8_t large[] = {9, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  segment_t rows[2];
+  int ended;
+  uint64_t position = 0;
+  CHECK(fa_lz4_scan(end, 5, &position, 8, 0, rows, 2, &ended, NULL) == 0 && ended);
+  CHECK(position == 4);
+  CHECK(fa_lz4_scan(end, 5, &position, 8, 0, rows, 2, &ended, NULL) == -STATUS_TRUNCATED);
+  position = UINT64_MAX;
+  CHECK(fa_lz4_scan(end, 5, &position, 8, 0, rows, 2, &ended, NULL) == -STATUS_TRUNCATED);
+  position = 0;
+  CHECK(fa_lz4_scan(end, 5, &position, 8, 0, rows, 0, &ended, NULL) == 0 && !ended);
+  CHECK(fa_lz4_scan(NULL, 0, &position, 8, 0, rows, 2, &ended, NULL) == -STATUS_TRUNCATED);
+  CHECK(fa_lz4_scan(large, 13, &position, 8, 0, rows, 2, &ended, NULL) == -STATUS_BAD_DATA);
+  CHECK(fa_lz4_scan(large, 12, &position, 9, 0, rows, 2, &ended, NULL) == -STATUS_TRUNCATED);
+  CHECK(fa_lz4_scan(large, 13, &position, 9, 1, rows, 2, &ended, NULL) == -STATUS_TRUNCATED);
+  CHECK(fa_lz4_scan(large, 13, &position, 9, 0, rows, 2, &ended, NULL) == 1 && position == 13);
+}
+
+/* ---- random rows ---- */
+
+#define MAX_ROWS 40
+
+typedef struct {
+  size_t count;
+  segment_t rows[MAX_ROWS]; /* absolute */
+  segment_t placed[MAX_ROWS];
+  result_t results[MAX_ROWS];
+  uint8_t *src[MAX_ROWS], *dst[MAX_ROWS];
+} batch_t;
+
+static void batch_make(batch_t *batch, uint32_t largest) {
+  memset(batch, 0, sizeof *batch);
+  batch->count = below(MAX_ROWS + 1);
+  for (size_t i = 0; i < batch->count; i++) {
+    segment_t *row = &batch->rows[i];
+    row->src_size = below(largest);
+    row->dst_capacity = below(largest);
+    row->param = below(1000);
+    row->flags = below(1000);
+    batch->src[i] = random_bytes(row->src_size);
+    batch->dst[i] = random_bytes(row->dst_capacity);
+    row->src = row->src_size ? address(batch->src[i]) : 0;
+    row->dst = row->dst_capacity ? address(batch->dst[i]) : 0;
+    batch->results[i].status = below(4) ? STATUS_OK : (int32_t)below(7) - 1;
+    /* Now and then a lie. */
+    batch->results[i].dst_size = below(8) ? below(row->dst_capacity + 1) : UINT32_MAX;
+    batch->results[i].check = below(UINT32_MAX);
+  }
+}
+
+static void batch_drop(batch_t *batch) {
+  for (size_t i = 0; i < batch->count; i++) {
+    free(batch->src[i]);
+    free(batch->dst[i]);
+  }
+}
+
+static void check_gathered(const batch_t *batch, const uint8_t *slab, size_t align) {
+  for (size_t i = 0; i < batch->count; i++) {
+    const segment_t *row = &batch->rows[i], *placed = &batch->placed[i];
+    CHECK(placed->src % align == 0 && placed->dst % align == 0);
+    CHECK(placed->src_size == row->src_size && placed->dst_capacity == row->dst_capacity);
+    CHECK(placed->param == row->param && placed->flags == row->flags);
+    CHECK(memcmp(slab + placed->src, batch->src[i], row->src_size) == 0);
+  }
+}
+
+static void check_scattered(const batch_t *batch, const uint8_t *slab, uint8_t **before) {
+  for (size_t i = 0; i < batch->count; i++) {
+    const result_t *result = &batch->results[i];
+    uint32_t capacity = batch->rows[i].dst_capacity;
+    uint32_t size = result->dst_size < capacity ? result->dst_size : capacity;
+    if (result->status != STATUS_OK)
+      size = 0;
+    CHECK(memcmp(batch->dst[i], slab + batch->placed[i].dst, size) == 0);
+    CHECK(memcmp(batch->dst[i] + size, before[i] + size, capacity - size) == 0);
+  }
+}
+
+static void round_gather_scatter(void) {
+  batch_t batch;
+  batch_make(&batch, below(2) ? 8 : 3000);
+  size_t align = (size_t)1 << below(8), src_bytes, dst_bytes;
+  CHECK(fa_rows_fit(batch.rows, batch.count, SIZE_MAX, SIZE_MAX, align, &src_bytes, &dst_bytes) ==
+        batch.count);
+  size_t again[2];
+  CHECK(fa_rows_fit(batch.rows, batch.count, src_bytes, dst_bytes, align, &again[0], &again[1]) ==
+        batch.count);
+  uint8_t *src_slab = random_bytes(src_bytes), *dst_slab = random_bytes(dst_bytes);
+  fa_rows_gather(batch.rows, batch.placed, batch.count, src_slab, align);
+  check_gathered(&batch, src_slab, align);
+  uint8_t *before[MAX_ROWS];
+  for (size_t i = 0; i < batch.count; i++) {
+    before[i] = random_bytes(batch.rows[i].dst_capacity);
+    memcpy(before[i], batch.dst[i], batch.rows[i].dst_capacity);
+  }
+  fa_rows_scatter(batch.rows, batch.placed, batch.results, batch.count, dst_slab);
+  check_scattered(&batch, dst_slab, before);
+  for (size_t i = 0; i < batch.count; i++)
+    free(before[i]);
+  free(src_slab);
+  free(dst_slab);
+  batch_drop(&batch);
+}
+
+/* Slots in one slab become one run, in order; base is the slab or null. */
+static void round_compact(void) {
+  segment_t rows[MAX_ROWS] = {{0}};
+  result_t results[MAX_ROWS] = {{0}};
+  size_t count = below(MAX_ROWS) + 1, slot = below(300) + 1, used = 0;
+  uint8_t *slab = random_bytes(count * slot), *expected = random_bytes(count * slot);
+  int absolute = (int)below(2);
+  for (size_t i = 0; i < count; i++) {
+    results[i].dst_size = below(2) ? (uint32_t)slot : below((uint32_t)slot + 1);
+    rows[i].dst = i * slot + (absolute ? address(slab) : 0);
+    rows[i].dst_capacity = (uint32_t)slot;
+    memcpy(expected + used, slab + i * slot, results[i].dst_size);
+    used += results[i].dst_size;
+  }
+  CHECK(fa_rows_compact(absolute ? NULL : slab, results, rows, count) == (int64_t)used);
+  CHECK(memcmp(slab, expected, used) == 0);
+  uint64_t next = absolute ? address(slab) : 0;
+  for (size_t i = 0; i < count; next += results[i++].dst_size)
+    CHECK(rows[i].dst == next);
+  free(slab);
+  free(expected);
+}
+
+/* ---- random frames ---- */
+
+/* Makes the rows such that packing takes them. */
+static void batch_make_packable(batch_t *batch) {
+  batch_make(batch, 3000);
+  for (size_t i = 0; i < batch->count; i++) {
+    result_t *result = &batch->results[i];
+    result->status = below(3) ? STATUS_OK : STATUS_DST_TOO_SMALL;
+    if (batch->rows[i].dst_capacity == 0 || result->status == STATUS_DST_TOO_SMALL)
+      *result = (result_t){.status = STATUS_DST_TOO_SMALL};
+    else
+      result->dst_size = 1 + below(batch->rows[i].dst_capacity);
+  }
+}
+
+static void check_block(const batch_t *batch, size_t i, const segment_t *found, uint32_t check) {
+  int stored = (found->flags & LZ4_STORED) != 0;
+  const uint8_t *payload = (const uint8_t *)(uintptr_t)found->src;
+  CHECK(found->src_size == (stored ? batch->rows[i].src_size : batch->results[i].dst_size));
+  CHECK(memcmp(payload, stored ? batch->src[i] : batch->dst[i], found->src_size) == 0);
+  if (found->flags & LZ4_CHECK)
+    CHECK(check ==
+          (stored ? fa_xxh32(payload, found->src_size, 0) : (uint32_t)batch->results[i].check));
+}
+
+/* Walks a whole frame, some rows at a time, and compares with the batch. */
+static void check_frame(const batch_t *batch, const uint8_t *frame, size_t size, int checksum) {
+  segment_t rows[4];
+  uint32_t checks[4];
+  uint64_t position = 0;
+  size_t row = 0;
+  int ended = 0;
+  while (!ended) {
+    int64_t found =
+        fa_lz4_scan(frame, size, &position, 3000, checksum, rows, 1 + below(4), &ended, checks);
+    CHECK(found >= 0);
+    for (int64_t i = 0; i < found; i++, row++) {
+      while (batch->rows[row].src_size == 0)
+        row++;
+      check_block(batch, row, &rows[i], checks[i]);
+    }
+  }
+  CHECK(position == size);
+}
+
+/* Whatever the bytes are, the walk ends and its rows lie inside them. */
+static void walk_anything(const uint8_t *data, size_t size, int checksum) {
+  segment_t rows[3];
+  uint64_t position = 0;
+  int64_t found = 1;
+  int ended = 0;
+  while (found > 0 && !ended) {
+    uint64_t before = position;
+    found = fa_lz4_scan(data, size, &position, 3000, checksum, rows, 3, &ended, NULL);
+    CHECK(found >= -STATUS_TRUNCATED && found <= 3 && position <= size);
+    CHECK(found > 0 || ended ? position > before : position == before);
+    for (int64_t i = 0; i < found; i++) {
+      CHECK(rows[i].src >= address(data) && rows[i].src_size <= 3000);
+      CHECK(rows[i].src + rows[i].src_size <= address(data) + size);
+    }
+  }
+}
+
+static void round_frame(void) {
+  batch_t batch;
+  batch_make_packable(&batch);
+  int checksum = (int)below(2);
+  int64_t size = fa_lz4_packed_size(batch.rows, batch.results, batch.count, checksum);
+  CHECK(size >= 0);
+  uint8_t *frame = random_bytes((size_t)size + 4);
+  CHECK(fa_lz4_pack(frame, (uint64_t)size, batch.rows, batch.results, batch.count, checksum) ==
+        size);
+  if (size > 0) {
+    uint8_t *tight = malloc((size_t)size - 1);
+    CHECK(fa_lz4_pack(tight, (uint64_t)size - 1, batch.rows, batch.results, batch.count,
+                      checksum) == -STATUS_DST_TOO_SMALL);
+    free(tight);
+  }
+  memset(frame + size, 0, 4);
+  check_frame(&batch, frame, (size_t)size + 4, checksum);
+  for (int damage = 0; damage < 20; damage++) {
+    size_t cut = below((uint32_t)size + 5);
+    uint8_t *damaged = random_bytes(cut);
+    memcpy(damaged, frame, cut);
+    for (uint32_t flips = below(4); cut && flips; flips--)
+      damaged[below((uint32_t)cut)] ^= (uint8_t)(1u << below(8));
+    walk_anything(damaged, cut, checksum);
+    free(damaged);
+  }
+  free(frame);
+  batch_drop(&batch);
+}
+
+static void round_small(void) {
+  result_t results[MAX_ROWS] = {{0}};
+  uint8_t expected[16] = {0}, sum[16];
+  size_t count = below(MAX_ROWS), failed = below(2 * MAX_ROWS);
+  for (size_t i = 0; i < count; i++)
+    for (int j = 0; j < 16; j++)
+      expected[j] ^= results[i].partial[j] = (uint8_t)below(256);
+  fa_xor_partials(results, count, sum);
+  CHECK(memcmp(sum, expected, 16) == 0);
+  if (failed < count)
+    results[failed].status = STATUS_NOT_RUN;
+  CHECK(fa_rows_first_failed(results, count) == (failed < count ? (int64_t)failed : -1));
+}
+
+static void round_copy_many(void) {
+  uint64_t from[MAX_ROWS] = {0}, to[MAX_ROWS] = {0}, sizes[MAX_ROWS] = {0};
+  batch_t batch;
+  batch_make(&batch, 200);
+  for (size_t i = 0; i < batch.count; i++) {
+    from[i] = batch.rows[i].src;
+    to[i] = batch.rows[i].dst;
+    sizes[i] = batch.rows[i].src_size < batch.rows[i].dst_capacity ? batch.rows[i].src_size
+                                                                   : batch.rows[i].dst_capacity;
+  }
+  fa_copy_many(from, to, sizes, batch.count);
+  for (size_t i = 0; i < batch.count; i++)
+    CHECK(memcmp(batch.src[i], batch.dst[i], sizes[i]) == 0);
+  batch_drop(&batch);
+}
+
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? atoi(argv[1]) : 1000;
+  if (argc > 2)
+    state ^= strtoull(argv[2], NULL, 0) * 2654435761u;
+  test_xxh32();
+  test_pages();
+  test_touch_inside_heap();
+  test_fit();
+  test_compact_refuses();
+  test_pack_refuses();
+  test_scan_ends();
+  for (int i = 0; i < rounds; i++) {
+    round_gather_scatter();
+    round_compact();
+    round_frame();
+    round_small();
+    round_copy_many();
+  }
+  printf("%d rounds passed\n", rounds);
+  return 0;
+}

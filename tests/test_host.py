@@ -1,0 +1,722 @@
+"""The host library: fpga_accel._host (C through cffi) and fpga_accel._objects (CPython)."""
+
+from __future__ import annotations
+
+import array
+import gc
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lz4.block
+import lz4.frame
+import numpy as np
+import numpy.typing as npt
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fpga_accel import _objects
+from fpga_accel._host import ffi, lib
+from fpga_accel.segments import RESULT, SEGMENT
+
+ROOT = Path(__file__).parent.parent
+OK, TOO_SMALL = lib.STATUS_OK, lib.STATUS_DST_TOO_SMALL
+BAD_DATA, TRUNCATED = lib.STATUS_BAD_DATA, lib.STATUS_TRUNCATED
+STORED, CHECK = 1, 2  # kernels/lz4/params.h
+END_MARK = bytes(4)
+
+Array = npt.NDArray[Any]
+
+
+def rows_of(table: Array) -> Any:
+    return ffi.cast("segment_t *", table.ctypes.data)
+
+
+def results_of(table: Array) -> Any:
+    return ffi.cast("result_t *", table.ctypes.data)
+
+
+def bytes_of(data: Array) -> Any:
+    return ffi.cast("uint8_t *", data.ctypes.data)
+
+
+def columns(items: list[Any] | tuple[Any, ...], **kwargs: Any) -> tuple[Array, Array, _objects.Keep]:
+    """Addresses and sizes of items, in arrays that are never of length 0."""
+    addresses, sizes = np.zeros((2, len(items) + 1), np.uint64)
+    keep = _objects.addresses_from_buffers(
+        items, addresses.ctypes.data, sizes.ctypes.data, len(items), bool(kwargs.get("writable"))
+    )
+    return addresses[:-1], sizes[:-1], keep
+
+
+def read(address: int, size: int) -> bytes:
+    return bytes(ffi.buffer(ffi.cast("char *", int(address)), int(size))) if size else b""
+
+
+# ---- the layout of the tables ----
+
+
+def test_numpy_dtypes_have_the_layout_that_the_compiler_gave() -> None:
+    layout = np.zeros(lib.FA_ABI_LAYOUT_LENGTH, np.uint32)
+    lib.fa_abi_layout(ffi.cast("uint32_t *", layout.ctypes.data))
+    expected = [lib.ABI_VERSION]
+    for dtype in (SEGMENT, RESULT):
+        assert dtype.fields is not None
+        expected += [dtype.itemsize, *(field[1] for field in dtype.fields.values())]
+    assert layout.tolist() == expected
+
+
+# ---- pages ----
+
+
+@pytest.mark.parametrize("size", [1, 4096, 4097, (4 << 20) - 1, 4 << 20, (9 << 20) + 5])
+def test_pages_are_aligned_zeroed_and_writable(size: int) -> None:
+    pages = lib.fa_pages_alloc(size)
+    try:
+        address = int(ffi.cast("uintptr_t", pages))
+        assert address % (mmap.PAGESIZE if size < 4 << 20 else 2 << 20) == 0
+        view = np.frombuffer(ffi.buffer(ffi.cast("char *", pages), size), np.uint8)
+        assert not view.any()
+        view[-1] = 9
+        lib.fa_pages_touch(pages, size)
+        assert view[-1] == 9
+    finally:
+        assert lib.fa_pages_free(pages, size) == 0
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 1, 2**63])
+def test_pages_that_cannot_be_had_are_null(size: int) -> None:
+    assert lib.fa_pages_alloc(size) == ffi.NULL
+
+
+def test_wipe_zeroes_the_range_and_nothing_else() -> None:
+    data = np.full(1000, 255, np.uint8)
+    lib.fa_wipe(bytes_of(data) + 10, 500)
+    assert data[:10].all()
+    assert not data[10:510].any()
+    assert data[510:].all()
+
+
+# ---- rows ----
+
+
+@given(
+    items=st.lists(st.tuples(st.binary(max_size=200), st.integers(0, 200)), max_size=30),
+    align=st.sampled_from([1, 2, 64, 4096]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_gather_and_scatter_are_a_round_trip(items: list[tuple[bytes, int]], align: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = len(items)
+    table, placed, results = np.zeros(count, SEGMENT), np.zeros(count, SEGMENT), np.zeros(count, RESULT)
+    outputs = [bytearray(b"\xaa" * capacity) for _, capacity in items]
+    table["src"], table["src_size"], _keep = columns([data for data, _ in items])
+    table["dst"], table["dst_capacity"], _out = columns(outputs, writable=True)
+    table["flags"] = np.arange(count)
+    used = ffi.new("size_t[2]")
+    assert lib.fa_rows_fit(rows_of(table), count, 2**63, 2**63, align, used, used + 1) == count
+    source, result = (random.integers(0, 256, int(size) + 1, np.uint8) for size in used)
+
+    lib.fa_rows_gather(rows_of(table), rows_of(placed), count, bytes_of(source), align)
+    for row, (data, _) in zip(placed, items, strict=True):
+        assert source[row["src"] : row["src"] + row["src_size"]].tobytes() == data
+        assert row["src"] % align == row["dst"] % align == 0
+    assert (placed["flags"] == table["flags"]).all()
+
+    results["status"] = random.integers(0, 2, count)
+    # Devices are not trusted: some report more than the row's capacity.
+    results["dst_size"] = random.integers(0, 250, count)
+    lib.fa_rows_scatter(rows_of(table), rows_of(placed), results_of(results), count, bytes_of(result))
+    for row, said, output in zip(placed, results, outputs, strict=True):
+        size = min(int(said["dst_size"]), len(output)) if said["status"] == OK else 0
+        assert output[:size] == result[row["dst"] : row["dst"] + size].tobytes()
+        assert output[size:] == b"\xaa" * (len(output) - size)
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=20),
+    src_limit=st.integers(0, 1500),
+    dst_limit=st.integers(0, 1500),
+    align=st.sampled_from([1, 16, 64]),
+)
+def test_fit_is_the_longest_prefix_that_fits(
+    sizes: list[tuple[int, int]], src_limit: int, dst_limit: int, align: int
+) -> None:
+    table = np.zeros(len(sizes), SEGMENT)
+    fits, ends = 0, (0, 0)
+    for index, (src, dst) in enumerate(sizes):
+        table[index]["src_size"], table[index]["dst_capacity"] = src, dst
+    for src, dst in sizes:
+        after = (-(-ends[0] // align) * align + src, -(-ends[1] // align) * align + dst)
+        if after[0] > src_limit or after[1] > dst_limit:
+            break
+        fits, ends = fits + 1, after
+    used = ffi.new("size_t[2]")
+    assert lib.fa_rows_fit(rows_of(table), len(table), src_limit, dst_limit, align, used, used + 1) == fits
+    assert tuple(used) == ends
+
+
+def test_fit_counts_beyond_32_bits() -> None:
+    table = np.zeros(5, SEGMENT)
+    table["src_size"] = table["dst_capacity"] = 2**32 - 1
+    used = ffi.new("size_t[2]")
+    assert lib.fa_rows_fit(rows_of(table), 5, 2**34, 2**34, 64, used, used + 1) == 4
+    assert used[0] == 2**34 - 1
+
+
+def test_first_failed_and_xor_partials() -> None:
+    results = np.zeros(5, RESULT)
+    results["partial"] = np.random.default_rng(1).integers(0, 256, (5, 16), np.uint8)
+    out = np.zeros(16, np.uint8)
+    lib.fa_xor_partials(results_of(results), 5, bytes_of(out))
+    assert out.tobytes() == np.bitwise_xor.reduce(results["partial"]).tobytes()
+    assert lib.fa_rows_first_failed(results_of(results), 5) == -1
+    results["status"][3] = lib.STATUS_NOT_RUN
+    assert lib.fa_rows_first_failed(results_of(results), 5) == 3
+    assert lib.fa_rows_first_failed(results_of(results), 3) == -1
+
+
+@given(sizes=st.lists(st.integers(0, 50), min_size=1, max_size=20), absolute=st.booleans())
+def test_compact_moves_outputs_together(sizes: list[int], absolute: bool) -> None:
+    slab = np.random.default_rng(2).integers(0, 256, 50 * len(sizes), np.uint8)
+    expected = b"".join(slab[50 * i : 50 * i + size].tobytes() for i, size in enumerate(sizes))
+    table, results = np.zeros(len(sizes), SEGMENT), np.zeros(len(sizes), RESULT)
+    first = slab.ctypes.data if absolute else 0
+    table["dst"] = first + 50 * np.arange(len(sizes), dtype=np.uint64)
+    table["dst_capacity"], results["dst_size"] = 50, sizes
+    base = ffi.NULL if absolute else bytes_of(slab)
+    assert lib.fa_rows_compact(base, results_of(results), rows_of(table), len(sizes)) == len(expected)
+    assert slab[: len(expected)].tobytes() == expected
+    assert table["dst"].tolist() == [first + sum(sizes[:i]) for i in range(len(sizes))]
+
+
+@pytest.mark.parametrize(("field", "value"), [("status", BAD_DATA), ("dst_size", 51)])
+def test_compact_names_the_row_that_it_cannot_take(field: str, value: int) -> None:
+    table, results = np.zeros(3, SEGMENT), np.zeros(3, RESULT)
+    slab = np.arange(150, dtype=np.uint8)
+    table["dst"], table["dst_capacity"], results["dst_size"] = [0, 50, 100], 50, 10
+    results[2][field] = value
+    assert lib.fa_rows_compact(bytes_of(slab), results_of(results), rows_of(table), 3) == -3
+    assert (slab == np.arange(150)).all()
+
+
+def test_copy_many_copies_each_pair() -> None:
+    source = [b"", b"a", bytes(range(256)) * 40]
+    target = [bytearray(len(data)) for data in source]
+    from_, sizes, _from = columns(source)
+    to, _, _to = columns(target, writable=True)
+    pairs = [ffi.cast("uint64_t *", column.ctypes.data) for column in (from_, to, sizes)]
+    lib.fa_copy_many(pairs[0], pairs[1], pairs[2], len(source))
+    assert target == source
+
+
+# ---- LZ4 frames ----
+
+
+@given(data=st.binary(max_size=300), seed=st.integers(0, 2**32 - 1))
+def test_xxh32_is_xxh32(data: bytes, seed: int) -> None:
+    assert lib.fa_xxh32(ffi.from_buffer("uint8_t[]", data), len(data), seed) == xxhash.xxh32_intdigest(data, seed)
+
+
+def sample(size: int) -> bytes:
+    """Text-like, with a stretch that does not compress."""
+    random = np.random.default_rng(size)
+    words = [bytes(random.integers(97, 123, 5, np.uint8)) for _ in range(50)]
+    text = b" ".join(words[i] for i in random.integers(0, 50, size // 6 + 1))
+    noise = bytes(random.integers(0, 256, size // 3, np.uint8))
+    return (text[: size // 3] + noise + text)[:size]
+
+
+def pack(data: bytes, block_size: int, checksum: bool) -> bytes:
+    """The blocks of data's frame: compressed by lz4.block, packed by us."""
+    blocks = [data[i : i + block_size] for i in range(0, len(data), block_size)]
+    payloads = [lz4.block.compress(block, store_size=False) for block in blocks]
+    table, results = np.zeros(len(blocks), SEGMENT), np.zeros(len(blocks), RESULT)
+    table["src"], table["src_size"], _src = columns(blocks)
+    table["dst"], table["dst_capacity"], _dst = columns(payloads)
+    results["dst_size"] = table["dst_capacity"]
+    results["check"] = [xxhash.xxh32_intdigest(payload) for payload in payloads]
+    # What kernels say of a block that does not fit: nothing but the status.
+    results[results["dst_size"] >= table["src_size"]] = np.zeros(1, RESULT)
+    results["status"][results["dst_size"] == 0] = TOO_SMALL
+    size = lib.fa_lz4_packed_size(rows_of(table), results_of(results), len(blocks), checksum)
+    out = np.zeros(size + 1, np.uint8)
+    assert lib.fa_lz4_pack(bytes_of(out), size, rows_of(table), results_of(results), len(blocks), checksum) == size
+    if size:
+        too_small = lib.fa_lz4_pack(bytes_of(out), size - 1, rows_of(table), results_of(results), len(blocks), checksum)
+        assert too_small == -TOO_SMALL
+    return out[:size].tobytes()
+
+
+def frame_header(checksum: bool) -> bytes:
+    """Version 1, independent blocks of at most 64 KiB."""
+    descriptor = bytes([0x60 | (0x10 if checksum else 0), 0x40])
+    return b"\x04\x22\x4d\x18" + descriptor + bytes([xxhash.xxh32_intdigest(descriptor) >> 8 & 0xFF])
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 5, 65536, 65537, 500_000])
+def test_lz4_decodes_what_we_pack(size: int, checksum: bool) -> None:
+    data = sample(size)
+    frame = frame_header(checksum) + pack(data, 65536, checksum) + END_MARK
+    assert lz4.frame.decompress(frame) == data
+
+
+def scan(
+    data: bytes, start: int, block_max: int, checksum: bool, at_once: int = 7
+) -> Iterator[tuple[Array, Array, int, int, bool]]:
+    """Walk to the end or the first failure: rows, checksums, return value, position, ended."""
+    position, ended = ffi.new("uint64_t *", start), ffi.new("int *")
+    pointer = ffi.from_buffer("uint8_t[]", data)
+    while True:
+        rows, checks = np.zeros(at_once, SEGMENT), np.zeros(at_once, np.uint32)
+        found = lib.fa_lz4_scan(
+            pointer,
+            len(data),
+            position,
+            block_max,
+            checksum,
+            rows_of(rows),
+            at_once,
+            ended,
+            ffi.cast("uint32_t *", checks.ctypes.data),
+        )
+        yield rows[: max(0, found)], checks[: max(0, found)], found, position[0], bool(ended[0])
+        if found < 0 or ended[0]:
+            return
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 65537, 500_000])
+def test_we_scan_what_lz4_writes(size: int, checksum: bool) -> None:
+    data = sample(size)
+    frame = lz4.frame.compress(
+        data,
+        block_size=lz4.frame.BLOCKSIZE_MAX64KB,
+        block_linked=False,
+        block_checksum=checksum,
+        store_size=False,
+    )
+    decoded, position, ended = b"", 7, False
+    for rows, checks, found, position, ended in scan(frame, 7, 65536, checksum):  # noqa: B007
+        assert found == len(rows)
+        for row, check in zip(rows, checks, strict=True):
+            payload = read(row["src"], row["src_size"])
+            assert (row["dst_capacity"], row["param"], row["dst"]) == (65536, 1, 0)
+            assert bool(row["flags"] & CHECK) == checksum
+            assert check == (xxhash.xxh32_intdigest(payload) if checksum else 0)
+            decoded += payload if row["flags"] & STORED else lz4.block.decompress(payload, 65536)
+    assert decoded == data
+    assert ended
+    assert position == len(frame)
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_scan_of_every_truncation_says_truncated(checksum: bool) -> None:
+    blocks = pack(sample(4000), 1000, checksum)
+    boundaries = []
+    for whole in range(len(blocks) + 1):
+        steps = list(scan(blocks[:whole], 0, 1000, checksum))
+        assert steps[-1][2] == -TRUNCATED
+        assert sum(len(step[0]) for step in steps) <= 4
+        boundaries.append(steps[-1][3])
+    # The position is always in front of the block that is cut off.
+    assert len(set(boundaries)) == 5
+
+
+def test_scan_refuses_a_block_larger_than_the_frame_allows() -> None:
+    blocks = pack(sample(4000), 1000, checksum=False)
+    steps = list(scan(blocks, 0, 50, checksum=False))
+    assert [step[2] for step in steps] == [-BAD_DATA]
+    assert steps[0][3] == 0
+
+
+@given(flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), max_size=5), checksum=st.booleans())
+def test_scan_of_damaged_frames_stays_inside(flips: list[tuple[int, int]], checksum: bool) -> None:
+    damaged = bytearray(pack(sample(3000), 1000, checksum) + END_MARK)
+    for where, mask in flips:
+        damaged[where % len(damaged)] ^= mask
+    data = bytes(damaged)
+    low, size, _keep = _objects.address(data)
+    last = -1
+    for rows, _, _, position, _ in scan(data, 0, 1000, checksum):
+        assert last <= position <= size
+        last = position
+        assert (rows["src"] >= low).all()
+        assert (rows["src"] + rows["src_size"] <= low + size).all()
+
+
+# ---- objects: buffers to addresses ----
+
+BUFFERS: list[tuple[str, Callable[[], Any]]] = [
+    ("bytes", lambda: b"hello"),
+    ("empty", lambda: b""),
+    ("bytearray", lambda: bytearray(b"hello")),
+    ("memoryview", lambda: memoryview(b"xhellox")[1:6]),
+    ("array", lambda: array.array("d", [1.0, 2.0])),
+    ("numpy", lambda: np.arange(5, dtype=np.int32)),
+    ("numpy 2-D", lambda: np.ones((3, 4))),
+    ("datetime64", lambda: np.zeros(3, "datetime64[s]")),
+    ("readonly numpy", lambda: np.frombuffer(b"hello", np.uint8)),
+    ("bytes subclass", lambda: type("Sub", (bytes,), {})(b"hello")),
+    ("mmap", lambda: mmap.mmap(-1, 4096)),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in BUFFERS], ids=[name for name, _ in BUFFERS])
+def test_address_of_any_buffer(make: Callable[[], Any]) -> None:
+    buffer = make()
+    content = buffer.tobytes() if isinstance(buffer, np.ndarray) else bytes(memoryview(buffer).cast("B"))
+    size = len(content)
+    address, nbytes, keep = _objects.address(buffer)
+    assert nbytes == size
+    assert read(address, nbytes) == content
+    keep.release()
+    keep.release()
+    addresses, sizes, many = columns([buffer, b"z", buffer])
+    assert sizes.tolist() == [size, 1, size]
+    assert [read(a, s) for a, s in zip(addresses, sizes, strict=True)] == [content, b"z", content]
+    many.release()
+
+
+def fortran() -> Any:
+    return np.ones((3, 4), order="F")
+
+
+BAD: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    ("str", lambda: "hello", TypeError, "not str: encode it first"),
+    ("int", lambda: 5, TypeError, "not int"),
+    ("None", lambda: None, TypeError, "not NoneType"),
+    ("list", lambda: [1], TypeError, "not list"),
+    ("strided memoryview", lambda: memoryview(b"hello")[::2], BufferError, "contiguous"),
+    ("strided numpy", lambda: np.arange(10)[::2], BufferError, "contiguous"),
+    ("Fortran order", fortran, BufferError, "contiguous"),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "text"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_what_is_no_buffer_is_refused(make: Callable[[], Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        _objects.address(make())
+    held = bytearray(b"held")
+    with pytest.raises(error, match=f"item 2: .*{text}"):
+        columns([b"a", held, make(), b"b"])
+    held.append(1)  # the views opened before the failure are closed
+
+
+def test_a_released_memoryview_is_an_error() -> None:
+    view = memoryview(b"hello")
+    view.release()
+    with pytest.raises(BufferError, match="released"):
+        _objects.address(view)
+
+
+@pytest.mark.parametrize("make", [lambda: b"hello", lambda: np.frombuffer(b"hello", np.uint8)])
+def test_readonly_buffers_are_not_writable(make: Callable[[], Any]) -> None:
+    with pytest.raises(BufferError):
+        _objects.address(make(), True)
+    with pytest.raises(BufferError, match="item 1: "):
+        columns([bytearray(1), make()], writable=True)
+
+
+def test_writable_addresses_reach_the_buffer() -> None:
+    target = bytearray(5)
+    address, nbytes, _keep = _objects.address(target, True)
+    ffi.memmove(ffi.cast("void *", address), b"hello", nbytes)
+    assert target == b"hello"
+
+
+def test_a_keep_holds_the_export_until_it_is_released_or_dropped() -> None:
+    data = bytearray(b"hello")
+    _, _, keep = _objects.address(data)
+    with pytest.raises(BufferError):
+        data.append(1)
+    keep.release()
+    data.append(1)
+    with _objects.address(data)[2], pytest.raises(BufferError):
+        data.append(1)
+    data.append(1)
+    _, _, many = columns([data, b"x", data])
+    with pytest.raises(BufferError):
+        data.append(1)
+    del many
+    data.append(1)
+
+
+def test_a_keep_holds_items_that_the_list_no_longer_has() -> None:
+    items = [bytes([i]) * 100 for i in range(50)]
+    expected = list(items)
+    addresses, sizes, _keep = columns(items)
+    items.clear()
+    assert [read(a, s) for a, s in zip(addresses, sizes, strict=True)] == expected
+
+
+def test_references_are_given_back() -> None:
+    plain, other = os.urandom(50), bytearray(50)
+    before = sys.getrefcount(plain), sys.getrefcount(other)
+    for _ in range(100):
+        _objects.address(plain)
+        _objects.address(other)
+        columns([plain, other, plain])
+        with pytest.raises(TypeError):
+            columns([plain, other, "no"])
+        with pytest.raises(ValueError, match="items for"):
+            _objects.addresses_from_buffers([plain], 8, 8, 2)
+    assert (sys.getrefcount(plain), sys.getrefcount(other)) == before
+
+
+def test_the_collector_sees_through_a_keep() -> None:
+    class Holder:
+        keep: Any = None
+
+    class Data(bytearray):
+        holder: Any = None
+
+    holder, data = Holder(), Data(b"hello")
+    holder.keep = _objects.address(data)[2]
+    data.holder = holder  # data -> holder -> keep -> data
+    gone = weakref.ref(holder)
+    del holder, data
+    gc.collect()
+    assert gone() is None
+
+
+def test_keep_cannot_be_made_by_hand() -> None:
+    with pytest.raises(TypeError):
+        _objects.Keep()
+
+
+def test_no_items() -> None:
+    assert columns([])[0].size == 0
+    assert columns(())[0].size == 0
+    table = np.zeros(1, SEGMENT)
+    _objects.rows_from_buffers([], table.ctypes.data)
+    assert not table.tobytes().strip(b"\0")
+
+
+@pytest.mark.parametrize("items", ["abc", b"abc", iter([b"a"]), {b"a"}, None])
+def test_items_are_a_list_or_a_tuple(items: Any) -> None:
+    room = np.zeros(8, np.uint64).ctypes.data
+    with pytest.raises(TypeError, match="list or a tuple"):
+        _objects.addresses_from_buffers(items, room, room)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((0, 8), ValueError),
+        ((8, 0), ValueError),
+        ((12, 8), ValueError),
+        ((8, 8, -1), ValueError),
+        ((8, 8, 2), ValueError),
+        ((8, 8, "1"), TypeError),
+        (("8", 8), TypeError),
+        ((8,), TypeError),
+        ((8, 8, 1, False, 0), TypeError),
+        ((-8, 8, 2), ValueError),
+        ((2**64, 8), OverflowError),
+    ],
+)
+def test_arguments_of_addresses_from_buffers(arguments: tuple[Any, ...], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        _objects.addresses_from_buffers([b"a"], *arguments)
+
+
+def test_ten_thousand_mixed_items() -> None:
+    makers: list[Callable[[bytes], Any]] = [
+        bytes,
+        bytearray,
+        memoryview,
+        lambda data: np.frombuffer(data, np.uint8),
+        lambda data: array.array("B", data),
+    ]
+    contents = [os.urandom(i % 97) for i in range(10_000)]
+    items = [makers[i % len(makers)](data) for i, data in enumerate(contents)]
+    addresses, sizes, keep = columns(items)
+    assert _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, len(items)) == contents
+    table = np.zeros(len(items), SEGMENT)
+    table["flags"] = 7
+    rows = _objects.rows_from_buffers(tuple(items), table.ctypes.data, 32, len(items))
+    assert (table["src"] == addresses).all()
+    assert (table["src_size"] == sizes).all()
+    assert (table["flags"] == 7).all()
+    assert not table["dst"].any()
+    keep.release()
+    rows.release()
+    items[1].append(0)
+
+
+def test_rows_from_buffers_with_a_stride() -> None:
+    table = np.zeros(3, np.dtype([("row", SEGMENT), ("more", "u8")]))
+    keep = _objects.rows_from_buffers([b"a", b"bc", b"def"], table.ctypes.data, table.dtype.itemsize)
+    assert [read(row["src"], row["src_size"]) for row in table["row"]] == [b"a", b"bc", b"def"]
+    assert not table["more"].any()
+    keep.release()
+    with pytest.raises(ValueError, match="stride"):
+        _objects.rows_from_buffers([b"a"], table.ctypes.data, 31)
+
+
+def test_an_item_of_4_gib_does_not_fit_a_row() -> None:
+    with mmap.mmap(-1, 2**32, flags=mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)) as large:
+        table = np.zeros(2, SEGMENT)
+        with pytest.raises(OverflowError, match="item 1: 4294967296 bytes"):
+            _objects.rows_from_buffers([b"a", large], table.ctypes.data)
+        _, sizes, keep = columns([large])
+        assert sizes[0] == 2**32
+        keep.release()
+
+
+def test_a_list_that_another_thread_changes_does_no_harm() -> None:
+    items: list[Any] = [b"x"] * 100
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            items.append(b"y")
+            items.pop()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    room = np.zeros((2, 100), np.uint64)
+    try:
+        for _ in range(2000):
+            try:
+                _objects.addresses_from_buffers(items, room[0].ctypes.data, room[1].ctypes.data, 100)
+            except ValueError as error:
+                assert str(error) == "101 items for 100 rows"  # noqa: PT017
+    finally:
+        stop.set()
+        thread.join()
+
+
+# ---- objects: memory to bytes ----
+
+
+def test_new_bytes_are_fresh_and_take_what_is_written() -> None:
+    data, address = _objects.new_bytes(1000)
+    content = os.urandom(1000)
+    ffi.memmove(ffi.cast("void *", address), content, 1000)
+    assert data == content
+    assert hash(data) == hash(content)
+    assert _objects.new_bytes(0) == (b"", 0)
+
+
+def test_one_byte_objects_are_fresh_and_not_the_shared_ones() -> None:
+    """What host/objects.c relies on; CPython shares one-byte objects that are made from content."""
+    shared = [bytes([i]) for i in range(256)]
+    sizes, addresses = np.ones(300, np.uint64), np.zeros(300, np.uint64)
+    made = _objects.new_bytes_list(sizes.ctypes.data, 300, addresses.ctypes.data)
+    assert len({id(data) for data in made} | {id(data) for data in shared}) == 556
+    for address in addresses:
+        ffi.memmove(ffi.cast("void *", int(address)), b"Q", 1)
+    assert made == [b"Q"] * 300
+    assert [data[0] for data in shared] == list(range(256))
+
+
+@given(sizes=st.lists(st.integers(0, 700), max_size=50))
+def test_new_bytes_list_is_filled_through_its_addresses(sizes: list[int]) -> None:
+    wanted, addresses = np.zeros((2, len(sizes) + 1), np.uint64)
+    wanted[:-1] = sizes
+    made = _objects.new_bytes_list(wanted.ctypes.data, len(sizes), addresses.ctypes.data)
+    assert [len(data) for data in made] == sizes
+    assert [bool(address) for address in addresses[:-1]] == [bool(size) for size in sizes]
+    contents = [os.urandom(size) for size in sizes]
+    for address, content in zip(addresses, contents, strict=False):
+        ffi.memmove(ffi.cast("void *", int(address)), content, len(content))
+    assert made == contents
+
+
+def test_bytes_are_copied_from_memory() -> None:
+    source = os.urandom(5000)
+    address, nbytes, _keep = _objects.address(source)
+    assert _objects.bytes_from_address(address, nbytes) == source
+    assert _objects.bytes_from_address(address + 10, 1) == source[10:11]
+    assert _objects.bytes_from_address(0, 0) == b""
+    addresses = np.array([address, 0, address + 100], np.uint64)
+    sizes = np.array([3, 0, 200], np.uint64)
+    made = _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, 3)
+    assert made == [source[:3], b"", source[100:300]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: _objects.new_bytes(-1), ValueError),
+        (lambda: _objects.new_bytes(2**63 - 1), (MemoryError, OverflowError)),
+        (lambda: _objects.new_bytes(2**64), OverflowError),
+        (lambda: _objects.new_bytes("5"), TypeError),  # type: ignore[arg-type]
+        (lambda: _objects.bytes_from_address(0, 5), ValueError),
+        (lambda: _objects.bytes_from_address(8, -5), ValueError),
+        (lambda: _objects.new_bytes_list(0, 5, 8), ValueError),
+        (lambda: _objects.new_bytes_list(8, 5, 0), ValueError),
+        (lambda: _objects.new_bytes_list(8, -5, 8), ValueError),
+        (lambda: _objects.bytes_list_from_rows(0, 8, 1), ValueError),
+    ],
+)
+def test_arguments_of_the_bytes_makers(call: Callable[[], object], error: Any) -> None:
+    with pytest.raises(error):
+        call()
+
+
+def test_a_list_with_an_impossible_size_leaks_nothing() -> None:
+    sizes, addresses = np.array([10, 2**64 - 1, 10], np.uint64), np.zeros(3, np.uint64)
+    with pytest.raises(MemoryError):
+        _objects.new_bytes_list(sizes.ctypes.data, 3, addresses.ctypes.data)
+    assert _objects.new_bytes_list(sizes.ctypes.data, 0, addresses.ctypes.data) == []
+
+
+# ---- the C sources themselves ----
+
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
+REQUIRED = "sanitizers" in os.environ.get("FPGA_ACCEL_REQUIRE", "")
+
+
+def missing(reason: str) -> None:
+    if REQUIRED:
+        pytest.fail(f"FPGA_ACCEL_REQUIRE has sanitizers, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def compiler() -> str:
+    found = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
+    if not found:
+        missing("there is no C compiler")
+    return str(found)
+
+
+def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
+    include = sysconfig.get_paths()["include"]
+    for source in sorted((ROOT / "host").glob("*.c")):
+        flags = ["-DPy_LIMITED_API=0x030B0000", "-isystem", include] if source.name == "objects.c" else []
+        done = run(compiler, *STRICT, "-O3", *flags, "-c", source, "-o", tmp_path / "out.o")
+        assert done.returncode == 0, done.stderr
+
+
+def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
+    probe = tmp_path / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n", encoding="ascii")
+    if run(compiler, *SANITIZERS, probe, "-o", tmp_path / "probe").returncode != 0:
+        missing("the compiler has no sanitizers")
+    sources = [path for path in (ROOT / "host").glob("*.c") if path.name != "objects.c"]
+    program = tmp_path / "host_test"
+    driver = ROOT / "tests" / "host" / "host_test.c"
+    built = run(compiler, *STRICT, *SANITIZERS, "-g", "-O1", driver, *sources, "-o", program)
+    assert built.returncode == 0, built.stderr
+    done = run(program, 1000)
+    assert done.returncode == 0, done.stdout + done.stderr
