@@ -82,8 +82,8 @@ def prepare() -> None:
     folder = scratch_dir() / "vendors"
     folder.mkdir(exist_ok=True)
     for name, driver in runtimes.items():
-        if any(driver.parent.glob("libOpenCL*")):
-            # It lies beside pyopencl's own loader, which finds it whatever this folder says.
+        if "pyopencl" in driver.parts:
+            # It lies inside pyopencl, whose own loader finds it whatever this folder says.
             continue
         (folder / f"{name}.icd").write_text(f"{driver}\n", encoding="utf-8")
     for entry in sorted(_SYSTEM_VENDORS.glob("*.icd")):
