@@ -6,7 +6,10 @@ here are the methods of `Accelerator` on one shared default Accelerator.
 
 from __future__ import annotations
 
-from fpga_accel.accelerator import Accelerator
+from typing import TYPE_CHECKING, Any
+
+from fpga_accel.accelerator import Accelerator, default_accelerator
+from fpga_accel.aead import AESGCM
 from fpga_accel.errors import (
     BatchError,
     BufferTooSmallError,
@@ -28,10 +31,33 @@ from fpga_accel.errors import (
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
+from fpga_accel.streams import open  # noqa: A004 (like gzip.open)
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    # What `__getattr__` gives: methods of the default Accelerator.
+    _acc = default_accelerator()
+    compress = _acc.compress
+    compress_bound = _acc.compress_bound
+    compress_into = _acc.compress_into
+    compress_many = _acc.compress_many
+    decompress = _acc.decompress
+    decompress_into = _acc.decompress_into
+    decompress_many = _acc.decompress_many
+    decrypt = _acc.decrypt
+    decrypt_into = _acc.decrypt_into
+    decrypt_many = _acc.decrypt_many
+    encrypt = _acc.encrypt
+    encrypt_into = _acc.encrypt_into
+    encrypt_many = _acc.encrypt_many
+    explain = _acc.explain
+    stats = _acc.stats
+    trace = _acc.trace
+    warmup = _acc.warmup
+
 __all__ = [
+    "AESGCM",
     "Accelerator",
     "BatchError",
     "BufferTooSmallError",
@@ -55,5 +81,32 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "compress",
+    "compress_bound",
+    "compress_into",
+    "compress_many",
+    "decompress",
+    "decompress_into",
+    "decompress_many",
+    "decrypt",
+    "decrypt_into",
+    "decrypt_many",
+    "default_accelerator",
     "devices",
+    "encrypt",
+    "encrypt_into",
+    "encrypt_many",
+    "explain",
+    "open",
+    "stats",
+    "trace",
+    "warmup",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Bind a method of the default Accelerator at its first use, so that importing makes none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    method = globals()[name] = getattr(default_accelerator(), name)
+    return method

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -11,7 +12,8 @@ from fpga_accel import config
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor, OpensBackend
 from fpga_accel.operations import registry
-from fpga_accel.operations.contract import BufferSink, BytesSink, Items, Operation
+from fpga_accel.operations.buffers import flat, flat_writable
+from fpga_accel.operations.contract import Operation
 from fpga_accel.receipts import Receipt, Trace
 from fpga_accel.routing import Plan
 
@@ -118,7 +120,7 @@ class Accelerator:
         """
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
-        return self._one(operation, data, settings)
+        return self._executor.one(operation, settings, flat(data))
 
     def compress_into(
         self,
@@ -139,7 +141,7 @@ class Accelerator:
         """
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
-        return self._into(operation, data, out, settings)
+        return self._executor.into(operation, settings, flat(data), flat_writable(out))
 
     def compress_many(
         self,
@@ -183,12 +185,12 @@ class Accelerator:
             The content is larger than `max_output`.
         """
         operation = registry.find("decompress", format or _format_of(data))
-        return self._one(operation, data, operation.settings(max_output=max_output))
+        return self._executor.one(operation, operation.settings(max_output=max_output), flat(data))
 
     def decompress_into(self, data: Any, out: Any, format: str | None = None, *, max_output: int | None = None) -> int:
         """Decompress into a writable buffer and return the bytes written."""
         operation = registry.find("decompress", format or _format_of(data))
-        return self._into(operation, data, out, operation.settings(max_output=max_output))
+        return self._executor.into(operation, operation.settings(max_output=max_output), flat(data), flat_writable(out))
 
     def decompress_many(
         self,
@@ -233,8 +235,8 @@ class Accelerator:
         >>> acc.decrypt(sealed, bytes(32), aad=b"header")
         b'text'
         """
-        operation = registry.find("encrypt", cipher)
-        return self._one(operation, data, _cipher_options(operation, key, nonce, aad))
+        operation = registry.cipher("encrypt", cipher)
+        return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
 
     def decrypt(self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"") -> bytes:
         """Decrypt what `encrypt` made; nothing is released before the tag is checked.
@@ -244,22 +246,22 @@ class Accelerator:
         InvalidTag
             Wrong key, nonce, associated data or ciphertext.
         """
-        operation = registry.find("decrypt", cipher)
-        return self._one(operation, data, _cipher_options(operation, key, nonce, aad))
+        operation = registry.cipher("decrypt", cipher)
+        return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
 
     def encrypt_into(
         self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
     ) -> int:
         """Encrypt into a writable buffer and return the bytes written."""
-        operation = registry.find("encrypt", cipher)
-        return self._into(operation, data, out, _cipher_options(operation, key, nonce, aad))
+        operation = registry.cipher("encrypt", cipher)
+        return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
 
     def decrypt_into(
         self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
     ) -> int:
         """Decrypt into a writable buffer, which is wiped when the tag is wrong."""
-        operation = registry.find("decrypt", cipher)
-        return self._into(operation, data, out, _cipher_options(operation, key, nonce, aad))
+        operation = registry.cipher("decrypt", cipher)
+        return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
 
     def encrypt_many(
         self,
@@ -320,7 +322,7 @@ class Accelerator:
         """
         default = "aes-gcm" if op in ("encrypt", "decrypt") else "lz4"
         operation = registry.find(op, options.pop("format", None) or options.pop("cipher", default))
-        return self._executor.plan(operation, operation.settings(**options), count, nbytes)
+        return self._executor.explain(operation, operation.settings(**options), count, nbytes)
 
     def warmup(self, *names: str) -> None:
         """Build, load and self-test kernels now rather than at the first call.
@@ -334,40 +336,28 @@ class Accelerator:
             algorithm, _, op = name.rpartition(".")
             self._executor.warm(registry.find(op, algorithm))
 
-    # -- forms of one call ----------------------------------------------------------------------------------------
-
-    def _one(self, operation: Operation[Any], data: Any, options: Any) -> bytes:
-        sink, errors = self._executor.run(operation, Items.of((data,)), options, lambda: BytesSink(1))
-        if errors:
-            raise errors[0]
-        value: bytes = sink.values[0]
-        return value
-
-    def _into(self, operation: Operation[Any], data: Any, out: Any, options: Any) -> int:
-        target = BufferSink(out)
-        items = Items.of((data,))
-        if target.overlaps(items):
-            items = Items.of((bytes(items.view(0)),))
-        bounded = operation.bounded(options, target.capacity)
-        _, errors = self._executor.run(operation, items, bounded, lambda: target)
-        if errors:
-            raise errors[0]
-        return target.written
+    @property
+    def engine(self) -> Executor:
+        """What runs the calls, for streams and cipher classes, which are bound to an Accelerator."""
+        return self._executor
 
     def _many(
         self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool
     ) -> list[Any]:
-        items = Items.of(buffers)
-        sink, errors = self._executor.run(operation, items, options, lambda: BytesSink(len(items)))
-        for index, error in errors.items():
-            sink.values[index] = error
-        if errors and not return_exceptions:
-            first = min(errors)
+        call = self._executor.many(operation, options, buffers)
+        if call.errors and not return_exceptions:
+            first = min(call.errors)
             raise BatchError(
-                f"{len(errors)} of {len(items)} items failed; item {first}: {errors[first]}",
-                results=sink.values,
-            ) from errors[first]
-        return sink.values
+                f"{len(call.errors)} of {call.count} items failed; item {first}: {call.errors[first]}",
+                results=call.results,
+            ) from call.errors[first]
+        return call.results
+
+
+@cache
+def default_accelerator() -> Accelerator:
+    """Return the Accelerator that the module-level functions share, made at its first use."""
+    return Accelerator()
 
 
 def _device_setting(device: str | int | OpensBackend | None) -> str | int | OpensBackend:
@@ -377,13 +367,7 @@ def _device_setting(device: str | int | OpensBackend | None) -> str | int | Open
 
 
 def _format_of(data: Any) -> str:
-    return registry.format_of(Items.of((data,)).view(0))
-
-
-def _cipher_options(operation: Operation[Any], key: Any, nonce: Any, aad: Any) -> Any:
-    return operation.settings(
-        keys=(key,), nonces=None if nonce is None else (nonce,), aads=(aad,) if aad else None, count=1
-    )
+    return registry.format_of(flat(data))
 
 
 def _batch_options(

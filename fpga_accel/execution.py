@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from fpga_accel.backends import Backend
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, sink_is_callers
 from fpga_accel.errors import (
+    BufferTooSmallError,
     DeviceError,
     DeviceNotFoundError,
     DeviceTimeoutError,
@@ -22,21 +23,12 @@ from fpga_accel.errors import (
     refusal,
 )
 from fpga_accel.operations import registry
-from fpga_accel.operations.contract import (
-    DATA_ERRORS,
-    BufferSink,
-    BytesSink,
-    Errors,
-    Items,
-    Job,
-    Operation,
-    Sink,
-    output_of,
-    row_of,
-)
+from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, output_of, row_of
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
-from fpga_accel.routing import ADVANTAGE, CPU, SMALL, Plan, Router
+from fpga_accel.routing import CPU, SMALL, Choice, Plan, Router, is_small
 from fpga_accel.runtime import discovery, forks, manifests
+from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
 from fpga_accel.segments import Launch, Status, Table
@@ -54,10 +46,8 @@ SAMPLED_CREDIT = 0.25
 CHECK_SECONDS = 200e-6
 CHECK_BYTES_PER_SECOND = 300e6
 
-# A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
-_THREAD_BYTES = 256 << 10
 
-S = TypeVar("S", bound=Sink)
+C = TypeVar("C", bound=Call)
 
 
 class OpensBackend(Protocol):
@@ -84,6 +74,16 @@ class _Account:
     variant: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What "auto" chooses between for one operation."""
+
+    choice: Choice
+    candidate: str
+    device_plan: Plan
+    cpu_plan: Plan
+
+
 class Executor:
     """The engine behind one Accelerator. Thread-safe; no lock is held while a device works."""
 
@@ -102,10 +102,13 @@ class Executor:
         self._sampler = _Sampler(verify)
         self._workers = Workers(threads)
         self._health: dict[str, Health] = {}
+        # Plans for kernels that are built and proved, by operation.
+        self._ready: dict[str, Plan] = {}
         self._warned: set[Reason] = set()
         self._backend: Backend | None = None
         self._absence: tuple[Reason, str] | None = None
         self._router: Router | None = None
+        self._routes: dict[str, _Route] = {}
         self._lock = threading.Lock()
         self.ledger = Ledger()
         if self.asked:
@@ -146,23 +149,51 @@ class Executor:
 
     def plan(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
         """Decide where a call runs."""
-        library = operation.library
-        if self._device == "cpu":
-            return Plan(CPU, None, library, Reason.ASKED)
-        if nbytes == 0:
-            return Plan(CPU, None, library, Reason.EMPTY)
+        reason = self.direct_reason(count, nbytes)
+        if reason is not None:
+            return Plan(CPU, None, operation.library, reason)
         unsupported = operation.unsupported(options)
         if unsupported:
-            return Plan(CPU, None, library, Reason.UNSUPPORTED, detail=unsupported)
+            return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported)
         if self.asked:
             return self._device_plan(operation)
-        if nbytes < SMALL:
-            detail = f"less than {SMALL} bytes: a launch costs more than the work"
-            return Plan(CPU, None, library, Reason.FASTER, detail=detail)
         return self._auto_plan(operation, count, nbytes)
+
+    def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
+        """Return the plan of a call with the figures behind it."""
+        plan = self.plan(operation, options, count, nbytes)
+        if plan.reason is not Reason.FASTER:
+            return plan
+        if is_small(count, nbytes):
+            return replace(plan, detail="a launch costs more than the work")
+        route = self._routes[operation.name]
+        estimates = {CPU: route.choice.cpu.seconds(count, nbytes)}
+        estimates[route.candidate] = route.choice.device.seconds(count, nbytes)
+        text = f"estimated {estimates[CPU] * 1e3:.3g} ms on the CPU, {estimates[route.candidate] * 1e3:.3g} ms there"
+        return replace(plan, estimates=estimates, detail=text)
+
+    @property
+    def small_limit(self) -> int:
+        """Bytes below which work on one item goes to the CPU library without planning."""
+        # One-step calls of the libraries end at 2 GiB.
+        limits = {CPU: 2**31 - 64, "auto": SMALL}
+        return limits.get(self._device, 0) if isinstance(self._device, str) else 0
+
+    def direct_reason(self, count: int, nbytes: int) -> Reason | None:
+        """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
+        if self._device == CPU:
+            return Reason.ASKED
+        if nbytes == 0:
+            return Reason.EMPTY
+        if self._device == "auto" and is_small(count, nbytes):
+            return Reason.FASTER
+        return None
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""
+        ready = self._ready.get(operation.name)
+        if ready is not None and self._health[operation.kernel].state is State.OK and not forks.inherited():
+            return ready
         library = operation.library
         with self._lock:
             if self._backend is None and self._absence is None:
@@ -183,39 +214,48 @@ class Executor:
             if not isinstance(error, BuildFailed | ForkedContextError):
                 health.failed(str(error), grave=isinstance(error, DeviceTimeoutError))
             return Plan(CPU, None, library, _reason_of(error), detail=str(error))
-        return Plan(backend.name, backend.device_id, variant, Reason.ASKED)
+        ready = self._ready[operation.name] = Plan(backend.name, backend.device_id, variant, Reason.ASKED)
+        return ready
 
     def _auto_plan(self, operation: Operation[Any], count: int, nbytes: int) -> Plan:
         found = self._device_plan(operation)
         if found.backend == CPU:
             return found
-        router = self._router_of(found)
-        candidate = f"{found.device}/{found.variant}"
-        if not router.calibrated(operation.name, candidate):
-            self._calibrate(router, operation, candidate)
-        estimates = router.estimates(operation.name, candidate, count, nbytes)
-        if estimates[candidate] < ADVANTAGE * estimates[CPU]:
-            return replace(found, reason=Reason.FASTER, estimates=estimates)
-        detail = f"the library needs about {estimates[CPU]:.2g} s, the device {estimates[candidate]:.2g} s"
-        return Plan(CPU, None, operation.library, Reason.FASTER, estimates, detail)
+        route = self._routes.get(operation.name)
+        if route is None or route.device_plan.variant != found.variant:
+            route = self._routes[operation.name] = self._new_route(operation, found)
+        return route.device_plan if route.choice.device_wins(count, nbytes) else route.cpu_plan
 
-    def _router_of(self, plan: Plan) -> Router:
+    def _new_route(self, operation: Operation[Any], found: Plan) -> _Route:
         with self._lock:
             if self._router is None:
-                self._router = Router(discovery.calibration_key(plan.device or ""))
-            return self._router
+                self._router = Router(discovery.calibration_key(found.device or ""))
+        candidate = f"{found.device}/{found.variant}"
+        choice = self._router.choice(operation.name, candidate)
+        if choice is None:
+            self._calibrate(self._router, operation, candidate)
+            choice = self._router.choice(operation.name, candidate)
+        assert choice is not None, "calibration leaves a cost for both"
+        return _Route(
+            choice,
+            candidate,
+            replace(found, reason=Reason.FASTER),
+            Plan(CPU, None, operation.library, Reason.FASTER),
+        )
 
     def _calibrate(self, router: Router, operation: Operation[Any], candidate: str) -> None:
         log.info("timing %s on %s and on the CPU, once for this machine", operation.name, candidate)
 
         def time_one(name: str, shape: tuple[int, int]) -> float:
             buffers, options = operation.sample(*shape)
-            job = Job(Items.of(buffers), options, BytesSink(len(buffers)))
+            call = (
+                OneCall(operation, options, buffers[0]) if len(buffers) == 1 else ManyCall(operation, options, buffers)
+            )
             started = time.perf_counter()
             if name == CPU:
-                self._on_cpu(operation, job)
+                call.on_cpu(self._workers)
             else:
-                self._on_device(operation, job, _Account())
+                self._on_device(call, call.job(), _Account())
             return time.perf_counter() - started
 
         try:
@@ -232,59 +272,113 @@ class Executor:
         log.info("%s: %s", operation.name, plan)
 
     def _health_of(self, operation: Operation[Any]) -> Health:
+        found = self._health.get(operation.kernel)
+        if found is not None:
+            return found
         with self._lock:
             return self._health.setdefault(operation.kernel, Health())
 
     # -- running --------------------------------------------------------------------------------------------------
 
-    def run(
-        self, operation: Operation[Any], items: Items, options: Any, make_sink: Callable[[], S]
-    ) -> tuple[S, Errors]:
-        """Do one call and file its receipt; errors of single items come back by index."""
+    def one(self, operation: Operation[Any], options: Any, data: Flat) -> bytes:
+        """Do one item to fresh bytes."""
+        nbytes = len(data)
         started = time.perf_counter()
-        plan = self.plan(operation, options, len(items), items.nbytes)
-        fallback = False
-        if plan.backend != CPU:
-            job, account = Job(items, options, make_sink()), _Account()
-            try:
-                errors = self._on_device(operation, job, account)
-            except DeviceError as error:
-                plan = self._after_failure(operation, plan, job, error)
-                fallback = True
-            else:
-                plan = replace(plan, variant=account.variant or plan.variant)
-                self._file(operation, job, plan, account, started, fallback=False)
-                return job.sink, errors
-        elif self.asked and plan.reason is not Reason.EMPTY:
-            self._apply_policy(operation, plan.reason, plan.detail, None)
-            fallback = True
-        job = Job(items, options, make_sink())
-        errors = self._on_cpu(operation, job)
-        self._file(operation, job, plan, _Account(), started, fallback=fallback)
-        return job.sink, errors
+        reason = self.direct_reason(1, nbytes)
+        route = None
+        if reason is None:
+            route = self._route_to_cpu(operation, options, nbytes)
+            if route is None:
+                return self._planned(OneCall(operation, options, data)).result
+            reason = Reason.FASTER
+        # The short way to the library: every microsecond around it shows.
+        result = operation.on_cpu(data, options, 0, self._workers)
+        ended = time.perf_counter()
+        if route is not None:
+            route.choice.cpu.learn(1, nbytes, ended - started)
+        self.ledger.add_direct((operation, reason, False, 1, nbytes, len(result), started, ended))
+        return result
 
-    def _on_device(self, operation: Operation[Any], job: Job[Any], account: _Account) -> Errors:
-        backend = self._backend
+    def into(self, operation: Operation[Any], options: Any, data: Flat, out: memoryview) -> int:
+        """Do one item into a buffer; return the bytes written."""
+        return self._planned(IntoCall(operation, options, data, out)).written
+
+    def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall:
+        """Do many items; the call that comes back has the results and the errors."""
+        call = ManyCall(operation, options, buffers)
+        self.run(call)
+        return call
+
+    def _planned(self, call: C) -> C:
+        self.run(call)
+        if call.errors:
+            raise call.errors[0]
+        return call
+
+    def _route_to_cpu(self, operation: Operation[Any], options: Any, nbytes: int) -> _Route | None:
+        """Return the route of work on one item that is known to end at the CPU, without a plan."""
+        route = self._routes.get(operation.name)
+        if route is None or operation.unsupported(options) or route.choice.device_wins(1, nbytes):
+            return None
+        return route
+
+    def run(self, call: Call) -> None:
+        """Do a call and file its receipt; errors of single items are in the call."""
+        started = time.perf_counter()
+        plan = self.plan(call.operation, call.options, call.count, call.nbytes)
+        if plan.backend != CPU:
+            job, account = call.job(), _Account()
+            try:
+                errors = self._on_device(call, job, account)
+            except DeviceError as error:
+                plan = self._after_failure(call, plan, job, error)
+            else:
+                call.take(job, errors)
+                self._file_device(call, plan, account, started)
+                return
+            fallback = True
+        else:
+            fallback = self.asked and plan.reason is not Reason.EMPTY
+            if fallback:
+                self._apply_policy(call.operation, plan.reason, plan.detail, None)
+        call.on_cpu(self._workers)
+        ended = time.perf_counter()
+        route = self._routes.get(call.operation.name)
+        if route is not None and plan is route.cpu_plan:
+            route.choice.cpu.learn(call.count, call.nbytes, ended - started)
+        row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
+        self.ledger.add_direct(row)
+
+    def _on_device(self, call: Call, job: Job[Any], account: _Account) -> Errors:
+        operation, backend = call.operation, self._backend
         assert backend is not None
 
         def launch(work: Launch) -> Table:
-            seconds = self._timeout or DEFAULT_SECONDS + work.nbytes / SLOWEST_BYTES_PER_SECOND
-            began = time.perf_counter()
-            outcome = backend.run(work, time.monotonic() + seconds)
-            account.transfer += outcome.transfer
-            account.kernel += outcome.kernel
-            account.rows += len(work.table)
-            account.variant = outcome.variant
-            if (outcome.results["status"] == Status.NOT_RUN).any():
-                raise DeviceError("the launch ended and left rows undone", device=backend.device_id)
-            rows = self._sampler.rows(work, time.perf_counter() - began)
-            self._compare(operation, work, outcome.results, rows, account)
-            return outcome.results
+            try:
+                return self._launched(work, operation, backend, account)
+            finally:
+                if work.secret:
+                    wipe(work.params.ctypes.data, work.params.nbytes)
 
         errors = operation.on_device(job, launch)
-        self._second_opinion(operation, job, errors)
+        if errors:
+            self._second_opinion(call, job, errors)
         self._health_of(operation).succeeded()
         return errors
+
+    def _launched(self, work: Launch, operation: Operation[Any], backend: Backend, account: _Account) -> Table:
+        seconds = self._timeout or DEFAULT_SECONDS + work.nbytes / SLOWEST_BYTES_PER_SECOND
+        began = time.perf_counter()
+        outcome = backend.run(work, time.monotonic() + seconds)
+        account.transfer += outcome.transfer
+        account.kernel += outcome.kernel
+        account.rows += len(work.table)
+        account.variant = outcome.variant
+        if (outcome.results["status"] == Status.NOT_RUN).any():
+            raise DeviceError("the launch ended and left rows undone", device=backend.device_id)
+        rows = self._sampler.rows(work, time.perf_counter() - began)
+        self._compare(operation, work, outcome.results, rows, account)
+        return outcome.results
 
     def _compare(
         self,
@@ -301,48 +395,28 @@ class Executor:
                 raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
         self._sampler.spent(time.perf_counter() - began)
 
-    def _second_opinion(self, operation: Operation[Any], job: Job[Any], errors: Errors) -> None:
+    def _second_opinion(self, call: Call, job: Job[Any], errors: Errors) -> None:
         """Let the CPU path confirm what a device calls bad input; its errors are the ones callers see."""
-        for index in list(errors):
-            opinion = Job(job.items, job.options, BytesSink(len(job.items)))
+        for index, found in list(errors.items()):
+            if isinstance(found, BufferTooSmallError):
+                # About the caller's buffer, which the CPU path does not look at.
+                continue
             try:
-                operation.on_cpu(opinion, index, self._workers)
+                call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
             except DATA_ERRORS as error:
                 errors[index] = error
                 continue
-            if isinstance(errors[index], DATA_ERRORS[3]):
-                # The caller's buffer is too small, which the CPU path has not looked at.
-                continue
             raise Mismatch(f"the device calls item {index} bad input, the CPU path does not")
-
-    def _on_cpu(self, operation: Operation[Any], job: Job[Any]) -> Errors:
-        if len(job.items) == 1:
-            work = operation.on_cpu_into if isinstance(job.sink, BufferSink) else _into_sink(operation)
-            try:
-                work(job, 0, self._workers)
-            except DATA_ERRORS as error:
-                return {0: error}
-            return {}
-        threaded = operation.releases_gil and job.items.nbytes >= _THREAD_BYTES * self._workers.count
-        parts = 4 * self._workers.count if threaded else 1
-        bounds = [len(job.items) * part // parts for part in range(parts + 1)]
-        ranges = [range(first, end) for first, end in itertools.pairwise(bounds)]
-
-        def one_range(indices: range) -> Errors:
-            return _items_on_cpu(operation, job, indices)
-
-        done = self._workers.map(one_range, ranges) if threaded else [one_range(ranges[0])]
-        return {index: error for errors in done for index, error in errors.items()}
 
     # -- policy and receipts --------------------------------------------------------------------------------------
 
-    def _after_failure(self, operation: Operation[Any], plan: Plan, job: Job[Any], error: DeviceError) -> Plan:
-        reason = _reason_of(error)
+    def _after_failure(self, call: Call, plan: Plan, job: Job[Any], error: DeviceError) -> Plan:
+        operation, reason = call.operation, _reason_of(error)
         grave = isinstance(error, DeviceTimeoutError | Mismatch)
         self._health_of(operation).failed(str(error), grave=grave)
         self.ledger.count(f"failures.{reason.value}")
         self._apply_policy(operation, reason, str(error), error)
-        if isinstance(job.sink, BufferSink) and isinstance(error, DeviceTimeoutError) and error.buffers_in_use:
+        if sink_is_callers(job.sink) and isinstance(error, DeviceTimeoutError) and error.buffers_in_use:
             # The kernel may yet write into the caller's buffer, so no right bytes can be promised there.
             raise error
         return replace(plan, backend=CPU, device=None, variant=operation.library, reason=reason)
@@ -358,36 +432,26 @@ class Executor:
         if self._fallback == "warn":
             warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=5)
 
-    def _file(
-        self,
-        operation: Operation[Any],
-        job: Job[Any],
-        plan: Plan,
-        account: _Account,
-        started: float,
-        *,
-        fallback: bool,
-    ) -> None:
+    def _file_device(self, call: Call, plan: Plan, account: _Account, started: float) -> None:
         total = time.perf_counter() - started
-        if self._router is not None and not fallback:
-            candidate = CPU if plan.backend == CPU else f"{plan.device}/{plan.variant}"
-            self._router.learn(operation.name, candidate, len(job.items), job.items.nbytes, total)
+        route = self._routes.get(call.operation.name)
+        if route is not None:
+            route.choice.device.learn(call.count, call.nbytes, total)
         busy = account.transfer + account.kernel
         self.ledger.add(
             Receipt(
-                op=operation.op,
-                algorithm=operation.algorithm,
-                bytes_in=job.items.nbytes,
-                bytes_out=job.sink.nbytes,
+                op=call.operation.op,
+                algorithm=call.operation.algorithm,
+                bytes_in=call.nbytes,
+                bytes_out=call.nbytes_out,
                 backend=plan.backend,
                 device=plan.device,
-                variant=plan.variant,
+                variant=account.variant or plan.variant,
                 reason=plan.reason,
-                fallback=fallback,
                 verified=account.checked,
                 segments=account.rows,
                 seconds=Seconds(max(0.0, total - busy), account.transfer, account.kernel, total),
-                items=len(job.items),
+                items=call.count,
                 started=started,
                 thread=threading.get_ident(),
             )
@@ -419,26 +483,6 @@ class _Sampler:
         """Account for time spent comparing; a debt is paid off by later launches."""
         if self.policy == "sampled":
             self._credit -= seconds
-
-
-def _into_sink(operation: Operation[Any]) -> Callable[[Job[Any], int, Workers], None]:
-    def work(job: Job[Any], index: int, workers: Workers) -> None:
-        job.sink.put(index, operation.on_cpu(job, index, workers))
-
-    return work
-
-
-_ALONE = Workers(1)
-
-
-def _items_on_cpu(operation: Operation[Any], job: Job[Any], indices: range) -> Errors:
-    errors: Errors = {}
-    for index in indices:
-        try:
-            job.sink.put(index, operation.on_cpu(job, index, _ALONE))
-        except DATA_ERRORS as error:
-            errors[index] = error
-    return errors
 
 
 def _absence_reason() -> Reason:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
+from weakref import WeakSet
 
 
 class Reason(StrEnum):
@@ -30,15 +31,37 @@ class Reason(StrEnum):
     QUARANTINED = "quarantined"
     FORKED = "forked"
 
+    # Enum's own is written in Python, and reasons are keys on the path of the smallest calls.
+    __hash__ = str.__hash__
 
-@dataclass(frozen=True, slots=True)
-class Seconds:
-    """Durations of one call in seconds; zero where a stage does not exist."""
+
+@dataclass(frozen=True)
+class Seconds(Mapping[str, float]):
+    """Durations of one call in seconds, as attributes and as a mapping; zero where a stage does not exist.
+
+    Examples
+    --------
+    >>> spent = Seconds(kernel=0.25, total=0.5)
+    >>> spent["kernel"], spent.total, dict(spent)["transfer"]
+    (0.25, 0.5, 0.0)
+    """
 
     queue: float = 0.0
     transfer: float = 0.0
     kernel: float = 0.0
     total: float = 0.0
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        value: float = getattr(self, name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dataclass_fields__)
+
+    def __len__(self) -> int:
+        return len(self.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +90,8 @@ class Receipt:
     segments
         Rows launched on the device; 0 on the CPU path.
     seconds
-        Durations.
+        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``. All zero for the smallest
+        calls of cipher classes, which are counted but not timed.
     items
         Items of a batch; 1 for a single call.
     started
@@ -121,20 +145,89 @@ def _chrome_event(receipt: Receipt) -> dict[str, Any]:
     }
 
 
+class Described(Protocol):
+    """What a receipt says of an operation."""
+
+    name: str
+    op: ClassVar[str]
+    algorithm: ClassVar[str]
+    library: ClassVar[str]
+
+
+# A call on the CPU path: operation, reason, fallback, items, bytes in, bytes out, start and end.
+Direct = tuple[Described, Reason, bool, int, int, int, float, float]
+
+
+class Tally:
+    """Small calls of one operation on one thread, counted and not timed.
+
+    Attributes
+    ----------
+    calls, nbytes
+        How many, and bytes over all of them.
+    size
+        Bytes of the last one.
+    """
+
+    __slots__ = ("calls", "grows", "nbytes", "operation", "reason", "size")
+
+    def __init__(self, operation: Described, reason: Reason, grows: int) -> None:
+        self.operation = operation
+        self.reason = reason
+        # Bytes that each result has more than its input.
+        self.grows = grows
+        self.calls = 0
+        self.nbytes = 0
+        self.size = 0
+
+
+class Account:
+    """What one thread has done: its last call, and the tallies of its small calls by operation."""
+
+    __slots__ = ("last", "tallies", "thread")
+
+    def __init__(self) -> None:
+        self.last: Receipt | Direct | Tally | None = None
+        self.tallies: dict[Described, Tally] = {}
+        self.thread = threading.current_thread()
+
+
+class Accounts(threading.local):
+    """The account of the calling thread."""
+
+    def __init__(self, opened: Callable[[Account], None]) -> None:
+        self.account = Account()
+        opened(self.account)
+
+
 class Ledger:
-    """Counts and keeps receipts for one Accelerator: thread-safe, bounded memory."""
+    """Counts and keeps receipts for one Accelerator: thread-safe, bounded memory.
+
+    Calls on the CPU path are filed as tuples or tallies and become receipts only where somebody looks, because
+    making a receipt costs more than a small call.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        # Calls, items, bytes in and bytes out of the CPU path, by operation, reason and fallback.
+        self._direct: dict[tuple[str, Reason, bool], list[int]] = {}
         self._traces: list[Trace] = []
-        self._local = threading.local()
-        # Small calls on the bound CPU path only add a number here; they become receipts when somebody looks.
-        self.tracing = False
+        self._open_accounts: list[Account] = []
+        self._on_trace: WeakSet[Traceable] = WeakSet()
+        self.accounts = Accounts(self._opened)
+
+    def _opened(self, account: Account) -> None:
+        """Keep the account of a new thread, and settle those of threads that have ended."""
+        with self._lock:
+            for ended in [each for each in self._open_accounts if not each.thread.is_alive()]:
+                self._open_accounts.remove(ended)
+                self._add_tallies(self._counts, ended)
+            self._open_accounts.append(account)
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""
-        self._local.last = receipt
+        self.accounts.account.last = receipt
         with self._lock:
             counts = self._counts
             counts["calls"] += 1
@@ -149,10 +242,21 @@ class Ledger:
             for trace in self._traces:
                 trace.receipts.append(receipt)
 
-    def add_small(self, fields: tuple[str, str, int, int, str]) -> None:
-        """File a small CPU call: (op, algorithm, bytes in, bytes out, variant), made a Receipt on demand."""
-        self._local.last = fields
-        self._counts["small_calls"] += 1
+    def add_direct(self, call: Direct) -> None:
+        """File one call on the CPU path."""
+        self.accounts.account.last = call
+        operation, reason, fallback, items, bytes_in, bytes_out, _, _ = call
+        key = (operation.name, reason, fallback)
+        with self._lock:
+            sums = self._direct.get(key)
+            if sums is None:
+                sums = self._direct[key] = [0, 0, 0, 0]
+            sums[0] += 1
+            sums[1] += items
+            sums[2] += bytes_in
+            sums[3] += bytes_out
+            for trace in self._traces:
+                trace.receipts.append(_receipt(call))
 
     def count(self, name: str) -> None:
         """Count an event that has no receipt of its own."""
@@ -162,16 +266,27 @@ class Ledger:
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last = getattr(self._local, "last", None)
-        if not isinstance(last, tuple):
-            return last
-        op, algorithm, bytes_in, bytes_out, variant = last
-        return Receipt(op, algorithm, bytes_in, bytes_out, "cpu", None, variant, Reason.FASTER)
+        last = self.accounts.account.last
+        if isinstance(last, Tally):
+            size = last.size
+            return _receipt((last.operation, last.reason, False, 1, size, size + last.grows, 0.0, 0.0))
+        return _receipt(last) if isinstance(last, tuple) else last
 
     def stats(self) -> dict[str, int]:
         """Return all counts so far, by name."""
         with self._lock:
-            return dict(self._counts)
+            counts = self._counts.copy()
+            for (_, reason, fallback), (calls, items, bytes_in, bytes_out) in self._direct.items():
+                _count_cpu_calls(counts, reason, calls, items, (bytes_in, bytes_out))
+                counts["fallbacks"] += calls * fallback
+            for account in self._open_accounts:
+                self._add_tallies(counts, account)
+        return dict(counts)
+
+    def _add_tallies(self, counts: Counter[str], account: Account) -> None:
+        for tally in list(account.tallies.values()):
+            sizes = (tally.nbytes, tally.nbytes + tally.calls * tally.grows)
+            _count_cpu_calls(counts, tally.reason, tally.calls, tally.calls, sizes)
 
     @contextmanager
     def trace(self) -> Iterator[Trace]:
@@ -179,10 +294,53 @@ class Ledger:
         trace = Trace()
         with self._lock:
             self._traces.append(trace)
-            self.tracing = True
+            for each in list(self._on_trace):
+                each.tracing(True)
         try:
             yield trace
         finally:
             with self._lock:
                 self._traces.remove(trace)
-                self.tracing = bool(self._traces)
+                for each in list(self._on_trace):
+                    each.tracing(bool(self._traces))
+
+    def tell(self, bound: Traceable) -> None:
+        """Tell a bound object from now on whether calls are traced, so that it files each one."""
+        with self._lock:
+            self._on_trace.add(bound)
+            bound.tracing(bool(self._traces))
+
+
+class Traceable(Protocol):
+    """An object that tallies its calls, and files each one while a trace runs."""
+
+    def tracing(self, on: bool) -> None:
+        """Begin or end filing each call."""
+
+
+def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: int, sizes: tuple[int, int]) -> None:
+    counts["calls"] += calls
+    counts["items"] += items
+    counts["bytes_in"] += sizes[0]
+    counts["bytes_out"] += sizes[1]
+    counts["backend.cpu"] += calls
+    counts[f"reason.{reason.value}"] += calls
+
+
+def _receipt(call: Direct) -> Receipt:
+    operation, reason, fallback, items, bytes_in, bytes_out, started, ended = call
+    return Receipt(
+        op=operation.op,
+        algorithm=operation.algorithm,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        backend="cpu",
+        device=None,
+        variant=operation.library,
+        reason=reason,
+        fallback=fallback,
+        seconds=Seconds(total=ended - started),
+        items=items,
+        started=started,
+        thread=threading.get_ident(),
+    )

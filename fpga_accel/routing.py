@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 
 CPU = "cpu"
 
-# Below this a launch's 60 µs alone exceed what any library here needs, so no device is even opened.
-SMALL = 64 << 10
+# Work below this is worth less than the 60 µs of a launch, so no device is even opened. An item counts for so many
+# bytes besides its own: what the setting up of one library call costs.
+SMALL = 128 << 10
+_ITEM = 1 << 10
 # A device must be estimated this much faster: a wrong choice of the CPU costs less than a wrong launch.
 ADVANTAGE = 0.93
 _WEIGHT = 0.1
@@ -36,6 +38,11 @@ _FORMAT = 1
 # What is timed: (items, bytes an item).
 SHAPES = ((1, 64 << 10), (1, 8 << 20), (256, 4 << 10))
 REPEATS = 3
+
+
+def is_small(count: int, nbytes: int) -> bool:
+    """Whether no launch can pay for itself."""
+    return nbytes + (count - 1) * _ITEM < SMALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +90,86 @@ class Plan:
     detail: str = ""
 
 
+class Choice:
+    """One operation's two candidates, the CPU library and one kernel variant, each with what receipts taught.
+
+    Attributes
+    ----------
+    cpu, device : Candidate
+    """
+
+    __slots__ = ("cpu", "device")
+
+    def __init__(self, cpu: Candidate, device: Candidate) -> None:
+        self.cpu = cpu
+        self.device = device
+
+    def device_wins(self, count: int, nbytes: int) -> bool:
+        """Whether the device is estimated to be faster by enough to be worth the risk."""
+        cpu, device = self.cpu, self.device
+        return device.start + count * device.item + nbytes * device.byte < ADVANTAGE * (
+            cpu.start + count * cpu.item + nbytes * cpu.byte
+        )
+
+
+class Candidate:
+    """The cost of one way to run an operation, scaled by what receipts showed.
+
+    Attributes
+    ----------
+    start, item, byte
+        As in `Cost`, scaled.
+    """
+
+    __slots__ = ("_cost", "_scale", "byte", "item", "start")
+
+    def __init__(self, cost: Cost) -> None:
+        self._cost = cost
+        self._scale = 1.0
+        self.start, self.item, self.byte = cost.start, cost.item, cost.byte
+
+    def seconds(self, count: int, nbytes: int) -> float:
+        """Estimate one call."""
+        return self.start + count * self.item + nbytes * self.byte
+
+    def learn(self, count: int, nbytes: int, seconds: float) -> None:
+        """Let a receipt correct the estimate, slowly and within limits.
+
+        Two threads may overwrite each other's correction, which loses one of many small steps.
+        """
+        cost = self._cost
+        seen = seconds / (cost.start + count * cost.item + nbytes * cost.byte)
+        low, high = _SCALE_LIMITS
+        scale = self._scale + _WEIGHT * (min(max(seen, low), high) - self._scale)
+        self._scale = scale
+        self.start, self.item, self.byte = scale * cost.start, scale * cost.item, scale * cost.byte
+
+
+# An estimate that never wins.
+HOPELESS = Cost(3600.0, 0.0, 1e-9)
+
+
 class Router(forks.Resettable):
-    """Estimates for one device against the CPU path."""
+    """Choices for one device against the CPU path, calibrated once per machine and device."""
 
     def __init__(self, device_key: str) -> None:
         super().__init__()
         self._lock = threading.Lock()
         self._path = config.cache_dir() / "calibration" / f"{device_key}.json"
         self._costs = _load(self._path)
-        self._scales: dict[str, float] = {}
+        self._choices: dict[tuple[str, str], Choice] = {}
 
-    def calibrated(self, operation: str, variant: str) -> bool:
-        """Whether both candidates of an operation have been timed here."""
-        return all(_key(operation, name) in self._costs for name in (CPU, variant))
+    def choice(self, operation: str, variant: str) -> Choice | None:
+        """Return the candidates of an operation, None where they have not been timed here."""
+        made = self._choices.get((operation, variant))
+        if made is not None:
+            return made
+        with self._lock:
+            costs = [self._costs.get(_key(operation, name)) for name in (CPU, variant)]
+            cpu, device = costs
+            if cpu is None or device is None:
+                return None
+            return self._choices.setdefault((operation, variant), Choice(Candidate(cpu), Candidate(device)))
 
     def calibrate(self, operation: str, variant: str, time_one: Callable[[str, tuple[int, int]], float]) -> None:
         """Time both candidates; ``time_one(candidate, shape)`` returns seconds of one verified call."""
@@ -107,30 +181,9 @@ class Router(forks.Resettable):
 
     def refuse(self, operation: str, variant: str) -> None:
         """Rate a candidate that failed while it was timed so that it never wins in this process."""
-        hopeless = Cost(3600.0, 0.0, 1e-9)
         with self._lock:
-            self._costs[_key(operation, variant)] = hopeless
+            self._costs[_key(operation, variant)] = HOPELESS
             self._costs.setdefault(_key(operation, CPU), Cost(0.0, 0.0, 1e-9))
-
-    def estimates(self, operation: str, variant: str, count: int, nbytes: int) -> dict[str, float]:
-        """Return seconds by candidate."""
-        return {
-            name: self._costs[_key(operation, name)].seconds(count, nbytes)
-            * self._scales.get(_key(operation, name), 1.0)
-            for name in (CPU, variant)
-        }
-
-    def learn(self, operation: str, candidate: str, count: int, nbytes: int, seconds: float) -> None:
-        """Let a receipt correct the scale of an estimate, slowly and within limits."""
-        key = _key(operation, candidate)
-        cost = self._costs.get(key)
-        if cost is None or nbytes < SMALL:
-            return
-        low, high = _SCALE_LIMITS
-        seen = min(max(seconds / cost.seconds(count, nbytes), low), high)
-        with self._lock:
-            scale = self._scales.get(key, 1.0)
-            self._scales[key] = scale + _WEIGHT * (seen - scale)
 
     def _save(self) -> None:
         data = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ class OpenClBackend(forks.Resettable):
         for attempt in (1, 2):
             binary = programs.binary(request)
             try:
-                program = cl.Program(self._context, [self._listed.handle], [binary]).build()
+                program = self._loaded(binary)
             except cl.Error as error:
                 # The container is sound, so the driver itself changed its mind (an update, say): build anew once.
                 programs.forget(request)
@@ -130,6 +131,14 @@ class OpenClBackend(forks.Resettable):
                 continue
             break
         return _Built(program, variant)
+
+    def _loaded(self, binary: bytes) -> cl.Program:
+        with warnings.catch_warnings(record=True) as chatter:
+            warnings.simplefilter("always", cl.CompilerWarning)
+            program: cl.Program = cl.Program(self._context, [self._listed.handle], [binary]).build()
+        for each in chatter:
+            log.debug("%s: %s", self._device_id, each.message)
+        return program
 
     def _warm_row(self, launch: Launch, variant: Variant) -> programs.WarmRow:
         table = launch.table

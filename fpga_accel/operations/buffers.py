@@ -51,7 +51,7 @@ def _bytes_of(view: memoryview) -> memoryview:
         return view.cast("B")
     except (TypeError, ValueError):
         # Formats that memoryview does not know, such as numpy records.
-        return memoryview(np.frombuffer(view, np.uint8))
+        return np.frombuffer(view, np.uint8).data
 
 
 def flat_writable(out: Any) -> memoryview:
@@ -72,7 +72,7 @@ def flat_writable(out: Any) -> memoryview:
 def memory(address: int, size: int) -> memoryview:
     """Return a writable view of host memory; the caller keeps its owner alive."""
     if not size:
-        return memoryview(b"")
+        return memoryview(bytearray())
     return memoryview(ffi.buffer(ffi.cast("char *", address), size)).cast("B")
 
 
@@ -121,7 +121,7 @@ class Items:
         """Return one item's bytes, without a copy."""
         return memory(int(self.addresses[index]), int(self.sizes[index])).toreadonly()
 
-    def picked(self, indices: Sequence[int]) -> Items:
+    def picked(self, indices: Sequence[int] | slice) -> Items:
         """Return some of the items."""
         return Items(self.addresses[indices], self.sizes[indices], self.keep)
 
@@ -130,8 +130,8 @@ class Sink(ABC):
     """Where a device's results go."""
 
     @abstractmethod
-    def allocate(self, sizes: Sizes) -> Sizes:
-        """Make room for results of these sizes and return their addresses."""
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
+        """Make room for the results of item `first` and those behind it; return their addresses."""
 
     @abstractmethod
     def put(self, index: int, data: Flat) -> None:
@@ -155,11 +155,14 @@ class BytesSink(Sink):
         self._addresses: Sizes = np.zeros(count, np.uint64)
         self._sizes: Sizes = np.zeros(count, np.uint64)
 
-    def allocate(self, sizes: Sizes) -> Sizes:
-        self._sizes = np.array(sizes, np.uint64)
-        self._addresses = np.zeros(len(sizes), np.uint64)
-        self.values = _objects.new_bytes_list(self._sizes.ctypes.data, len(sizes), self._addresses.ctypes.data)
-        return self._addresses
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
+        end = first + len(sizes)
+        self._sizes[first:end] = sizes
+        addresses = self._addresses[first:end]
+        self.values[first:end] = _objects.new_bytes_list(
+            self._sizes[first:end].ctypes.data, len(sizes), addresses.ctypes.data
+        )
+        return addresses
 
     def put(self, index: int, data: Flat) -> None:
         self.values[index] = bytes(data)
@@ -182,7 +185,7 @@ class BufferSink(Sink):
         self._address, self.capacity, self._keep = _objects.address(out, True)
         self.written = 0
 
-    def allocate(self, sizes: Sizes) -> Sizes:
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         (size,) = (int(size) for size in sizes)
         require_room(size, self.capacity)
         self.written = size

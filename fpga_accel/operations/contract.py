@@ -5,13 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from fpga_accel import _objects
-from fpga_accel._host import ffi
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import (
@@ -21,151 +17,20 @@ from fpga_accel.errors import (
     InvalidTag,
     OutputLimitError,
 )
-from fpga_accel.runtime.buffers import wipe
+from fpga_accel.operations.buffers import Flat, Items, Sink, memory, require_room
 from fpga_accel.segments import Bytes, Launch, Status, Table
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
-Sizes = npt.NDArray[np.uint64]
 Run = Callable[[Launch], Table]
-
-
-def memory(address: int, size: int) -> memoryview:
-    """Return a writable view of host memory; the caller keeps its owner alive."""
-    if not size:
-        return memoryview(b"")
-    return memoryview(ffi.buffer(ffi.cast("char *", address), size)).cast("B")
-
-
-@dataclass(slots=True)
-class Items:
-    """Input buffers and where they lie.
-
-    Attributes
-    ----------
-    addresses, sizes : numpy.ndarray of uint64
-        One entry a buffer.
-    keep
-        Holds the buffers in place.
-    """
-
-    addresses: Sizes
-    sizes: Sizes
-    keep: Any = field(repr=False)
-
-    @classmethod
-    def of(cls, buffers: Sequence[Any]) -> Items:
-        """Look at a list of C-contiguous buffers.
-
-        Raises
-        ------
-        TypeError
-            An item is a `str` or no buffer.
-        BufferError
-            An item is not contiguous.
-        """
-        count = len(buffers)
-        addresses, sizes = np.empty(count, np.uint64), np.empty(count, np.uint64)
-        keep = _objects.addresses_from_buffers(buffers, addresses.ctypes.data, sizes.ctypes.data)
-        return cls(addresses, sizes, keep)
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes over all items."""
-        return int(self.sizes.sum())
-
-    def view(self, index: int) -> memoryview:
-        """Return one item's bytes, without a copy."""
-        return memory(int(self.addresses[index]), int(self.sizes[index])).toreadonly()
-
-
-class Sink(ABC):
-    """Where results go."""
-
-    @abstractmethod
-    def allocate(self, sizes: Sizes) -> Sizes:
-        """Make room for results of these sizes and return their addresses."""
-
-    @abstractmethod
-    def put(self, index: int, data: bytes | memoryview) -> None:
-        """Take one result that exists already."""
-
-    @abstractmethod
-    def discard(self, index: int) -> None:
-        """Wipe what was written for an item whose result must not be released."""
-
-    @property
-    @abstractmethod
-    def nbytes(self) -> int:
-        """Bytes of all results."""
-
-
-class BytesSink(Sink):
-    """Results as fresh `bytes`."""
-
-    def __init__(self, count: int) -> None:
-        self.values: list[Any] = [b""] * count
-        self._addresses: Sizes = np.zeros(count, np.uint64)
-        self._sizes: Sizes = np.zeros(count, np.uint64)
-
-    def allocate(self, sizes: Sizes) -> Sizes:
-        self._sizes = np.ascontiguousarray(sizes, np.uint64)
-        self._addresses = np.zeros(len(sizes), np.uint64)
-        self.values = _objects.new_bytes_list(self._sizes.ctypes.data, len(sizes), self._addresses.ctypes.data)
-        return self._addresses
-
-    def put(self, index: int, data: bytes | memoryview) -> None:
-        self.values[index] = bytes(data)
-        self._addresses[index] = 0
-        self._sizes[index] = len(data)
-
-    @property
-    def nbytes(self) -> int:
-        return int(self._sizes.sum())
-
-    def discard(self, index: int) -> None:
-        if self._addresses[index]:
-            wipe(int(self._addresses[index]), int(self._sizes[index]))
-
-
-class BufferSink(Sink):
-    """One result, into the caller's buffer."""
-
-    def __init__(self, out: Any) -> None:
-        self._address, self.capacity, self._keep = _objects.address(out, True)
-        self.written = 0
-
-    def allocate(self, sizes: Sizes) -> Sizes:
-        (size,) = (int(size) for size in sizes)
-        if size > self.capacity:
-            raise BufferTooSmallError(f"the result has {size} bytes, the buffer {self.capacity}", needed=size)
-        self.written = size
-        return np.array([self._address], np.uint64)
-
-    def put(self, index: int, data: bytes | memoryview) -> None:
-        address = self.allocate(np.array([len(data)], np.uint64))[index]
-        memory(int(address), len(data))[:] = data
-
-    def discard(self, index: int) -> None:
-        wipe(self._address, self.written)
-        self.written = 0
-
-    @property
-    def nbytes(self) -> int:
-        return self.written
-
-    def overlaps(self, items: Items) -> bool:
-        """Whether the buffer shares memory with an input."""
-        starts, ends = items.addresses, items.addresses + items.sizes
-        mine = np.uint64(self._address), np.uint64(self._address + self.capacity)
-        return bool(((starts < mine[1]) & (ends > mine[0])).any())
-
+# Errors of single items, by their position in the call.
+Errors = dict[int, Exception]
 
 OptionsT = TypeVar("OptionsT")
+
+# No threads but the caller's.
+ALONE = Workers(1)
 
 
 @dataclass(slots=True)
@@ -198,9 +63,6 @@ class RowInput:
     params: Bytes = field(repr=False)
 
 
-Errors = dict[int, Exception]
-
-
 class Operation(ABC, Generic[OptionsT]):
     """One algorithm in one direction."""
 
@@ -212,12 +74,10 @@ class Operation(ABC, Generic[OptionsT]):
     library: ClassVar[str]
     releases_gil: ClassVar[bool] = False
 
-    @property
-    def name(self) -> str:
-        """For example ``"lz4.compress"``."""
-        return f"{self.algorithm}.{self.op}"
+    def __init__(self) -> None:
+        # For example "lz4.compress".
+        self.name = f"{self.algorithm}.{self.op}"
 
-    @abstractmethod
     def settings(self, **options: Any) -> OptionsT:
         """Validate options; None stands for "not given".
 
@@ -226,18 +86,47 @@ class Operation(ABC, Generic[OptionsT]):
         ValueError, TypeError
             An option is illegal or unknown; the message names the legal ones.
         """
+        given = {name: value for name, value in options.items() if value is not None}
+        return self.options(**given) if given else self._defaults
+
+    @cached_property
+    def _defaults(self) -> OptionsT:
+        return self.options()
+
+    @abstractmethod
+    def options(self, **given: Any) -> OptionsT:
+        """Validate the options that are given."""
 
     def bounded(self, options: OptionsT, capacity: int) -> OptionsT:
         """Return options for a call into a buffer of `capacity` bytes."""
         return options
 
     @abstractmethod
-    def on_cpu(self, job: Job[OptionsT], index: int, workers: Workers) -> bytes:
-        """Return one item's result from the CPU library, on `workers` threads at most."""
+    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> bytes:
+        """Return one item's result from the CPU library, on `workers` threads at most.
 
-    def on_cpu_into(self, job: Job[OptionsT], index: int, workers: Workers) -> None:
-        """Put one item's result into the job's sink; overridden where the library writes in place."""
-        job.sink.put(index, self.on_cpu(job, index, workers))
+        Raises
+        ------
+        FpgaAccelError
+            One of `DATA_ERRORS`.
+        """
+
+    def on_cpu_into(self, data: Flat, options: OptionsT, index: int, workers: Workers, out: memoryview) -> int:
+        """Write one item's result into `out`; overridden where the library writes in place."""
+        result = self.on_cpu(data, options, index, workers)
+        require_room(len(result), len(out))
+        out[: len(result)] = result
+        return len(result)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: OptionsT, first: int) -> list[Any]:
+        """Do items `first` and on, on the calling thread; an item that fails leaves its error in its place."""
+        results: list[Any] = []
+        for index, data in enumerate(items, first):
+            try:
+                results.append(self.on_cpu(data, options, index, ALONE))
+            except DATA_ERRORS as error:
+                results.append(error)
+        return results
 
     def unsupported(self, options: OptionsT) -> str | None:
         """Return why no device can do it with these options, None where one can."""

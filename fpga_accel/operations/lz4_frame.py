@@ -9,6 +9,7 @@ from enum import Enum
 import xxhash
 
 from fpga_accel.errors import FormatError, TruncatedError
+from fpga_accel.operations.buffers import Flat
 
 MAGIC = 0x184D2204
 LEGACY_MAGIC = 0x184C2102
@@ -19,6 +20,20 @@ END_MARK = bytes(4)
 BLOCK_CODES = {64 << 10: 4, 256 << 10: 5, 1 << 20: 6, 4 << 20: 7}
 _BLOCK_SIZES = {code: size for size, code in BLOCK_CODES.items()}
 LEGACY_BLOCK = 8 << 20
+# What such a block can grow to, as the block format bounds it.
+LEGACY_BLOCK_BOUND = LEGACY_BLOCK + LEGACY_BLOCK // 255 + 16
+
+# Flag bits of the FLG byte that are looked at in more than one place.
+HAS_CONTENT_SIZE = 0x08
+
+# Row flags of the kernels, as in kernels/lz4/params.h.
+ROW_STORED = 1
+ROW_CHECK = 2
+ROW_LINKED = 4
+ROW_LINKED_CHECK = 8
+
+# Content bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
+GROUP = 64 << 20
 
 # No LZ4 stream grows by more: a length byte of 255 stands for 255 bytes.
 MAX_EXPANSION = 255
@@ -56,10 +71,25 @@ class FrameHeader:
         flags = 0x40 | self.independent << 5 | self.block_checksum << 4 | self.content_checksum << 2
         size = b""
         if self.content_size is not None:
-            flags |= 0x08
+            flags |= HAS_CONTENT_SIZE
             size = struct.pack("<Q", self.content_size)
         descriptor = bytes([flags, BLOCK_CODES[self.block_size] << 4]) + size
         return struct.pack("<I", MAGIC) + descriptor + bytes([_header_check(descriptor)])
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the header as `pack` makes it."""
+        return 7 if self.content_size is None else 15
+
+
+def is_magic(word: int) -> bool:
+    """Whether a word starts a frame of any kind."""
+    return word in (MAGIC, LEGACY_MAGIC) or word in SKIPPABLE
+
+
+def header_rest(start: bytes) -> int:
+    """Return how many bytes of a header come behind magic, FLG and BD."""
+    return 1 + 8 * bool(start[4] & HAS_CONTENT_SIZE) + 4 * (start[4] & 0x01)
 
 
 def _header_check(descriptor: bytes | memoryview) -> int:
@@ -74,7 +104,7 @@ class Sort(Enum):
     END = "end"
 
 
-def word_at(data: memoryview, position: int) -> int:
+def word_at(data: Flat, position: int) -> int:
     """Return the little-endian 32-bit word at `position`."""
     if position + _WORD > len(data):
         raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a field at {position}")
@@ -108,8 +138,8 @@ def skip(data: memoryview, position: int) -> int:
     return end
 
 
-def parse_header(data: memoryview, position: int = 0) -> FrameHeader:
-    """Read the frame header at `position`.
+def parse_header(data: Flat, position: int = 0, *, plausible: bool = True) -> FrameHeader:
+    """Read the frame header at `position`; `plausible` compares the content size with the bytes there are.
 
     Raises
     ------
@@ -128,7 +158,7 @@ def parse_header(data: memoryview, position: int = 0) -> FrameHeader:
         raise FormatError("LZ4 frame header has reserved bits set")
     if block >> 4 not in _BLOCK_SIZES:
         raise FormatError(f"LZ4 block size code {block >> 4}; 4 to 7 are defined")
-    has_size, has_dictionary = bool(flags & 0x08), bool(flags & 0x01)
+    has_size, has_dictionary = bool(flags & HAS_CONTENT_SIZE), bool(flags & 0x01)
     end = start + 2 + 8 * has_size + 4 * has_dictionary
     if end + 1 > len(data):
         raise TruncatedError(f"LZ4 data ends at byte {len(data)}, inside a frame header")
@@ -145,7 +175,8 @@ def parse_header(data: memoryview, position: int = 0) -> FrameHeader:
         content_size=content_size,
         size=end + 1 - position,
     )
-    check_plausible(header, len(data) - position)
+    if plausible:
+        check_plausible(header, len(data) - position)
     return header
 
 

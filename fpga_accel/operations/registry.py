@@ -7,27 +7,35 @@ from types import MappingProxyType
 from typing import Any
 
 from fpga_accel.errors import FormatError
-from fpga_accel.operations import aes, lz4, lz4_frame
+from fpga_accel.operations import aes_ctr, aes_gcm, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
+from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.ciphers import CipherOperation
 from fpga_accel.operations.contract import Operation
 
 _ROWS: tuple[Operation[Any], ...] = (
-    lz4.Lz4Compress(),
-    lz4.Lz4Decompress(),
-    aes.GcmEncrypt(),
-    aes.GcmDecrypt(),
-    aes.CtrEncrypt(),
-    aes.CtrDecrypt(),
+    lz4_compress.Lz4Compress(),
+    lz4_decompress.Lz4Decompress(),
+    aes_gcm.GcmEncrypt(),
+    aes_gcm.GcmDecrypt(),
+    aes_ctr.CtrEncrypt(),
+    aes_ctr.CtrDecrypt(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
 
-# First bytes of each self-describing format; a range of magic numbers is several rows.
-_MAGICS: tuple[tuple[bytes, str], ...] = (
-    (lz4_frame.MAGIC.to_bytes(4, "little"), "lz4"),
-    (lz4_frame.LEGACY_MAGIC.to_bytes(4, "little"), "lz4"),
-)
+_BY_VERB = {(row.op, row.algorithm): row for row in _ROWS}
 
-COMPRESS_BOUNDS = MappingProxyType({"lz4": lz4.compress_bound})
+# First bytes of each self-describing format.
+_BY_MAGIC = {
+    lz4_frame.MAGIC.to_bytes(4, "little"): "lz4",
+    lz4_frame.LEGACY_MAGIC.to_bytes(4, "little"): "lz4",
+}
+
+COMPRESS_BOUNDS = MappingProxyType({"lz4": lz4_compress.compress_bound})
+
+# How streams write and read a format: the encoder's class, and a generator over decoded chunks.
+ENCODERS = MappingProxyType({"lz4": lz4_stream.Encoder})
+DECODERS = MappingProxyType({"lz4": lz4_stream.decoded})
 
 # File name endings of compressed formats.
 SUFFIXES = MappingProxyType({".lz4": "lz4"})
@@ -41,9 +49,17 @@ def find(op: str, algorithm: str) -> Operation[Any]:
     ValueError
         There is none of that name; the message lists the legal ones.
     """
-    operation = OPERATIONS.get(f"{algorithm}.{op}")
+    operation = _BY_VERB.get((op, algorithm))
     if operation is None:
         raise ValueError(f"unknown algorithm {algorithm!r} for {op}; legal ones are {', '.join(algorithms(op))}")
+    return operation
+
+
+def cipher(op: str, algorithm: str) -> CipherOperation:
+    """Return the operation of a cipher; errors as in `find`."""
+    operation = find(op, algorithm)
+    if not isinstance(operation, CipherOperation):
+        raise ValueError(f"{algorithm} is no cipher")
     return operation
 
 
@@ -57,7 +73,7 @@ def of_kernel(kernel: str) -> list[Operation[Any]]:
     return [operation for operation in OPERATIONS.values() if operation.kernel == kernel]
 
 
-def format_of(data: memoryview) -> str:
+def format_of(data: Flat) -> str:
     """Tell the format by its magic number, past leading skippable frames.
 
     Raises
@@ -65,6 +81,25 @@ def format_of(data: memoryview) -> str:
     FormatError
         No known format starts so.
     """
+    name = _BY_MAGIC.get(bytes(data[:4]))
+    return name or _format_behind_skippable(memoryview(data))
+
+
+def format_of_start(start: bytes) -> str:
+    """Tell the format of a stream by its first four bytes.
+
+    Raises
+    ------
+    FormatError
+        No known format starts so.
+    """
+    if int.from_bytes(start, "little") in lz4_frame.SKIPPABLE:
+        # Skippable frames are LZ4's, and its decoder passes over them.
+        return "lz4"
+    return format_of(start)
+
+
+def _format_behind_skippable(data: memoryview) -> str:
     position = 0
     while position + 8 <= len(data) and lz4_frame.word_at(data, position) in lz4_frame.SKIPPABLE:
         position = min(lz4_frame.skip(data, position), len(data))
@@ -72,7 +107,6 @@ def format_of(data: memoryview) -> str:
             # Nothing but skippable frames: LZ4 decodes that to nothing.
             return "lz4"
     start = bytes(data[position : position + 4])
-    for magic, name in _MAGICS:
-        if start == magic:
-            return name
+    if start in _BY_MAGIC:
+        return _BY_MAGIC[start]
     raise FormatError(f"no known format starts with {start.hex() or 'nothing'}", hint="name it with format=...")

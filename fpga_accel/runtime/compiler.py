@@ -34,7 +34,7 @@ def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
         return False, f"{request.identity.device} is not there in the compiler process"
     context = cl.Context([device])
     try:
-        program = cl.Program(context, request.source).build(list(request.options), cache_dir=False)
+        program = cl.Program(context, request.source).build(list(request.options))
     except cl.RuntimeError as error:
         return False, str(error)
     queue = cl.CommandQueue(context)

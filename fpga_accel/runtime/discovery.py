@@ -226,7 +226,7 @@ def select(wanted: str | int) -> str:
     Parameters
     ----------
     wanted
-        A class (``"opencl"`` is the best of all), an index, an id, or a part of the name or platform.
+        A class (``"opencl"`` is the best of all), an index, an id, or a part of the id, name or platform.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def select(wanted: str | int) -> str:
     else:
         text = wanted.lower()
         matches = [device for device in found if device.id == wanted] or [
-            device for device in found if text in f"{device.name} {device.platform}".lower()
+            device for device in found if text in f"{device.id} {device.name} {device.platform}".lower()
         ]
     if len(matches) == 1 and matches[0].usable:
         return matches[0].id

@@ -39,9 +39,9 @@ class Health(forks.Resettable):
     @property
     def state(self) -> State:
         """The state at this moment; a quarantine that has run out counts as suspect."""
-        if time.monotonic() < self._until:
-            return State.QUARANTINED
-        return State.SUSPECT if self._failures else State.OK
+        if not self._failures:
+            return State.OK
+        return State.QUARANTINED if time.monotonic() < self._until else State.SUSPECT
 
     @property
     def seconds_left(self) -> float:
@@ -54,6 +54,7 @@ class Health(forks.Resettable):
             return
         with self._lock:
             self._failures = 0
+            self._until = 0.0
             self._quarantine = FIRST_QUARANTINE_SECONDS
             self.cause = ""
 

@@ -1,9 +1,9 @@
-"""LZ4 in the frame format 1.6: compress into independent blocks, decompress every valid frame."""
+"""LZ4 decompression: independent and linked blocks, skippable, joined and legacy frames (frame format 1.6)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import lz4.block
@@ -23,90 +23,32 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations import lz4_frame
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
-    BytesSink,
     Errors,
-    Items,
     Job,
     Operation,
     RowInput,
     RowOutput,
     Run,
-    Sizes,
-    memory,
     trial_of,
 )
-from fpga_accel.operations.lz4_frame import FrameHeader, Sort
+from fpga_accel.operations.lz4_compress import sample_text
+from fpga_accel.operations.lz4_frame import (
+    GROUP,
+    ROW_CHECK,
+    ROW_LINKED,
+    ROW_LINKED_CHECK,
+    ROW_STORED,
+    FrameHeader,
+    Sort,
+)
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import Launch, Status, Table, new_table
 
-# Row flags, as in kernels/lz4/params.h.
-_STORED = 1
-_CHECK = 2
-_LINKED = 4
-_LINKED_CHECK = 8
-
+# How far back a match of a linked block may reach.
 HISTORY = 64 << 10
-# Source bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
-GROUP = 64 << 20
-# Content bytes of one thread's turn on the CPU path.
-CPU_PART = 1 << 20
-
-LEVELS = range(-65536, 13)
-# Levels from here on are the library's high-compression search, for which there is no kernel.
-FIRST_HC_LEVEL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class CompressOptions:
-    """Options of ``lz4.compress``.
-
-    Parameters
-    ----------
-    level
-        0 to 2 is the default effort, 3 to 12 searches harder (CPU only), below 0 is faster at a lower ratio.
-    block_size
-        64 KiB, 256 KiB, 1 MiB or 4 MiB; None is 64 KiB for content up to that size, else 256 KiB.
-    content_checksum, block_checksum
-        Whether the frame carries XXH32 of the content and of each block.
-    """
-
-    level: int = 0
-    block_size: int | None = None
-    content_checksum: bool = False
-    block_checksum: bool = False
-
-    def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise ValueError(f"lz4 level {self.level}; legal ones are {LEVELS[0]} to {LEVELS[-1]}")
-        if self.block_size is not None and self.block_size not in lz4_frame.BLOCK_CODES:
-            legal = ", ".join(str(size) for size in lz4_frame.BLOCK_CODES)
-            raise ValueError(f"lz4 block_size {self.block_size}; legal ones are {legal}")
-
-    @property
-    def acceleration(self) -> int:
-        """What the kernel and the block library take: 1 is the default, more is faster."""
-        return max(1, 1 - self.level)
-
-    def block_for(self, nbytes: int) -> int:
-        """Return the block size for content of `nbytes`.
-
-        256 KiB keeps at least 0.98 of the ratio of linked blocks on text, tables and databases (64 KiB blocks
-        reach 0.89 on repetitive tables) and leaves 1 MiB of content four blocks to run in parallel.
-        """
-        if self.block_size is not None:
-            return self.block_size
-        return 64 << 10 if nbytes <= 64 << 10 else 256 << 10
-
-    def header(self, nbytes: int | None, block_size: int | None = None) -> FrameHeader:
-        """Return the header of a frame with `nbytes` of content (None: not declared)."""
-        return FrameHeader(
-            block_size=block_size or self.block_for(nbytes or 0),
-            block_checksum=self.block_checksum,
-            content_checksum=self.content_checksum,
-            content_size=nbytes,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,220 +74,6 @@ class DecompressOptions:
         raise OutputLimitError(f"the content has at least {nbytes} bytes, max_output is {self.max_output}")
 
 
-def compress_bound(nbytes: int) -> int:
-    """Return the largest frame that `nbytes` of content can become."""
-    smallest_block = 64 << 10
-    blocks = -(-nbytes // smallest_block)
-    # Header with content size, EndMark and content checksum; header and checksum a block.
-    return nbytes + 15 + 8 + 8 * blocks
-
-
-class Lz4Compress(Operation[CompressOptions]):
-    """``lz4.compress``."""
-
-    op = "compress"
-    algorithm = "lz4"
-    kernel = "lz4"
-    entry = "lz4_compress"
-    library = "lz4"
-
-    releases_gil = True
-
-    def settings(self, **options: Any) -> CompressOptions:
-        return CompressOptions(**{name: value for name, value in options.items() if value is not None})
-
-    def unsupported(self, options: CompressOptions) -> str | None:
-        if options.level >= FIRST_HC_LEVEL:
-            return f"level {options.level} is a high-compression level, which has no kernel"
-        return None
-
-    def on_cpu(self, job: Job[CompressOptions], index: int, workers: Workers) -> bytes:
-        options, data = job.options, job.items.view(index)
-        block_size = options.block_for(len(data))
-        part = max(CPU_PART, block_size)
-        if workers.count == 1 or len(data) < 2 * part:
-            return _library_frame(data, block_size, options)
-        # Blocks are independent, so frames of parts, without their headers and EndMarks, make one frame.
-        plain = replace(options, content_checksum=False)
-        parts = [data[start : start + part] for start in range(0, len(data), part)]
-        frames = workers.map(lambda each: _library_frame(each, block_size, plain), parts)
-        head, tail = options.header(len(data), block_size).pack(), lz4_frame.END_MARK
-        if options.content_checksum:
-            tail += xxhash.xxh32(data).digest()[::-1]
-        bodies = (memoryview(frame)[len(head) : -len(lz4_frame.END_MARK)] for frame in frames)
-        return b"".join((head, *bodies, tail))
-
-    def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
-        if job.items.nbytes <= GROUP:
-            self._frames_in_one_launch(job, run)
-        else:
-            for index in range(len(job.items)):
-                self._frame_in_groups(job, index, run)
-        return {}
-
-    def _frames_in_one_launch(self, job: Job[CompressOptions], run: Run) -> None:
-        items, options = job.items, job.options
-        sizes = items.sizes.astype(np.int64)
-        blocks = np.array([options.block_for(int(size)) for size in sizes], np.int64)
-        table, first_rows = _cut(items.addresses, sizes, blocks, options)
-        with POOL.take(int(items.nbytes)) as slab:
-            table["dst"] = _slots(table["src_size"], slab.address)
-            results = run(self._launch(table, items, slab)) if len(table) else table
-            payloads = _payload_sizes(table, results, options)
-            ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(payloads)))
-            heads = [options.header(int(size), int(block)).pack() for size, block in zip(sizes, blocks, strict=True)]
-            tail = len(lz4_frame.END_MARK) + 4 * options.content_checksum
-            bodies = ends[first_rows[1:]] - ends[first_rows[:-1]]
-            total = bodies + np.array([len(head) for head in heads]) + tail
-            targets = job.sink.allocate(total.astype(np.uint64))
-            for index, head in enumerate(heads):
-                rows = slice(int(first_rows[index]), int(first_rows[index + 1]))
-                frame = memory(int(targets[index]), int(total[index]))
-                self._pack(frame, head, table[rows], results[rows], options, items.view(index))
-
-    def _pack(
-        self,
-        frame: memoryview,
-        head: bytes,
-        table: Table,
-        results: Table,
-        options: CompressOptions,
-        content: memoryview,
-    ) -> None:
-        frame[: len(head)] = head
-        tail = lz4_frame.END_MARK
-        if options.content_checksum:
-            tail += xxhash.xxh32(content).digest()[::-1]
-        body = frame[len(head) : len(frame) - len(tail)]
-        if len(table):
-            _pack_blocks(body, table, results, options)
-        frame[len(frame) - len(tail) :] = tail
-
-    def _frame_in_groups(self, job: Job[CompressOptions], index: int, run: Run) -> None:
-        """Compress content of any size with scratch memory of one group."""
-        items, options = job.items, job.options
-        nbytes, address = int(items.sizes[index]), int(items.addresses[index])
-        block = options.block_for(nbytes)
-        bodies = []
-        for start in range(0, nbytes, GROUP):
-            part = min(GROUP, nbytes - start)
-            bodies.append(self.blocks(memory(address + start, part), block, options, run))
-        head, tail = options.header(nbytes, block).pack(), lz4_frame.END_MARK
-        if options.content_checksum:
-            tail += xxhash.xxh32(items.view(index)).digest()[::-1]
-        job.sink.put(index, b"".join((head, *bodies, tail)))
-
-    def blocks(self, data: memoryview, block: int, options: CompressOptions, run: Run) -> bytes:
-        """Return `data` as blocks of a frame: no header, no EndMark."""
-        items = Items.of([data])
-        table, _ = _cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
-        with POOL.take(len(data)) as slab:
-            table["dst"] = _slots(table["src_size"], slab.address)
-            results = run(self._launch(table, items, slab))
-            sink = BytesSink(1)
-            size = int(_payload_sizes(table, results, options).sum())
-            (target,) = sink.allocate(np.array([size], np.uint64))
-            _pack_blocks(memory(int(target), size), table, results, options)
-        body: bytes = sink.values[0]
-        return body
-
-    def _launch(self, table: Table, *keep: Any) -> Launch:
-        return Launch(self.kernel, self.entry, table, np.zeros(16, np.uint8), keep=keep)
-
-    def emulate(self, row: RowInput) -> RowOutput:
-        data = lz4.block.compress(row.src, mode="fast", acceleration=row.param, store_size=False)
-        if len(data) > row.capacity:
-            return RowOutput(b"", Status.DST_TOO_SMALL)
-        return RowOutput(data, check=xxhash.xxh32_intdigest(data) if row.flags & _CHECK else 0)
-
-    def agrees(self, row: RowInput, output: RowOutput) -> bool:
-        # Any valid block of the same content is right; one that did not fit is stored raw.
-        if output.status == Status.DST_TOO_SMALL:
-            return True
-        if output.status != Status.OK:
-            return False
-        try:
-            content = lz4.block.decompress(output.data, uncompressed_size=len(row.src))
-        except lz4.block.LZ4BlockError:
-            return False
-        check = xxhash.xxh32_intdigest(output.data) if row.flags & _CHECK else 0
-        return content == row.src and output.check == check
-
-    def trial(self) -> Trial:
-        text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(3000))
-        parts = [b"a", b"abc" * 5, bytes(1000), bytes(range(251)) * 9, text, text[:65536], text[7:70000]]
-        job = Job(Items.of(parts), CompressOptions(block_checksum=True), BytesSink(len(parts)))
-        return trial_of(self, job)
-
-    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], CompressOptions]:
-        return [sample_text(nbytes)] * count, CompressOptions()
-
-
-def _library_frame(data: memoryview, block_size: int, options: CompressOptions) -> bytes:
-    frame: bytes = lz4.frame.compress(
-        data,
-        compression_level=options.level,
-        block_size=lz4_frame.BLOCK_CODES[block_size],
-        block_linked=False,
-        content_checksum=options.content_checksum,
-        block_checksum=options.block_checksum,
-    )
-    return frame
-
-
-def sample_text(nbytes: int) -> bytes:
-    """Return repeatable text-like bytes that LZ4 makes about 2.2 times smaller."""
-    words = np.random.default_rng(1).integers(97, 123, (4096, 6), np.uint8)
-    picks = np.random.default_rng(2).zipf(1.3, nbytes // 6 + 1) % 4096
-    return words[picks].tobytes()[:nbytes]
-
-
-def _cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:
-    """Cut contents into rows of their block sizes; `first_rows` has one more entry than contents."""
-    rows_each = -(-sizes // blocks)
-    first_rows = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows_each)))
-    content = np.repeat(np.arange(len(sizes)), rows_each)
-    position = (np.arange(int(first_rows[-1])) - first_rows[content]) * blocks[content]
-    table = new_table(len(content))
-    table["src"] = addresses[content] + position.astype(np.uint64)
-    table["src_size"] = np.minimum(sizes[content] - position, blocks[content])
-    # A block that does not get smaller is stored, so a kernel may stop there.
-    table["dst_capacity"] = table["src_size"] - 1
-    table["param"] = options.acceleration
-    table["flags"] = _CHECK if options.block_checksum else 0
-    return table, first_rows
-
-
-def _slots(sizes: Any, address: int) -> Sizes:
-    ends = np.cumsum(sizes, dtype=np.uint64)
-    starts: Sizes = ends - sizes + np.uint64(address)
-    return starts
-
-
-def _payload_sizes(table: Table, results: Table, options: CompressOptions) -> Any:
-    stored = results["status"] == Status.DST_TOO_SMALL if len(table) else np.zeros(0, bool)
-    bad = np.flatnonzero(~stored & (results["status"] != Status.OK)) if len(table) else ()
-    if len(bad):
-        raise DeviceError(f"lz4_compress ended block {bad[0]} with status {results['status'][bad[0]]}")
-    if not len(table):
-        return np.zeros(0, np.int64)
-    overhead = 4 + 4 * options.block_checksum
-    return np.where(stored, table["src_size"], results["dst_size"]).astype(np.int64) + overhead
-
-
-def _pack_blocks(out: memoryview, table: Table, results: Table, options: CompressOptions) -> None:
-    written = lib.fa_lz4_pack(
-        ffi.from_buffer(out),
-        len(out),
-        ffi.cast("segment_t *", table.ctypes.data),
-        ffi.cast("result_t *", results.ctypes.data),
-        len(table),
-        options.block_checksum,
-    )
-    if written != len(out):
-        raise DeviceError(f"packing blocks gave {written} for {len(out)} bytes")
-
-
 class Lz4Decompress(Operation[DecompressOptions]):
     """``lz4.decompress``: independent and linked blocks, skippable, joined and legacy frames."""
 
@@ -357,16 +85,16 @@ class Lz4Decompress(Operation[DecompressOptions]):
 
     releases_gil = True
 
-    def settings(self, **options: Any) -> DecompressOptions:
-        return DecompressOptions(**{name: value for name, value in options.items() if value is not None})
+    def options(self, **given: Any) -> DecompressOptions:
+        return DecompressOptions(**given)
 
     def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
         if options.max_output is not None and options.max_output <= capacity:
             return options
         return DecompressOptions(capacity, by_buffer=True)
 
-    def on_cpu(self, job: Job[DecompressOptions], index: int, workers: Workers) -> bytes:
-        return _decode(job.items.view(index), job.options, _frame_on_cpu)
+    def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
+        return _one_plain_frame(data, options) or _decode(memoryview(data), options, _frame_on_cpu)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         errors: Errors = {}
@@ -383,10 +111,10 @@ class Lz4Decompress(Operation[DecompressOptions]):
         return errors
 
     def emulate(self, row: RowInput) -> RowOutput:
-        check = xxhash.xxh32_intdigest(row.src) if row.flags & _CHECK else 0
-        if row.flags & _LINKED:
+        check = xxhash.xxh32_intdigest(row.src) if row.flags & ROW_CHECK else 0
+        if row.flags & ROW_LINKED:
             return _emulate_linked(row)
-        if row.flags & _STORED:
+        if row.flags & ROW_STORED:
             if len(row.src) > row.capacity:
                 return RowOutput(b"", Status.DST_TOO_SMALL, check)
             return RowOutput(bytes(row.src), check=check)
@@ -414,6 +142,10 @@ class Lz4Decompress(Operation[DecompressOptions]):
         return [frame] * count, DecompressOptions()
 
 
+_MAGIC_BYTES = lz4_frame.MAGIC.to_bytes(4, "little")
+# Magic, flags, block size, content size, header checksum, EndMark.
+_SMALLEST_SIZED_FRAME = 4 + 2 + 8 + 1 + 4
+
 FrameDecoder = Callable[[memoryview, FrameHeader, "int | None"], tuple[bytes, int]]
 
 
@@ -438,6 +170,23 @@ def _decode(data: memoryview, options: DecompressOptions, decode_frame: FrameDec
         options.check(produced)
         parts.append(content)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _one_plain_frame(data: Flat, options: DecompressOptions) -> bytes | None:
+    """Decode the usual case, one frame that declares its size, with one call of the library.
+
+    None stands for everything else, bad input included: the general way says what is wrong with it.
+    """
+    if data[:4] != _MAGIC_BYTES or len(data) < _SMALLEST_SIZED_FRAME or not data[4] & lz4_frame.HAS_CONTENT_SIZE:
+        return None
+    size = int.from_bytes(data[6:14], "little")
+    if size > len(data) * lz4_frame.MAX_EXPANSION or (options.max_output is not None and size > options.max_output):
+        return None
+    try:
+        content, read = lz4.frame.decompress(data, return_bytes_read=True)
+    except RuntimeError:
+        return None
+    return content if read == len(data) else None
 
 
 def _frame_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
@@ -535,7 +284,7 @@ class _Walk:
                 self.ended = True
                 break
             size = lz4_frame.word_at(self._data, self.position)
-            if size in (lz4_frame.MAGIC, lz4_frame.LEGACY_MAGIC) or size in lz4_frame.SKIPPABLE:
+            if lz4_frame.is_magic(size):
                 self.ended = True
                 break
             start = self.position + 4
@@ -699,7 +448,7 @@ def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader,
     with POOL.take(len(history) + len(body)) as source, POOL.take(capacity) as target:
         memory(source.address, len(history))[:] = history
         memory(source.address + len(history), len(body))[:] = body
-        flags = _LINKED | (_LINKED_CHECK if header.block_checksum else 0)
+        flags = ROW_LINKED | (ROW_LINKED_CHECK if header.block_checksum else 0)
         table = new_table(1)
         table[0] = (source.address, target.address, len(history) + len(body), capacity, len(history), flags)
         results = run(_decompress_launch(table, source, target))
@@ -736,7 +485,7 @@ def _emulate_linked(row: RowInput) -> RowOutput:
         position += 4 + size
         if len(payload) < size:
             return RowOutput(b"", Status.TRUNCATED)
-        if row.flags & _LINKED_CHECK:
+        if row.flags & ROW_LINKED_CHECK:
             stated = bytes(row.src[position : position + 4])
             position += 4
             if stated != xxhash.xxh32(payload).digest()[::-1]:

@@ -1,0 +1,198 @@
+"""AEAD ciphers as classes, in the shape of pyca/cryptography's: bound once to a key, then called often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from cryptography.exceptions import InvalidTag as LibraryInvalidTag
+from cryptography.hazmat.primitives.ciphers import aead as library
+
+from fpga_accel.accelerator import Accelerator, default_accelerator
+from fpga_accel.execution import Executor
+from fpga_accel.operations import aes_gcm, registry
+from fpga_accel.operations.buffers import flat, flat_writable
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
+from fpga_accel.operations.contract import Operation
+from fpga_accel.receipts import Account, Reason, Tally
+
+
+class _Small:
+    """One direction of a cipher object for messages too small for a device: the library, counted.
+
+    Attributes
+    ----------
+    limit
+        Bytes below which a message is small; 0 while a trace runs, so that every call is filed.
+    """
+
+    __slots__ = ("__weakref__", "_grows", "_limit", "_reason", "accounts", "call", "limit", "operation")
+
+    def __init__(self, engine: Executor, operation: Operation[Any], call: Callable[..., bytes], grows: int) -> None:
+        self.operation = operation
+        self.call = call
+        self._grows = grows
+        self._reason = engine.direct_reason(1, 1) or Reason.ASKED
+        self.limit = self._limit = engine.small_limit
+        self.accounts = engine.ledger.accounts
+        engine.ledger.tell(self)
+
+    def tracing(self, on: bool) -> None:
+        """Begin or end filing each call."""
+        self.limit = 0 if on else self._limit
+
+    def opened(self, account: Account) -> Tally:
+        """Return a fresh tally for the calling thread."""
+        tally = account.tallies[self.operation] = Tally(self.operation, self._reason, self._grows)
+        return tally
+
+
+class AESGCM:
+    """AES-GCM (NIST SP 800-38D) under one key.
+
+    Messages too small for a device go to the library with next to nothing in between; larger ones and batches are
+    routed like every call of the `Accelerator`. May be shared between threads.
+
+    Parameters
+    ----------
+    key
+        16, 24 or 32 bytes.
+    accelerator
+        Where larger work runs; by default the shared one of the module-level functions.
+
+    Raises
+    ------
+    ValueError
+        The key has another size.
+
+    Examples
+    --------
+    >>> cipher = AESGCM(bytes(32), accelerator=Accelerator("cpu"))
+    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
+    >>> cipher.decrypt(bytes(12), sealed, b"header")
+    b'text'
+    """
+
+    _ALGORITHM: ClassVar[str] = "aes-gcm"
+
+    def __init__(self, key: Any, accelerator: Accelerator | None = None) -> None:
+        self._acc = accelerator or default_accelerator()
+        self._engine = self._acc.engine
+        self._encrypts = registry.cipher("encrypt", self._ALGORITHM)
+        self._decrypts = registry.cipher("decrypt", self._ALGORITHM)
+        # A copy of our own: the caller's buffer may change.
+        self._key = bytes(flat(key, "key"))
+        self._encrypts.single(self._key, None, None)
+        self._library = library.AESGCM(self._key)
+        self._seals = _Small(self._engine, self._encrypts, self._library.encrypt, aes_gcm.TAG)
+        self._opens = _Small(self._engine, self._decrypts, self._library.decrypt, -aes_gcm.TAG)
+
+    @staticmethod
+    def generate_key(bit_length: int = 256) -> bytes:
+        """Return a random key of 128, 192 or 256 bits."""
+        return library.AESGCM.generate_key(bit_length)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(accelerator={self._acc!r})"
+
+    def encrypt(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
+        """Return ciphertext and tag.
+
+        Parameters
+        ----------
+        nonce
+            8 to 128 bytes, never used twice under one key; 12 are best.
+        data, associated_data
+            Buffers.
+        """
+        small = self._seals
+        if (size := len(data)) < small.limit:
+            result: bytes = small.call(nonce, data, associated_data)
+            # Spelled out here and below: a call of a function of our own costs as much as all of it.
+            account = small.accounts.account
+            try:
+                account.last = tally = account.tallies[small.operation]
+            except KeyError:
+                account.last = tally = small.opened(account)
+            tally.calls += 1
+            tally.nbytes += size
+            tally.size = size
+            return result
+        return self._engine.one(self._encrypts, self._options(self._encrypts, nonce, associated_data), flat(data))
+
+    def decrypt(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
+        """Return the plaintext of ciphertext and tag.
+
+        Raises
+        ------
+        InvalidTag
+            Wrong key, nonce, associated data or ciphertext.
+        """
+        small = self._opens
+        if (size := len(data)) < small.limit:
+            try:
+                result: bytes = small.call(nonce, data, associated_data)
+            except LibraryInvalidTag:
+                raise aes_gcm.wrong_tag() from None
+            account = small.accounts.account
+            try:
+                account.last = tally = account.tallies[small.operation]
+            except KeyError:
+                account.last = tally = small.opened(account)
+            tally.calls += 1
+            tally.nbytes += size
+            tally.size = size
+            return result
+        return self._engine.one(self._decrypts, self._options(self._decrypts, nonce, associated_data), flat(data))
+
+    def _options(self, operation: CipherOperation, nonce: Any, aad: Any) -> CipherOptions:
+        if nonce is None:
+            raise TypeError("nonce must be bytes-like, not None: seal and open have their own")
+        options = operation.single(self._key, nonce, aad)
+        # The key is expanded already.
+        options.expanded[0] = self._library
+        return options
+
+    def encrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
+        """Write ciphertext and tag into `buf`, which may be larger, and return the bytes written."""
+        options = self._options(self._encrypts, nonce, associated_data)
+        return self._engine.into(self._encrypts, options, flat(data), flat_writable(buf))
+
+    def decrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
+        """Write the plaintext into `buf`, which is wiped when the tag is wrong, and return the bytes written."""
+        options = self._options(self._decrypts, nonce, associated_data)
+        return self._engine.into(self._decrypts, options, flat(data), flat_writable(buf))
+
+    def encrypt_many(
+        self,
+        nonces: Sequence[Any],
+        items: Sequence[Any],
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Encrypt each item under a nonce of its own, in one launch where that is faster."""
+        return self._acc.encrypt_many(
+            items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions
+        )
+
+    def decrypt_many(
+        self,
+        nonces: Sequence[Any],
+        items: Sequence[Any],
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Decrypt each item; a wrong tag loses that item alone."""
+        return self._acc.decrypt_many(
+            items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions
+        )
+
+    def seal(self, data: Any, associated_data: Any = None) -> bytes:
+        """Return a fresh random nonce, ciphertext and tag."""
+        return self._acc.encrypt(data, self._key, self._ALGORITHM, aad=associated_data or b"")
+
+    def open(self, sealed: Any, associated_data: Any = None) -> bytes:
+        """Return the plaintext of what `seal` made."""
+        return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data or b"")

@@ -1,0 +1,159 @@
+"""The forms of a call: to fresh bytes, into a buffer, and many at once. Each can be done on a device or on the CPU."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.operations.buffers import BufferSink, BytesSink, Flat, Items, Sink, flat
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation
+
+# A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
+_THREAD_BYTES = 256 << 10
+
+
+class Call(ABC):
+    """One call of an operation.
+
+    Attributes
+    ----------
+    count, nbytes
+        Items, and bytes over all of them.
+    errors
+        Errors of single items by position, once the call is done.
+    """
+
+    __slots__ = ("count", "errors", "nbytes", "operation", "options")
+
+    def __init__(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> None:
+        self.operation = operation
+        self.options = options
+        self.count = count
+        self.nbytes = nbytes
+        self.errors: Errors = {}
+
+    @abstractmethod
+    def job(self) -> Job[Any]:
+        """Return the call as a device takes it, with a fresh sink."""
+
+    @abstractmethod
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        """Take the results of a job that is done."""
+
+    @abstractmethod
+    def on_cpu(self, workers: Workers) -> None:
+        """Do the call with the CPU library."""
+
+    @property
+    @abstractmethod
+    def nbytes_out(self) -> int:
+        """Bytes of the results."""
+
+
+class OneCall(Call):
+    """One item, to fresh bytes."""
+
+    __slots__ = ("data", "result")
+
+    def __init__(self, operation: Operation[Any], options: Any, data: Flat) -> None:
+        super().__init__(operation, options, 1, len(data))
+        self.data = data
+        self.result = b""
+
+    def job(self) -> Job[Any]:
+        return Job(Items.of((self.data,)), self.options, BytesSink(1))
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        self.errors = errors
+        assert isinstance(job.sink, BytesSink)
+        self.result = job.sink.values[0]
+
+    def on_cpu(self, workers: Workers) -> None:
+        try:
+            self.result = self.operation.on_cpu(self.data, self.options, 0, workers)
+        except DATA_ERRORS as error:
+            self.errors = {0: error}
+
+    @property
+    def nbytes_out(self) -> int:
+        return 0 if self.errors else len(self.result)
+
+
+class IntoCall(Call):
+    """One item, into the caller's buffer."""
+
+    __slots__ = ("data", "out", "written")
+
+    def __init__(self, operation: Operation[Any], options: Any, data: Flat, out: memoryview) -> None:
+        super().__init__(operation, operation.bounded(options, len(out)), 1, len(data))
+        self.data = data
+        self.out = out
+        self.written = 0
+        if BufferSink(out).overlaps(Items.of((data,))):
+            self.data = bytes(data)
+
+    def job(self) -> Job[Any]:
+        return Job(Items.of((self.data,)), self.options, BufferSink(self.out))
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        self.errors = errors
+        self.written = job.sink.nbytes
+
+    def on_cpu(self, workers: Workers) -> None:
+        try:
+            self.written = self.operation.on_cpu_into(self.data, self.options, 0, workers, self.out)
+        except DATA_ERRORS as error:
+            self.errors = {0: error}
+
+    @property
+    def nbytes_out(self) -> int:
+        return 0 if self.errors else self.written
+
+
+class ManyCall(Call):
+    """Many items, each to fresh bytes; `results` holds an exception where an item failed."""
+
+    __slots__ = ("buffers", "items", "results")
+
+    def __init__(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> None:
+        self.buffers = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
+        self.items = Items.of(self.buffers)
+        super().__init__(operation, options, len(self.items), self.items.nbytes)
+        self.results: list[Any] = []
+
+    def job(self) -> Job[Any]:
+        return Job(self.items, self.options, BytesSink(self.count))
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        assert isinstance(job.sink, BytesSink)
+        self.results, self.errors = job.sink.values, errors
+        for index, error in errors.items():
+            self.results[index] = error
+
+    def on_cpu(self, workers: Workers) -> None:
+        data = [flat(each) for each in self.buffers]
+        threaded = self.operation.releases_gil and self.nbytes >= _THREAD_BYTES * workers.count
+        parts = min(4 * workers.count, self.count) if threaded else 1
+        bounds = [self.count * part // parts for part in range(parts + 1)]
+
+        def one_range(bound: tuple[int, int]) -> list[Any]:
+            return self.operation.on_cpu_many(data[slice(*bound)], self.options, bound[0])
+
+        ranges = list(itertools.pairwise(bounds))
+        done = workers.map(one_range, ranges) if threaded else [one_range(ranges[0])]
+        self.results = list(itertools.chain.from_iterable(done))
+        self.errors = {i: result for i, result in enumerate(self.results) if isinstance(result, Exception)}
+
+    @property
+    def nbytes_out(self) -> int:
+        if self.errors:
+            return sum(len(result) for result in self.results if isinstance(result, bytes))
+        return sum(map(len, self.results))
+
+
+def sink_is_callers(sink: Sink) -> bool:
+    """Whether results go into the caller's own memory."""
+    return isinstance(sink, BufferSink)

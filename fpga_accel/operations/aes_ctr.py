@@ -1,0 +1,78 @@
+"""AES-CTR (NIST SP 800-38A §6.5) with 128, 192 and 256-bit keys; the 16-byte nonce is the first counter block."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.operations.aes import BLOCK, KEY_SIZES, ROW, AesOperation, Record, ctr_stream
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key
+from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
+from fpga_accel.segments import Status
+
+
+class _Ctr(AesOperation):
+    algorithm = "aes-ctr"
+    entry = "aes_ctr"
+    nonce_size = BLOCK
+    nonce_sizes = range(BLOCK, BLOCK + 1)
+    tag_size = 0
+
+    def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
+        front, nonce, text = self._split(data, options, index)
+        output: bytes = _stream(options, index, nonce).update(text)
+        return front + output if front else output
+
+    def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
+        front, nonce, text = self._split(data, options, index)
+        total = len(front) + len(text)
+        require_room(total, len(out))
+        out[: len(front)] = front
+        _stream(options, index, nonce).update_into(text, out[len(front) : total])
+        return total
+
+    def _split(self, data: Flat, options: CipherOptions, index: int) -> tuple[bytes, Any, Flat]:
+        """Return what stands in front of the result, the counter block, and the text."""
+        if not self.encrypts:
+            return b"", *self.opened(data, options, index)
+        if options.nonces is not None:
+            return b"", options.nonces[index], data
+        nonce = os.urandom(BLOCK)
+        return nonce, nonce, data
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        record = Record.of(row)
+        if len(row.src) > row.capacity:
+            return RowOutput(b"", Status.DST_TOO_SMALL)
+        counter = (int.from_bytes(record.nonce, "big") + record.position // BLOCK) % 2**128
+        return RowOutput(ctr_stream(record.key, counter.to_bytes(BLOCK, "big")).update(row.src))
+
+    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], CipherOptions]:
+        return [bytes(nbytes)] * count, CipherOptions([bytes(32)], [bytes(BLOCK)] * count)
+
+    def trial(self) -> Trial:
+        sizes = (0, 1, 16, 17, 64, 255, 1023, 4096, ROW + 33)
+        data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        keys = [bytes(range(i, i + KEY_SIZES[i % 3])) for i in range(len(sizes))]
+        # Counters that wrap after i blocks.
+        nonces = [(2**128 - 1 - i).to_bytes(16, "big") for i in range(len(sizes))]
+        return trial_of(self, Job(Items.of(data), CipherOptions(keys, nonces), BytesSink(len(sizes))))
+
+
+class CtrEncrypt(_Ctr):
+    """``aes-ctr.encrypt``."""
+
+    op = "encrypt"
+
+
+class CtrDecrypt(_Ctr):
+    """``aes-ctr.decrypt``: the same key stream."""
+
+    op = "decrypt"
+
+
+def _stream(options: CipherOptions, index: int, nonce: Any) -> Any:
+    return ctr_stream(as_key(options.keys[options.key_position(index)]), nonce)

@@ -1,0 +1,172 @@
+"""What all ciphers share: keys, nonces and associated data of a call, checked and laid out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fpga_accel.errors import InvalidTag
+from fpga_accel.operations.buffers import Flat, Items, flat
+from fpga_accel.operations.contract import Operation
+
+
+class CipherOptions:
+    """Keys, nonces and associated data of the items of a call.
+
+    `keys` and `aads` have one entry for all items or one an item. `nonces` is None where each item carries its
+    nonce in front (decrypt) or gets a random one there (encrypt).
+    """
+
+    __slots__ = ("aads", "expanded", "keys", "nonces")
+
+    def __init__(
+        self, keys: Sequence[Any], nonces: Sequence[Any] | None = None, aads: Sequence[Any] | None = None
+    ) -> None:
+        self.keys = keys
+        self.nonces = nonces
+        self.aads = aads
+        # CPU library objects by key position, so that a batch under one key expands it once.
+        self.expanded: dict[int, Any] = {}
+
+    def key_position(self, index: int) -> int:
+        """Return which of `keys` an item has."""
+        return index if len(self.keys) > 1 else 0
+
+    def aad(self, index: int) -> Any:
+        """Return the associated data of an item."""
+        if not self.aads:
+            return b""
+        return self.aads[index if len(self.aads) > 1 else 0]
+
+    def picked(self, indices: Sequence[int]) -> CipherOptions:
+        """Return the options of some of the items."""
+        return CipherOptions(
+            keys=[self.keys[self.key_position(i)] for i in indices],
+            nonces=None if self.nonces is None else [self.nonces[i] for i in indices],
+            aads=[self.aad(i) for i in indices] if self.aads else None,
+        )
+
+
+class CipherOperation(Operation[CipherOptions]):
+    """A cipher in one direction. A result is ``[nonce ‖] ciphertext [‖ tag]``."""
+
+    key_sizes: ClassVar[tuple[int, ...]]
+    # Bytes of the nonce that encrypt makes, and of those that callers may bring.
+    nonce_size: ClassVar[int]
+    nonce_sizes: ClassVar[range]
+    tag_size: ClassVar[int]
+
+    def options(self, **given: Any) -> CipherOptions:
+        """Check what a call is given.
+
+        Parameters
+        ----------
+        given
+            ``keys``, ``nonces``, ``aads``: sequences as in `CipherOptions`; ``count``: how many items there are, None
+            where only the names are to be checked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            With the legal sizes.
+        """
+        count = given.pop("count", None)
+        made = CipherOptions(given.pop("keys", ()), given.pop("nonces", None), given.pop("aads", None))
+        if given:
+            raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
+        if made.aads and not self.tag_size:
+            raise ValueError(f"{self.algorithm} does not authenticate: it takes no associated data")
+        if count is not None:
+            self._check(made, count)
+        return made
+
+    def single(self, key: Any, nonce: Any, aad: Any) -> CipherOptions:
+        """Check what a call with one item is given; the same as `settings`, in less time for plain `bytes`."""
+        plain = type(key) is bytes and len(key) in self.key_sizes
+        plain = plain and (nonce is None or (type(nonce) is bytes and len(nonce) in self.nonce_sizes))
+        options = CipherOptions((key,), None if nonce is None else (nonce,), (aad,) if aad else None)
+        if not (plain and (not aad or (type(aad) is bytes and self.tag_size))):
+            return self.settings(keys=options.keys, nonces=options.nonces, aads=options.aads, count=1)
+        return options
+
+    def _check(self, options: CipherOptions, count: int) -> None:
+        for name, values in (("key", options.keys), ("aad", options.aads)):
+            if values is not None and len(values) not in (1, count):
+                raise ValueError(f"{len(values)} {name}s for {count} items; give one for all or one an item")
+        if options.nonces is not None and len(options.nonces) != count:
+            raise ValueError(f"{len(options.nonces)} nonces for {count} items; every item needs its own")
+        self._check_sizes("key", options.keys, self.key_sizes)
+        if options.nonces is not None:
+            self._check_sizes("nonce", options.nonces, self.nonce_sizes)
+        if options.aads is not None:
+            _sizes("aad", options.aads)
+
+    def _check_sizes(self, name: str, values: Sequence[Any], legal: Sequence[int]) -> None:
+        if len(values) == 1 and type(values[0]) is bytes and len(values[0]) in legal:
+            return
+        sizes = _sizes(name, values)
+        wrong = np.flatnonzero(~np.isin(sizes, legal))
+        if not len(wrong):
+            return
+        text = ", ".join(map(str, legal)) if len(legal) < 5 else f"{legal[0]} to {legal[-1]}"
+        where = f"; number {wrong[0]} has {sizes[wrong[0]]}" if len(values) > 1 else f", not {sizes[wrong[0]]}"
+        raise ValueError(f"a {name} of {self.algorithm} has {text} bytes{where}")
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether this is the direction that makes nonces and tags."""
+        return self.op == "encrypt"
+
+    def overhead(self, options: CipherOptions) -> int:
+        """Return how many bytes a sealed message has more than its plaintext."""
+        return self.tag_size + (self.nonce_size if options.nonces is None else 0)
+
+    def opened(self, data: Flat, options: CipherOptions, index: int) -> tuple[Any, Flat]:
+        """Split a sealed item into its nonce and the rest.
+
+        Raises
+        ------
+        InvalidTag
+            It is too short to be anything that encrypt made.
+        """
+        if len(data) < self.overhead(options):
+            raise too_short(len(data), self.overhead(options))
+        if options.nonces is not None:
+            return options.nonces[index], data
+        view = memoryview(data)
+        return bytes(view[: self.nonce_size]), view[self.nonce_size :]
+
+    def random_nonces(self, count: int) -> Items:
+        """Return fresh nonces, from one system call."""
+        pool = np.frombuffer(os.urandom(max(1, count * self.nonce_size)), np.uint8)
+        return spaced(pool.ctypes.data, count, self.nonce_size, self.nonce_size, pool)
+
+    def in_front(self, items: Items) -> Items:
+        """Return the nonces that items carry in front."""
+        return Items(items.addresses, np.full(len(items), self.nonce_size, np.uint64), items.keep)
+
+
+def _sizes(name: str, values: Sequence[Any]) -> Any:
+    try:
+        return Items.of(values).sizes
+    except (TypeError, BufferError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def spaced(address: int, count: int, step: int, size: int, keep: Any) -> Items:
+    """Return items of one size that lie `step` bytes apart."""
+    addresses = np.arange(count, dtype=np.uint64) * np.uint64(step) + np.uint64(address)
+    return Items(addresses, np.full(count, size, np.uint64), keep)
+
+
+def too_short(size: int, overhead: int) -> InvalidTag:
+    """Return the error of a message that cannot hold nonce and tag."""
+    return InvalidTag(f"{size} bytes are shorter than nonce and tag together ({overhead})")
+
+
+def as_key(key: Any) -> Flat:
+    """Return a key as the CPU libraries take it."""
+    return flat(key, "key")

@@ -1,0 +1,163 @@
+"""LZ4 frames of any length in bounded memory: whole slabs of blocks go through the one-shot operations.
+
+A slab of blocks is itself a small standard frame, so streams run on whatever the one-shot call runs on, with the
+same receipts and the same fallback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+import xxhash
+
+from fpga_accel.errors import FormatError, IntegrityError, TruncatedError
+from fpga_accel.operations import lz4_frame
+from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.lz4_compress import CompressOptions
+from fpga_accel.operations.lz4_decompress import HISTORY, DecompressOptions
+from fpga_accel.operations.lz4_frame import FrameHeader
+
+# Content bytes of one call: many blocks, so that a launch is worth it, and few enough to hold.
+SLAB = 16 << 20
+_STORED_BIT = 1 << 31
+_WORD = 4
+
+Compress = Callable[[Flat, CompressOptions], bytes]
+Decompress = Callable[[Flat, DecompressOptions], bytes]
+
+
+class Source(Protocol):
+    """Where compressed bytes come from."""
+
+    def take(self, count: int) -> bytes:
+        """Return exactly `count` bytes.
+
+        Raises
+        ------
+        TruncatedError
+            There are fewer.
+        """
+
+    def peek(self, count: int) -> bytes:
+        """Return up to `count` bytes without taking them; fewer only at the end."""
+
+
+class Encoder:
+    """Writes one frame, slab by slab."""
+
+    slab = SLAB
+
+    def __init__(self, options: CompressOptions, compress: Compress) -> None:
+        block_size = options.block_for(SLAB)
+        self._header = options.header(None, block_size)
+        self._slab_options = replace(options, block_size=block_size, content_checksum=False)
+        self._compress = compress
+        self._hash = xxhash.xxh32() if options.content_checksum else None
+
+    def begin(self) -> bytes:
+        """Return the frame's header."""
+        return self._header.pack()
+
+    def blocks(self, content: Flat) -> memoryview:
+        """Return the blocks of a slab."""
+        if self._hash is not None:
+            self._hash.update(content)
+        frame = self._compress(content, self._slab_options)
+        start = self._slab_options.header(len(content)).packed_size
+        return memoryview(frame)[start : -len(lz4_frame.END_MARK)]
+
+    def end(self) -> bytes:
+        """Return the frame's end."""
+        return lz4_frame.END_MARK + (self._hash.digest()[::-1] if self._hash is not None else b"")
+
+
+def decoded(source: Source, decompress: Decompress, max_output: int | None) -> Iterator[bytes]:
+    """Yield the content of joined frames.
+
+    Raises
+    ------
+    FormatError, TruncatedError, IntegrityError, OutputLimitError
+        Where the stream is found to be bad; what came before it has been yielded.
+    """
+    if not source.peek(1):
+        raise TruncatedError("no LZ4 frame in 0 bytes")
+    limit, produced = DecompressOptions(max_output), 0
+    while source.peek(1):
+        magic = int.from_bytes(source.peek(_WORD), "little")
+        if magic in lz4_frame.SKIPPABLE:
+            _skip(source)
+            continue
+        contents = _legacy(source, decompress) if magic == lz4_frame.LEGACY_MAGIC else _frame(source, decompress, limit)
+        for content in contents:
+            produced += len(content)
+            limit.check(produced)
+            yield content
+
+
+def _skip(source: Source) -> None:
+    left = int.from_bytes(source.take(2 * _WORD)[_WORD:], "little")
+    while left:
+        left -= len(source.take(min(left, SLAB)))
+
+
+def _frame(source: Source, decompress: Decompress, limit: DecompressOptions) -> Iterator[bytes]:
+    start = source.take(_WORD + 2)
+    header = lz4_frame.parse_header(start + source.take(lz4_frame.header_rest(start)), plausible=False)
+    if header.content_size is not None:
+        limit.check(header.content_size)
+    hasher, history, produced = xxhash.xxh32(), b"", 0
+    inner = replace(header, content_checksum=False, content_size=None)
+    for blocks in _groups(source, header):
+        content = decompress(b"".join((inner.pack(), _remembered(history, header), *blocks)), DecompressOptions())
+        chunk = content[len(history) :] if history else content
+        if not header.independent:
+            history = content[-min(HISTORY, header.block_size) :]
+        if header.content_checksum:
+            hasher.update(chunk)
+        produced += len(chunk)
+        yield chunk
+    if header.content_size not in (None, produced):
+        raise FormatError(f"the LZ4 frame declares {header.content_size} bytes and holds {produced}")
+    if header.content_checksum and source.take(_WORD) != hasher.digest()[::-1]:
+        raise IntegrityError("the content checksum of the LZ4 frame is wrong")
+
+
+def _remembered(history: bytes, header: FrameHeader) -> bytes:
+    """Return what linked blocks refer back to, as a stored block in front of them."""
+    if not history:
+        return b""
+    check = xxhash.xxh32(history).digest()[::-1] if header.block_checksum else b""
+    return (len(history) | _STORED_BIT).to_bytes(_WORD, "little") + history + check
+
+
+def _groups(source: Source, header: FrameHeader) -> Iterator[list[bytes]]:
+    """Yield slabs of blocks with their headers; the last one ends with the EndMark."""
+    most = max(1, SLAB // header.block_size)
+    group: list[bytes] = []
+    while True:
+        word = source.take(_WORD)
+        size = int.from_bytes(word, "little") & ~_STORED_BIT
+        if size == 0 and word == lz4_frame.END_MARK:
+            break
+        if size > header.block_size:
+            raise FormatError(f"an LZ4 block of {size} bytes is larger than the frame's {header.block_size}")
+        group.append(word + source.take(size + (_WORD if header.block_checksum else 0)))
+        if len(group) == most:
+            yield [*group, lz4_frame.END_MARK]
+            group.clear()
+    if group:
+        yield [*group, lz4_frame.END_MARK]
+
+
+def _legacy(source: Source, decompress: Decompress) -> Iterator[bytes]:
+    """Yield the blocks of a legacy frame, which ends with the data or where another frame starts."""
+    magic = source.take(_WORD)
+    while word := source.peek(_WORD):
+        size = int.from_bytes(word, "little")
+        if len(word) == _WORD and lz4_frame.is_magic(size):
+            return
+        if size > lz4_frame.LEGACY_BLOCK_BOUND:
+            raise FormatError(f"an LZ4 legacy block of {size} bytes; {lz4_frame.LEGACY_BLOCK_BOUND} is the most")
+        yield decompress(magic + source.take(_WORD) + source.take(size), DecompressOptions())

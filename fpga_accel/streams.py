@@ -1,0 +1,393 @@
+"""File objects that compress and decompress: streams of any length, in bounded memory."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike, fspath
+from typing import IO, Any
+
+from fpga_accel.accelerator import Accelerator, default_accelerator
+from fpga_accel.errors import ConcurrentUseError, TruncatedError
+from fpga_accel.operations import registry
+from fpga_accel.operations.buffers import flat, flat_writable
+
+# Bytes read from the file at once.
+_CHUNK = 1 << 20
+
+
+def open(
+    file: str | bytes | PathLike[Any] | IO[bytes] | io.RawIOBase,
+    mode: str = "rb",
+    format: str | None = None,
+    *,
+    accelerator: Accelerator | None = None,
+    max_output: int | None = None,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    **options: Any,
+) -> Any:
+    """Open a compressed file.
+
+    Parameters
+    ----------
+    file
+        A path, or a binary file object, which stays open when the stream is closed.
+    mode
+        ``"r"``, ``"w"``, ``"x"`` or ``"a"``, with ``"b"`` (the default) or ``"t"``.
+    format
+        None tells it by the first bytes on reading, and on writing by the name's ending, else lz4.
+    accelerator
+        Where the work runs; by default the shared one.
+    max_output
+        Most bytes to read.
+    encoding, errors, newline
+        Of text modes, as in `io.TextIOWrapper`.
+    options
+        Of the format on writing, such as ``level=``, ``block_size=``, ``content_checksum=``.
+
+    Returns
+    -------
+    Reader, Writer or io.TextIOWrapper
+        One thread at a time may use it.
+
+    Raises
+    ------
+    ValueError
+        Unknown mode, format or option.
+
+    Examples
+    --------
+    >>> held = io.BytesIO()
+    >>> with open(held, "wb", "lz4", accelerator=Accelerator("cpu")) as stream:
+    ...     stream.write(b"line" * 1000)
+    4000
+    >>> with open(io.BytesIO(held.getvalue()), accelerator=Accelerator("cpu")) as stream:
+    ...     stream.read(8)
+    b'lineline'
+    """
+    direction, text = _parsed(mode)
+    if not text and (encoding is not None or errors is not None or newline is not None):
+        raise ValueError(f"encoding, errors and newline belong to text modes, not {mode!r}")
+    acc = accelerator or default_accelerator()
+    given = {name: value for name, value in options.items() if value is not None}
+    if direction == "r" and given:
+        raise ValueError(f"options {sorted(given)} are for writing")
+    if direction != "r" and max_output is not None:
+        raise ValueError("max_output is for reading")
+    if direction != "r":
+        # Checked before a file is made or emptied.
+        name = format or _format_by_name(file)
+        compress = registry.find("compress", name).settings(**given)
+    opened, owned = _opened(file, direction)
+    try:
+        if direction == "r":
+            stream: Reader | Writer = Reader(opened, format, acc, max_output, owned=owned)
+        else:
+            stream = Writer(opened, name, acc, compress, owned=owned)
+    except BaseException:
+        if owned:
+            opened.close()
+        raise
+    return io.TextIOWrapper(stream, encoding, errors, newline) if text else stream
+
+
+def _parsed(mode: str) -> tuple[str, bool]:
+    direction, kind = mode[:1], mode[1:]
+    if direction not in ("r", "w", "x", "a") or kind not in ("", "b", "t"):
+        raise ValueError(f"mode {mode!r}; legal ones are r, w, x and a, each with b or t")
+    return direction, kind == "t"
+
+
+def _format_by_name(file: object) -> str:
+    name = fspath(file) if isinstance(file, str | bytes | PathLike) else ""
+    text = name.decode(errors="replace") if isinstance(name, bytes) else name
+    return next((found for suffix, found in registry.SUFFIXES.items() if text.endswith(suffix)), "lz4")
+
+
+def _opened(file: Any, direction: str) -> tuple[IO[bytes], bool]:
+    if isinstance(file, str | bytes | PathLike):
+        return builtins.open(file, f"{direction}b"), True
+    if not hasattr(file, "read" if direction == "r" else "write"):
+        raise TypeError(f"file must be a path or a binary file object, not {type(file).__name__}")
+    return file, False
+
+
+class _OneOwner:
+    """Turns use by two threads at once into an error."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Hold the stream for one operation."""
+        if not self._lock.acquire(blocking=False):
+            raise ConcurrentUseError(
+                "two threads use one stream at the same time", hint="give each thread its own, or lock around it"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+class Source:
+    """Exact reads from a file object that may return less than was asked for."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._held = b""
+        self._at = 0
+
+    def _fill(self, count: int) -> int:
+        """Hold `count` bytes if there are so many; return how many are held."""
+        held = len(self._held) - self._at
+        if held >= count:
+            return held
+        parts = [self._held[self._at :]]
+        while held < count:
+            data = self._file.read(max(_CHUNK, count - held))
+            if not data:
+                break
+            parts.append(bytes(data))
+            held += len(data)
+        self._held, self._at = b"".join(parts), 0
+        return held
+
+    def peek(self, count: int) -> bytes:
+        """Return up to `count` bytes without taking them; fewer only at the end."""
+        self._fill(count)
+        return self._held[self._at : self._at + count]
+
+    def take(self, count: int) -> bytes:
+        """Return exactly `count` bytes.
+
+        Raises
+        ------
+        TruncatedError
+            There are fewer.
+        """
+        held = self._fill(count)
+        if held < count:
+            raise TruncatedError(f"the stream ends {count - held} bytes too early")
+        taken = self._held[self._at : self._at + count]
+        self._at += count
+        return taken
+
+
+class Reader(io.BufferedIOBase):
+    """Decompresses what it reads; made by `open`."""
+
+    def __init__(
+        self, file: IO[bytes], format: str | None, acc: Accelerator, max_output: int | None, *, owned: bool
+    ) -> None:
+        super().__init__()
+        self._file = file
+        self._owned = owned
+        self._owner = _OneOwner()
+        self._source = Source(file)
+        self._format = format
+        if format is not None:
+            registry.find("decompress", format)
+        self._acc = acc
+        self._max_output = max_output
+        self._chunks: Iterator[bytes] | None = None
+        self._chunk = memoryview(b"")
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        self._check_open()
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return up to `size` bytes, all of the rest by default; b"" at the end."""
+        with self._owner.owned():
+            self._check_open()
+            wanted = -1 if size is None else size
+            parts: list[memoryview] = []
+            while wanted and self._ready():
+                part = self._chunk if wanted < 0 else self._chunk[:wanted]
+                self._advance(len(part))
+                wanted -= len(part) if wanted > 0 else 0
+                parts.append(part)
+            return b"".join(parts)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes of what is decoded already, decoding more only if there is nothing."""
+        with self._owner.owned():
+            self._check_open()
+            if not size or not self._ready():
+                return b""
+            part = bytes(self._chunk if size < 0 else self._chunk[:size])
+            self._advance(len(part))
+            return part
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a writable buffer, as much as there is and fits."""
+        with self._owner.owned():
+            self._check_open()
+            out = flat_writable(buffer)
+            filled = 0
+            while filled < len(out) and self._ready():
+                part = self._chunk[: len(out) - filled]
+                out[filled : filled + len(part)] = part
+                self._advance(len(part))
+                filled += len(part)
+            return filled
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Return bytes without moving on; at least one unless at the end."""
+        with self._owner.owned():
+            self._check_open()
+            return bytes(self._chunk[: max(size, 8192)]) if self._ready() else b""
+
+    def tell(self) -> int:
+        """Return how many bytes have been read."""
+        self._check_open()
+        return self._position
+
+    def close(self) -> None:
+        """Close the stream, and the file if it was opened by name."""
+        if self.closed:
+            return
+        try:
+            if self._owned:
+                self._file.close()
+        finally:
+            self._chunk = memoryview(b"")
+            self._chunks = None
+            super().close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def _ready(self) -> bool:
+        """Have a chunk with bytes in it; False at the end."""
+        if self._chunks is None:
+            self._chunks = self._decoding()
+        while not len(self._chunk):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return False
+            self._chunk = memoryview(chunk)
+        return True
+
+    def _advance(self, count: int) -> None:
+        self._chunk = self._chunk[count:]
+        self._position += count
+
+    def _decoding(self) -> Iterator[bytes]:
+        name = self._format or registry.format_of_start(self._source.peek(4))
+        operation = registry.find("decompress", name)
+        engine = self._acc.engine
+        return registry.DECODERS[name](
+            self._source, lambda data, options: engine.one(operation, options, data), self._max_output
+        )
+
+
+class Writer(io.BufferedIOBase):
+    """Compresses what is written to it; made by `open`."""
+
+    def __init__(self, file: IO[bytes], format: str, acc: Accelerator, options: Any, *, owned: bool) -> None:
+        super().__init__()
+        self._file = file
+        self._owned = owned
+        self._owner = _OneOwner()
+        operation, engine = registry.find("compress", format), acc.engine
+        self._encoder = registry.ENCODERS[format](options, lambda data, opts: engine.one(operation, opts, data))
+        self._pending = bytearray()
+        self._position = 0
+        self._begun = False
+
+    def writable(self) -> bool:
+        """Return True."""
+        self._check_open()
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Take all of a buffer and return its size in bytes."""
+        with self._owner.owned():
+            self._check_open()
+            view, slab = memoryview(flat(data)), self._encoder.slab
+            rest = view
+            if self._pending:
+                missing = slab - len(self._pending)
+                self._pending += view[:missing]
+                rest = view[missing:]
+                if len(self._pending) == slab:
+                    self._emit(bytes(self._pending))
+                    self._pending.clear()
+            while len(rest) >= slab:
+                self._emit(rest[:slab])
+                rest = rest[slab:]
+            self._pending += rest
+            self._position += len(view)
+            return len(view)
+
+    def flush(self) -> None:
+        """Compress and write what is pending; often, this costs ratio."""
+        with self._owner.owned():
+            self._check_open()
+            self._emit_pending()
+            if hasattr(self._file, "flush"):
+                self._file.flush()
+
+    def tell(self) -> int:
+        """Return how many bytes have been written to the stream."""
+        self._check_open()
+        return self._position
+
+    def close(self) -> None:
+        """End the frame, and close the file if it was opened by name."""
+        if self.closed:
+            return
+        with self._owner.owned():
+            try:
+                self._emit_pending()
+                self._put(self._encoder.end())
+            finally:
+                try:
+                    if self._owned:
+                        self._file.close()
+                finally:
+                    self._pending.clear()
+                    # Not IOBase.close, which would flush once more.
+                    self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return getattr(self, "_closed", False)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def _emit_pending(self) -> None:
+        if self._pending:
+            self._emit(bytes(self._pending))
+            self._pending.clear()
+        self._begin()
+
+    def _emit(self, content: bytes | memoryview) -> None:
+        self._begin()
+        self._put(self._encoder.blocks(content))
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._put(self._encoder.begin())
+
+    def _put(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            count = self._file.write(view)
+            # Raw files may take less than all; others take all and may say nothing.
+            view = view[len(view) if count is None else count :]
