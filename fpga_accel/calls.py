@@ -116,13 +116,14 @@ class IntoCall(Call):
 class ManyCall(Call):
     """Many items, each to fresh bytes; `results` holds an exception where an item failed."""
 
-    __slots__ = ("buffers", "items", "results")
+    __slots__ = ("_nbytes_out", "buffers", "items", "results")
 
     def __init__(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> None:
         self.buffers = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
         self.items = Items.of(self.buffers)
         super().__init__(operation, options, len(self.items), self.items.nbytes)
         self.results: list[Any] = []
+        self._nbytes_out = 0
 
     def job(self) -> Job[Any]:
         return Job(self.items, self.options, BytesSink(self.count))
@@ -130,28 +131,36 @@ class ManyCall(Call):
     def take(self, job: Job[Any], errors: Errors) -> None:
         assert isinstance(job.sink, BytesSink)
         self.results, self.errors = job.sink.values, errors
+        self._nbytes_out = job.sink.nbytes
         for index, error in errors.items():
             self.results[index] = error
 
     def on_cpu(self, workers: Workers) -> None:
-        data = [flat(each) for each in self.buffers]
+        data = self.buffers if self.items.keep.all_bytes() else [flat(each) for each in self.buffers]
         threaded = self.operation.releases_gil and self.nbytes >= _THREAD_BYTES * workers.count
-        parts = min(4 * workers.count, self.count) if threaded else 1
+        if threaded and self.count > 1:
+            self._on_threads(data, workers)
+        elif data:
+            self.results, self.errors = self.operation.on_cpu_many(data, self.options, 0)
+        grown = self.operation.grown(self.options)
+        if grown is None or self.errors:
+            self._nbytes_out = sum(len(result) for result in self.results if type(result) is bytes)
+        else:
+            self._nbytes_out = self.nbytes + self.count * grown
+
+    def _on_threads(self, data: Sequence[Flat], workers: Workers) -> None:
+        parts = min(4 * workers.count, self.count)
         bounds = [self.count * part // parts for part in range(parts + 1)]
-
-        def one_range(bound: tuple[int, int]) -> list[Any]:
-            return self.operation.on_cpu_many(data[slice(*bound)], self.options, bound[0])
-
         ranges = list(itertools.pairwise(bounds))
-        done = workers.map(one_range, ranges) if threaded else [one_range(ranges[0])]
-        self.results = list(itertools.chain.from_iterable(done))
-        self.errors = {i: result for i, result in enumerate(self.results) if isinstance(result, Exception)}
+        done = workers.map(
+            lambda bound: self.operation.on_cpu_many(data[slice(*bound)], self.options, bound[0]), ranges
+        )
+        self.results = list(itertools.chain.from_iterable(results for results, _ in done))
+        self.errors = {index: error for _, errors in done for index, error in errors.items()}
 
     @property
     def nbytes_out(self) -> int:
-        if self.errors:
-            return sum(len(result) for result in self.results if isinstance(result, bytes))
-        return sum(map(len, self.results))
+        return self._nbytes_out
 
 
 def sink_is_callers(sink: Sink) -> bool:

@@ -81,6 +81,11 @@ static PyObject *keep_release(PyObject *object, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+static PyObject *keep_all_bytes(PyObject *object, PyObject *unused) {
+  (void)unused;
+  return PyBool_FromLong(((keep_t *)object)->view_count == 0);
+}
+
 static PyObject *keep_enter(PyObject *object, PyObject *unused) {
   (void)unused;
   return Py_NewRef(object);
@@ -92,6 +97,7 @@ static PyObject *keep_exit(PyObject *object, PyObject *unused) {
 
 static PyMethodDef keep_methods[] = {
     {"release", keep_release, METH_NOARGS, "Let go of the buffers now. Safe to call twice."},
+    {"all_bytes", keep_all_bytes, METH_NOARGS, "Whether every item is exactly bytes."},
     {"__enter__", keep_enter, METH_NOARGS, NULL},
     {"__exit__", keep_exit, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL}};

@@ -14,7 +14,8 @@ from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run
-from fpga_accel.segments import Bytes, Launch, Status, Table, new_table
+from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table
 
 BLOCK = 16
 KEY_SIZES = (16, 24, 32)
@@ -84,6 +85,11 @@ class Cut:
         return cls(message, ((np.arange(len(message)) - first[message]) * ROW).astype(np.uint64), first)
 
     @property
+    def pick(self) -> Any:
+        """Return an index that spreads values of messages over their rows."""
+        return slice(None) if self.whole else self.message
+
+    @property
     def whole(self) -> bool:
         """Whether every message is one row."""
         return len(self.first) == len(self.message)
@@ -108,7 +114,7 @@ class AesOperation(CipherOperation):
         items, options = job.items, job.options
         overhead = np.uint64(self.overhead(options))
         front = np.uint64(self.nonce_size if options.nonces is None else 0)
-        nonces = None if options.nonces is None else Items.of(options.nonces)
+        nonces = options.nonce_items()
         if not self.encrypts:
             short = np.flatnonzero(items.sizes < overhead)
             if len(short):
@@ -159,34 +165,35 @@ class AesOperation(CipherOperation):
 
 def _rows(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
     """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
-    table = new_table(len(cut.message))
-    sizes = texts.sizes[cut.message]
-    table["src"] = texts.sources[cut.message] + cut.position
-    table["dst"] = texts.targets[cut.message] + cut.position
+    count, pick = len(cut.message), cut.pick
+    sizes = texts.sizes[pick]
+    table = POOL.array(count, SEGMENT)
+    table["src"] = texts.sources[pick] + cut.position
+    table["dst"] = texts.targets[pick] + cut.position
     table["src_size"] = np.minimum(sizes - cut.position, np.uint64(ROW))
     table["dst_capacity"] = table["src_size"]
-    table["param"] = np.arange(len(table), dtype=np.uint32) * np.uint32(RECORD.itemsize)
-    records = np.zeros(len(table), RECORD)
-    records["position"] = cut.position
-    records["total"] = sizes
-    offset = records.nbytes
-    placed: list[tuple[Items, Sizes]] = []
+    table["param"] = np.arange(count, dtype=np.uint32) * np.uint32(RECORD.itemsize)
+    table["flags"] = 0
     parts = (Items.of(options.keys), texts.nonces, Items.of(options.aads or (b"",)))
-    for name, part in zip(_PARTS, parts, strict=True):
+    offset = count * RECORD.itemsize
+    starts = []
+    for part in parts:
         # Each starts at a multiple of 16.
         ends = np.cumsum((part.sizes + np.uint64(BLOCK - 1)) & ~np.uint64(BLOCK - 1)) + np.uint64(offset)
-        starts = np.concatenate((np.array([offset], np.uint64), ends[:-1]))
-        one_for_all = len(part) == 1
-        records[name] = starts[0] if one_for_all else starts[cut.message]
-        records[f"{name}_size"] = part.sizes[0] if one_for_all else part.sizes[cut.message]
-        placed.append((part, starts))
+        starts.append(np.concatenate((np.array([offset], np.uint64), ends[:-1])))
         offset = int(ends[-1])
     if offset >= 2**32:
         raise ValueError(f"{offset} bytes of associated data and parameters; one call takes less than 4 GiB")
-    params: Bytes = np.zeros(offset, np.uint8)
-    params[: records.nbytes] = records.view(np.uint8)
-    for part, starts in placed:
-        _copy(part.addresses, starts + np.uint64(params.ctypes.data), part.sizes)
+    params: Bytes = POOL.array(offset)
+    records = params[: count * RECORD.itemsize].view(RECORD)
+    records["position"] = cut.position
+    records["total"] = sizes
+    records["reserved"] = 0
+    for name, part, places in zip(_PARTS, parts, starts, strict=True):
+        one_for_all = len(part) == 1
+        records[name] = places[0] if one_for_all else places[pick]
+        records[f"{name}_size"] = part.sizes[0] if one_for_all else part.sizes[pick]
+        _copy(part.addresses, places + np.uint64(params.ctypes.data), part.sizes)
     return table, params
 
 

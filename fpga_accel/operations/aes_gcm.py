@@ -108,12 +108,17 @@ class GcmEncrypt(_Gcm):
             _cipher(options, index).encrypt_into(nonce, data, options.aad(index), out[front:total])
         return total
 
-    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> list[Any]:
-        if options.nonces is None or len(options.keys) > 1 or options.aads:
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
+        assert options.nonces is not None
         encrypt, nonces = _cipher(options, 0).encrypt, options.nonces[first : first + len(items)]
-        return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)]
+        try:
+            return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+        except OverflowError:
+            # An item is too long for one step.
+            return super().on_cpu_many(items, options, first)
 
     def mark(self, table: Table, cut: Cut) -> None:
         if cut.whole:
@@ -175,6 +180,11 @@ class GcmDecrypt(_Gcm):
                 job.sink.discard(index)
                 errors[index] = wrong_tag()
         return errors
+
+
+def _is_plain(options: CipherOptions) -> bool:
+    """Whether the loop that users would write serves: one key, given nonces, no associated data."""
+    return options.nonces is not None and len(options.keys) == 1 and not options.aads
 
 
 def wrong_tag() -> InvalidTag:

@@ -151,17 +151,27 @@ class BytesSink(Sink):
     """Results as fresh `bytes`."""
 
     def __init__(self, count: int) -> None:
-        self.values: list[Any] = [b""] * count
+        self._count = count
+        self._values: list[Any] | None = None
         self._addresses: Sizes = np.zeros(count, np.uint64)
         self._sizes: Sizes = np.zeros(count, np.uint64)
+
+    @property
+    def values(self) -> list[Any]:
+        """The results, in order; b"" where there is none yet."""
+        if self._values is None:
+            self._values = [b""] * self._count
+        return self._values
 
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         end = first + len(sizes)
         self._sizes[first:end] = sizes
         addresses = self._addresses[first:end]
-        self.values[first:end] = _objects.new_bytes_list(
-            self._sizes[first:end].ctypes.data, len(sizes), addresses.ctypes.data
-        )
+        made = _objects.new_bytes_list(self._sizes[first:end].ctypes.data, len(sizes), addresses.ctypes.data)
+        if len(made) == self._count:
+            self._values = made
+        else:
+            self.values[first:end] = made
         return addresses
 
     def put(self, index: int, data: Flat) -> None:
@@ -176,6 +186,7 @@ class BytesSink(Sink):
     def discard(self, index: int) -> None:
         if self._addresses[index]:
             wipe(int(self._addresses[index]), int(self._sizes[index]))
+        self._sizes[index] = 0
 
 
 class BufferSink(Sink):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations.buffers import Flat, Items, flat
 from fpga_accel.operations.contract import Operation
+
+T = TypeVar("T")
 
 
 class CipherOptions:
@@ -20,7 +22,7 @@ class CipherOptions:
     nonce in front (decrypt) or gets a random one there (encrypt).
     """
 
-    __slots__ = ("aads", "expanded", "keys", "nonces")
+    __slots__ = ("_nonce_items", "aads", "expanded", "keys", "nonces")
 
     def __init__(
         self, keys: Sequence[Any], nonces: Sequence[Any] | None = None, aads: Sequence[Any] | None = None
@@ -30,6 +32,13 @@ class CipherOptions:
         self.aads = aads
         # CPU library objects by key position, so that a batch under one key expands it once.
         self.expanded: dict[int, Any] = {}
+        self._nonce_items: Items | None = None
+
+    def nonce_items(self) -> Items | None:
+        """Return the nonces as a device takes them."""
+        if self._nonce_items is None and self.nonces is not None:
+            self._nonce_items = Items.of(self.nonces)
+        return self._nonce_items
 
     def key_position(self, index: int) -> int:
         """Return which of `keys` an item has."""
@@ -98,22 +107,21 @@ class CipherOperation(Operation[CipherOptions]):
                 raise ValueError(f"{len(values)} {name}s for {count} items; give one for all or one an item")
         if options.nonces is not None and len(options.nonces) != count:
             raise ValueError(f"{len(options.nonces)} nonces for {count} items; every item needs its own")
-        self._check_sizes("key", options.keys, self.key_sizes)
-        if options.nonces is not None:
-            self._check_sizes("nonce", options.nonces, self.nonce_sizes)
+        for key in options.keys:
+            size = len(flat(key, "key"))
+            if size not in self.key_sizes:
+                legal = ", ".join(map(str, self.key_sizes))
+                raise ValueError(f"a key of {self.algorithm} has {legal} bytes, not {size}")
+        nonces = _named("nonce", options.nonce_items)
+        if nonces is not None:
+            low, high = self.nonce_sizes[0], self.nonce_sizes[-1]
+            wrong = np.flatnonzero((nonces.sizes < np.uint64(low)) | (nonces.sizes > np.uint64(high)))
+            if len(wrong):
+                legal = f"{low}" if low == high else f"{low} to {high}"
+                found = f"nonce {wrong[0]} has {nonces.sizes[wrong[0]]}"
+                raise ValueError(f"a nonce of {self.algorithm} has {legal} bytes; {found}")
         if options.aads is not None:
-            _sizes("aad", options.aads)
-
-    def _check_sizes(self, name: str, values: Sequence[Any], legal: Sequence[int]) -> None:
-        if len(values) == 1 and type(values[0]) is bytes and len(values[0]) in legal:
-            return
-        sizes = _sizes(name, values)
-        wrong = np.flatnonzero(~np.isin(sizes, legal))
-        if not len(wrong):
-            return
-        text = ", ".join(map(str, legal)) if len(legal) < 5 else f"{legal[0]} to {legal[-1]}"
-        where = f"; number {wrong[0]} has {sizes[wrong[0]]}" if len(values) > 1 else f", not {sizes[wrong[0]]}"
-        raise ValueError(f"a {name} of {self.algorithm} has {text} bytes{where}")
+            _named("aad", lambda: Items.of(options.aads or ()))
 
     @property
     def encrypts(self) -> bool:
@@ -123,6 +131,9 @@ class CipherOperation(Operation[CipherOptions]):
     def overhead(self, options: CipherOptions) -> int:
         """Return how many bytes a sealed message has more than its plaintext."""
         return self.tag_size + (self.nonce_size if options.nonces is None else 0)
+
+    def grown(self, options: CipherOptions) -> int:
+        return self.overhead(options) if self.encrypts else -self.overhead(options)
 
     def opened(self, data: Flat, options: CipherOptions, index: int) -> tuple[Any, Flat]:
         """Split a sealed item into its nonce and the rest.
@@ -149,9 +160,10 @@ class CipherOperation(Operation[CipherOptions]):
         return Items(items.addresses, np.full(len(items), self.nonce_size, np.uint64), items.keep)
 
 
-def _sizes(name: str, values: Sequence[Any]) -> Any:
+def _named(name: str, look: Callable[[], T]) -> T:
+    """Name what a buffer is for in the error that refuses it."""
     try:
-        return Items.of(values).sizes
+        return look()
     except (TypeError, BufferError) as error:
         raise type(error)(f"{name}: {error}") from None
 

@@ -118,15 +118,21 @@ class Operation(ABC, Generic[OptionsT]):
         out[: len(result)] = result
         return len(result)
 
-    def on_cpu_many(self, items: Sequence[Flat], options: OptionsT, first: int) -> list[Any]:
+    def on_cpu_many(self, items: Sequence[Flat], options: OptionsT, first: int) -> tuple[list[Any], Errors]:
         """Do items `first` and on, on the calling thread; an item that fails leaves its error in its place."""
         results: list[Any] = []
+        errors: Errors = {}
         for index, data in enumerate(items, first):
             try:
                 results.append(self.on_cpu(data, options, index, ALONE))
             except DATA_ERRORS as error:
                 results.append(error)
-        return results
+                errors[index] = error
+        return results, errors
+
+    def grown(self, options: OptionsT) -> int | None:
+        """Return how many bytes each result has more than its input; None where that depends on the data."""
+        return None
 
     def unsupported(self, options: OptionsT) -> str | None:
         """Return why no device can do it with these options, None where one can."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceTimeoutError
@@ -63,6 +65,23 @@ class Slab:
             self.release()
 
 
+class _Lease:
+    """Gives a slab back when the last array over it is gone."""
+
+    __slots__ = ("_slab",)
+
+    def __init__(self, slab: Slab) -> None:
+        self._slab = slab
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        slab = self._slab
+        return {"version": 3, "typestr": "|u1", "shape": (slab.size,), "data": (slab.address, False)}
+
+    def __del__(self) -> None:
+        self._slab.release()
+
+
 class PagePool(forks.Resettable):
     """Slabs by size class (powers of two from one page up)."""
 
@@ -85,6 +104,14 @@ class PagePool(forks.Resettable):
         if not address:
             raise MemoryError(f"no memory for a slab of {rounded} bytes")
         return Slab(self, address, rounded)
+
+    def array(self, count: int, dtype: npt.DTypeLike = np.uint8) -> Any:
+        """Return an array of undefined content in warm memory, which comes back when the array is gone.
+
+        For tables of many rows: fresh memory of that size is page faults at every call.
+        """
+        nbytes = count * np.dtype(dtype).itemsize
+        return np.asarray(_Lease(self.take(nbytes)))[:nbytes].view(dtype)
 
     def give_back(self, slab: Slab) -> None:
         """Take a slab back; large surpluses are returned to the system."""

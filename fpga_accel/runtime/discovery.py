@@ -104,12 +104,7 @@ def calibration_key(device_id: str) -> str:
 
 
 def _judged(device_id: str, listed: Listed) -> Device:
-    identity = listed.identity
-    reason = ""
-    try:
-        open_backend(device_id)
-    except DeviceError as error:
-        reason = str(error)
+    identity, reason = listed.identity, _rejection(device_id)
     return Device(
         id=device_id,
         name=identity.device,
@@ -119,6 +114,15 @@ def _judged(device_id: str, listed: Listed) -> Device:
         usable=not reason,
         reason=reason,
     )
+
+
+def _rejection(device_id: str) -> str:
+    """Return why a device cannot be used; nothing where it can."""
+    try:
+        open_backend(device_id)
+    except DeviceError as error:
+        return str(error)
+    return ""
 
 
 def _listed() -> dict[str, Listed]:
@@ -234,29 +238,39 @@ def select(wanted: str | int) -> str:
         Nothing matches, or more than one device does. ``absent_class`` is true where a class of device is
         merely not there.
     """
-    found = devices()
+    if wanted in CLASSES:
+        return _best_of(str(wanted))
+    listed = _listed()
+    ids = list(listed)
     if isinstance(wanted, int) or wanted.isdecimal():
         index = int(wanted)
-        matches = found[index : index + 1] if index >= 0 else []
-    elif wanted in CLASSES:
-        return _best_of(wanted, found)
+        matches = ids[index : index + 1] if index >= 0 else []
+    elif wanted in listed:
+        matches = [wanted]
     else:
         text = wanted.lower()
-        matches = [device for device in found if device.id == wanted] or [
-            device for device in found if text in f"{device.id} {device.name} {device.platform}".lower()
-        ]
-    if len(matches) == 1 and matches[0].usable:
-        return matches[0].id
+        matches = [each for each in ids if text in _searchable(each, listed[each])]
+    if len(matches) == 1 and not _rejection(matches[0]):
+        return matches[0]
     problem = "is ambiguous" if len(matches) > 1 else "matches no usable device"
-    raise DeviceNotFoundError(f"device {wanted!r} {problem}; {_inventory_text(found)}")
+    raise DeviceNotFoundError(f"device {wanted!r} {problem}; {_inventory_text(devices())}")
 
 
-def _best_of(wanted: str, found: list[Device]) -> str:
+def _searchable(device_id: str, listed: Listed) -> str:
+    return f"{device_id} {listed.identity.device} {listed.identity.platform}".lower()
+
+
+def _best_of(wanted: str) -> str:
+    """Return the first usable device of a class; others are not even opened."""
     kinds = _PREFERENCE if wanted == "opencl" else (wanted,)
-    usable = [device for kind in kinds for device in found if device.kind == kind and device.usable]
-    if usable:
-        return usable[0].id
-    error = DeviceNotFoundError(f"no usable {wanted} device; {_inventory_text(found)}", hint="run `fpga-accel doctor`")
+    listed = _listed()
+    for kind in kinds:
+        for device_id, entry in listed.items():
+            if entry.kind == kind and not _rejection(device_id):
+                return device_id
+    error = DeviceNotFoundError(
+        f"no usable {wanted} device; {_inventory_text(devices())}", hint="run `fpga-accel doctor`"
+    )
     error.absent_class = True
     raise error
 

@@ -23,7 +23,7 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceError
 from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, Slab
-from fpga_accel.segments import RESULT, SEGMENT, Launch, Table, new_results
+from fpga_accel.segments import RESULT, SEGMENT, Launch, Status, Table, new_results
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
 PIECE = 32 << 20
@@ -215,7 +215,9 @@ class Pipeline:
         event = self._enqueue(lane, kernel, count, items_per_unit)
         lane.queue.flush()
         waits.wait(event, deadline, self._device_id)
-        results = _results_view(lane, count).copy()
+        # Results are copied before they are judged: what is checked is what is used.
+        results: Table = POOL.array(count, RESULT)
+        results[:] = _results_view(lane, count)
         if launch.secret:
             lane.wipe_secrets(len(launch.params))
         return results, Elapsed(kernel=_duration(event))
@@ -234,7 +236,7 @@ class Pipeline:
         results = lane.region("results", count * RESULT.itemsize)
         params = lane.region("params", len(launch.params))
         rows.slab.array[: count * SEGMENT.itemsize] = table.view(np.uint8)
-        _results_view(lane, count)[:] = new_results(1)
+        _results_view(lane, count)["status"] = Status.NOT_RUN
         params.slab.array[: len(launch.params)] = launch.params
         params.slab.secret |= launch.secret
         lane.push(rows, count * SEGMENT.itemsize)
@@ -324,7 +326,6 @@ class Pipeline:
         lane = piece.lane
         waits.wait(piece.done, deadline, self._device_id)
         count = len(piece.rows)
-        # Results are copied before they are judged: what is checked is what is used.
         piece.results[:] = _results_view(lane, count)
         lib.fa_rows_scatter(
             ffi.cast("segment_t *", piece.rows.ctypes.data),
