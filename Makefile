@@ -3,23 +3,27 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c' -o -name '*.h')
+# What the editable install compiles; a change of any of it compiles again.
+BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
 .PHONY: demo test lint bench wheel clean
 
-# The C library is rebuilt when a source of it changes.
 READY := $(VENV)/.ready
-$(READY): pyproject.toml setup.py $(wildcard host/*.c host/*.h host/*.py kernels/common/*.h)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-	  { echo "cannot make a virtual environment: install python3-venv (Debian) or set PYTHON="; exit 1; }
+$(READY): $(BUILT_FROM)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is missing or older than Python 3.11: set PYTHON=" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
+	  { echo "cannot make a virtual environment: install python3-venv (Debian) or set PYTHON=" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[pocl,dev]'
-	@touch $(READY)
+	@touch $@
 
 demo: $(READY)
 	$(BIN)/fpga-accel demo
 
+# Development mode, and a file or socket that is left open is an error.
 test: $(READY)
-	$(BIN)/python -X dev -m pytest
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -28,7 +32,7 @@ lint: $(READY)
 	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMAT_FILES)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

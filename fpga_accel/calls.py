@@ -9,7 +9,7 @@ from typing import Any
 
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BufferSink, BytesSink, Flat, Items, Sink, flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept
 
 # A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
 _THREAD_BYTES = 256 << 10
@@ -47,6 +47,12 @@ class Call(ABC):
     def on_cpu(self, workers: Workers) -> None:
         """Do the call with the CPU library."""
 
+    def raise_error(self) -> None:
+        """Raise the error of a call with one item, if there is one."""
+        if self.errors:
+            # Not bound to a name: the frame would hold the error that holds the frame.
+            raise self.errors.pop(0)
+
     @property
     @abstractmethod
     def nbytes_out(self) -> int:
@@ -75,7 +81,7 @@ class OneCall(Call):
         try:
             self.result = self.operation.on_cpu(self.data, self.options, 0, workers)
         except DATA_ERRORS as error:
-            self.errors = {0: error}
+            self.errors = {0: kept(error)}
 
     @property
     def nbytes_out(self) -> int:
@@ -106,7 +112,7 @@ class IntoCall(Call):
         try:
             self.written = self.operation.on_cpu_into(self.data, self.options, 0, workers, self.out)
         except DATA_ERRORS as error:
-            self.errors = {0: error}
+            self.errors = {0: kept(error)}
 
     @property
     def nbytes_out(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -24,14 +25,14 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, output_of, row_of
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept, output_of, row_of
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
 from fpga_accel.routing import CPU, SMALL, Choice, Plan, Router, is_small
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Status, Table
+from fpga_accel.segments import Launch, Status, Table, address_of
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,14 @@ SAMPLED_CREDIT = 0.25
 CHECK_SECONDS = 200e-6
 CHECK_BYTES_PER_SECOND = 300e6
 
+
+# What a device that failed before the launch raises under fallback="never", besides FallbackDisabledError.
+_KINDS: Mapping[Reason, type[DeviceError]] = {
+    Reason.TIMEOUT: DeviceTimeoutError,
+    Reason.FORKED: ForkedContextError,
+    Reason.BUILD_FAILED: BuildFailed,
+    Reason.DEVICE_FAILED: DeviceError,
+}
 
 C = TypeVar("C", bound=Call)
 
@@ -84,7 +93,7 @@ class _Route:
     cpu_plan: Plan
 
 
-class Executor:
+class Executor(forks.Resettable):
     """The engine behind one Accelerator. Thread-safe; no lock is held while a device works."""
 
     def __init__(
@@ -96,6 +105,7 @@ class Executor:
         timeout: float | None,
         threads: int | None,
     ) -> None:
+        super().__init__()
         self._device = device
         self._fallback = fallback
         self._timeout = timeout
@@ -127,6 +137,10 @@ class Executor:
     def close(self) -> None:
         """End the CPU threads."""
         self._workers.close()
+
+    def reset_after_fork(self) -> None:
+        """Make a fresh lock: another thread may have held it at the fork."""
+        self._lock = threading.Lock()
 
     # -- choosing -------------------------------------------------------------------------------------------------
 
@@ -203,7 +217,7 @@ class Executor:
         backend = self._backend
         assert backend is not None
         health = self._health_of(operation)
-        if health.state is State.QUARANTINED:
+        if not health.admitted():
             detail = f"{health.cause}; next try in {health.seconds_left:.0f} s"
             return Plan(CPU, None, library, Reason.QUARANTINED, detail=detail)
         manifest = manifests.shipped(operation.kernel)
@@ -311,8 +325,7 @@ class Executor:
 
     def _planned(self, call: C) -> C:
         self.run(call)
-        if call.errors:
-            raise call.errors[0]
+        call.raise_error()
         return call
 
     def _route_to_cpu(self, operation: Operation[Any], options: Any, nbytes: int) -> _Route | None:
@@ -358,7 +371,7 @@ class Executor:
                 return self._launched(work, operation, backend, account)
             finally:
                 if work.secret:
-                    wipe(work.params.ctypes.data, work.params.nbytes)
+                    wipe(address_of(work.params), work.params.nbytes)
 
         errors = operation.on_device(job, launch)
         if errors:
@@ -376,6 +389,7 @@ class Executor:
         account.variant = outcome.variant
         if (outcome.results["status"] == Status.NOT_RUN).any():
             raise DeviceError("the launch ended and left rows undone", device=backend.device_id)
+        _refuse_impossible(work, outcome.results, backend.device_id)
         rows = self._sampler.rows(work, time.perf_counter() - began)
         self._compare(operation, work, outcome.results, rows, account)
         return outcome.results
@@ -404,7 +418,7 @@ class Executor:
             try:
                 call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
             except DATA_ERRORS as error:
-                errors[index] = error
+                errors[index] = kept(error)
                 continue
             raise Mismatch(f"the device calls item {index} bad input, the CPU path does not")
 
@@ -415,6 +429,9 @@ class Executor:
         grave = isinstance(error, DeviceTimeoutError | Mismatch)
         self._health_of(operation).failed(str(error), grave=grave)
         self.ledger.count(f"failures.{reason.value}")
+        if sink_is_callers(job.sink):
+            # What is there may be plaintext whose tag nobody has checked.
+            job.sink.discard(0)
         self._apply_policy(operation, reason, str(error), error)
         if sink_is_callers(job.sink) and isinstance(error, DeviceTimeoutError) and error.buffers_in_use:
             # The kernel may yet write into the caller's buffer, so no right bytes can be promised there.
@@ -425,12 +442,13 @@ class Executor:
         """Raise, warn or stay silent as ``fallback`` says; the first fallback of a kind is always logged."""
         message = f"{operation.name} cannot run on the device: {reason.value}: {detail}"
         if self._fallback == "never":
-            raise refusal(error, message) from error
+            kind = _KINDS.get(reason)
+            raise refusal(error or (kind(detail) if kind else None), message) from error
         if reason not in self._warned:
             self._warned.add(reason)
             log.warning("%s; running on the CPU", message)
         if self._fallback == "warn":
-            warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=5)
+            warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=_callers_level())
 
     def _file_device(self, call: Call, plan: Plan, account: _Account, started: float) -> None:
         total = time.perf_counter() - started
@@ -458,6 +476,14 @@ class Executor:
         )
 
 
+def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
+    """Refuse sizes and states that no kernel may report: what reads them next trusts them with memory."""
+    if (results["dst_size"] > work.table["dst_capacity"]).any():
+        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
+    if ((results["status"] < min(Status)) | (results["status"] > max(Status))).any():
+        raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
+
+
 class _Sampler:
     """Chooses the rows of a launch that are compared with the CPU path."""
 
@@ -483,6 +509,14 @@ class _Sampler:
         """Account for time spent comparing; a debt is paid off by later launches."""
         if self.policy == "sampled":
             self._credit -= seconds
+
+
+def _callers_level() -> int:
+    """Return the ``stacklevel`` with which a warning of the calling function points outside this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fpga_accel":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _absence_reason() -> Reason:

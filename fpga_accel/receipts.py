@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 from weakref import WeakSet
 
+from fpga_accel.runtime import forks
+
 
 class Reason(StrEnum):
     """Why a call ran where it did."""
@@ -200,7 +202,7 @@ class Accounts(threading.local):
         opened(self.account)
 
 
-class Ledger:
+class Ledger(forks.Resettable):
     """Counts and keeps receipts for one Accelerator: thread-safe, bounded memory.
 
     Calls on the CPU path are filed as tuples or tallies and become receipts only where somebody looks, because
@@ -208,6 +210,7 @@ class Ledger:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         # Calls, items, bytes in and bytes out of the CPU path, by operation, reason and fallback.
@@ -224,6 +227,10 @@ class Ledger:
                 self._open_accounts.remove(ended)
                 self._add_tallies(self._counts, ended)
             self._open_accounts.append(account)
+
+    def reset_after_fork(self) -> None:
+        """Make a fresh lock: another thread may have held it at the fork."""
+        self._lock = threading.Lock()
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""

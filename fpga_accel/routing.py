@@ -98,18 +98,23 @@ class Choice:
     cpu, device : Candidate
     """
 
-    __slots__ = ("cpu", "device")
+    __slots__ = ("_won", "cpu", "device")
 
     def __init__(self, cpu: Candidate, device: Candidate) -> None:
         self.cpu = cpu
         self.device = device
+        # Whether the device won the last time, by size class of items and bytes.
+        self._won: dict[tuple[int, int], bool] = {}
 
     def device_wins(self, count: int, nbytes: int) -> bool:
-        """Whether the device is estimated to be faster by enough to be worth the risk."""
-        cpu, device = self.cpu, self.device
-        return device.start + count * device.item + nbytes * device.byte < ADVANTAGE * (
+        """Whether the device is estimated to be faster by enough; who won the last time is not ousted by noise."""
+        cpu, device, size = self.cpu, self.device, (count.bit_length(), nbytes.bit_length())
+        margin = ADVANTAGE if not self._won.get(size, False) else 1 / ADVANTAGE
+        won = device.start + count * device.item + nbytes * device.byte < margin * (
             cpu.start + count * cpu.item + nbytes * cpu.byte
         )
+        self._won[size] = won
+        return won
 
 
 class Candidate:
@@ -217,7 +222,7 @@ def _load(path: Path) -> dict[str, Cost]:
         return {str(key): _cost(values) for key, values in data["costs"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.warning("the calibration %s is damaged (%s); measuring again", path, error)
         return {}
 

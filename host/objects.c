@@ -62,8 +62,11 @@ static int keep_traverse(PyObject *object, visitproc visit, void *arg) {
   keep_t *keep = (keep_t *)object;
   Py_VISIT(Py_TYPE(object));
   Py_VISIT(keep->items);
+  /* Not memoryviews: the collector would clear those of a garbage cycle before this Keep, while
+   * they are exported, and that ends in a crash. A cycle with one lives until release(). */
   for (Py_ssize_t i = 0; i < keep->view_count; i++)
-    Py_VISIT(keep->views[i].obj);
+    if (!keep->views[i].obj || !PyMemoryView_Check(keep->views[i].obj))
+      Py_VISIT(keep->views[i].obj);
   return 0;
 }
 

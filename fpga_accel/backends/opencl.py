@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyopencl as cl
 
-from fpga_accel import config
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Outcome, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
-from fpga_accel.runtime import forks, manifests, programs
+from fpga_accel.runtime import forks, manifests, programs, switches
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Pipeline, Strategy
 from fpga_accel.runtime.platforms import Listed
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, new_table
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, new_table
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ class OpenClBackend(forks.Resettable):
     def _prepare(self, manifest: Manifest, trials: Sequence[Trial]) -> _Built:
         if manifest.name in self._refused:
             raise programs.BuildFailed(self._refused[manifest.name], device=self._device_id)
-        disabled = config.names("disable")
+        disabled = switches.disabled()
         skipped = self.skipped[manifest.name] = []
         for variant in manifest.variants:
             if variant.name in disabled:
@@ -144,7 +143,7 @@ class OpenClBackend(forks.Resettable):
         table = launch.table
         sizes = ffi.new("size_t[2]")
         fits = lib.fa_rows_fit(
-            ffi.cast("segment_t *", table.ctypes.data),
+            ffi.cast("segment_t *", address_of(table)),
             len(table),
             1 << 30,
             1 << 30,
@@ -156,10 +155,10 @@ class OpenClBackend(forks.Resettable):
         src: Bytes = np.zeros(max(1, int(sizes[0])), np.uint8)
         placed = np.empty(len(table), SEGMENT)
         lib.fa_rows_gather(
-            ffi.cast("segment_t *", table.ctypes.data),
-            ffi.cast("segment_t *", placed.ctypes.data),
+            ffi.cast("segment_t *", address_of(table)),
+            ffi.cast("segment_t *", address_of(placed)),
             len(table),
-            ffi.cast("uint8_t *", src.ctypes.data),
+            ffi.cast("uint8_t *", address_of(src)),
             ROW_ALIGNMENT,
         )
         return programs.WarmRow(
@@ -212,7 +211,7 @@ def _strategy_trial() -> Trial:
     source: Bytes = np.arange(size, dtype=np.uint8)
     target: Bytes = np.zeros(size, np.uint8)
     table: Table = new_table(1)
-    table["src"], table["dst"] = source.ctypes.data, target.ctypes.data
+    table["src"], table["dst"] = address_of(source), address_of(target)
     table["src_size"] = table["dst_capacity"] = size
     table["flags"] = 7
     launch = Launch("trial", "trial", table, np.full(16, 0x5A, np.uint8), keep=(source, target))

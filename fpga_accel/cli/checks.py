@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fpga_accel
 from fpga_accel import config
-from fpga_accel.runtime import discovery, icd, manifests, quirks
+from fpga_accel.runtime import discovery, icd, manifests, switches
 
 PASS, FAIL, INFO = "PASS", "FAIL", "info"
 DEVICE = "device"
@@ -88,17 +88,10 @@ def _problem_with(name: str) -> str:
         elif name in ("timeout", "threads"):
             config.positive_number(name, None)
         elif name == "disable":
-            _refuse_unknown(config.names(name))
+            switches.disabled()
     except ValueError as error:
         return _line(error)
     return ""
-
-
-def _refuse_unknown(disabled: frozenset[str]) -> None:
-    variants = {variant.name for folder in manifests.shipped_names() for variant in manifests.shipped(folder).variants}
-    legal = {"opencl"} | quirks.NAMES | variants
-    if unknown := sorted(disabled - legal):
-        raise ValueError(f"unknown names {', '.join(unknown)}; legal ones are {', '.join(sorted(legal))}")
 
 
 def _cache() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of
 
 BLOCK = 16
 KEY_SIZES = (16, 24, 32)
@@ -193,15 +193,15 @@ def _rows(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]
         one_for_all = len(part) == 1
         records[name] = places[0] if one_for_all else places[pick]
         records[f"{name}_size"] = part.sizes[0] if one_for_all else part.sizes[pick]
-        _copy(part.addresses, places + np.uint64(params.ctypes.data), part.sizes)
+        _copy(part.addresses, places + np.uint64(address_of(params)), part.sizes)
     return table, params
 
 
 def _copy(sources: Sizes, targets: Sizes, sizes: Sizes) -> None:
     lib.fa_copy_many(
-        ffi.cast("uint64_t *", sources.ctypes.data),
-        ffi.cast("uint64_t *", targets.ctypes.data),
-        ffi.cast("uint64_t *", sizes.ctypes.data),
+        ffi.cast("uint64_t *", address_of(sources)),
+        ffi.cast("uint64_t *", address_of(targets)),
+        ffi.cast("uint64_t *", address_of(sizes)),
         len(sizes),
     )
 
@@ -209,7 +209,7 @@ def _copy(sources: Sizes, targets: Sizes, sizes: Sizes) -> None:
 def copied(sources: Sizes, size: int) -> Bytes:
     """Return `size` bytes from each address, one row each."""
     gathered = np.empty((len(sources), size), np.uint8)
-    targets = np.arange(len(sources), dtype=np.uint64) * np.uint64(size) + np.uint64(gathered.ctypes.data)
+    targets = np.arange(len(sources), dtype=np.uint64) * np.uint64(size) + np.uint64(address_of(gathered))
     _copy(sources, targets, np.full(len(sources), size, np.uint64))
     return gathered
 

@@ -14,6 +14,7 @@ from fpga_accel import _objects
 from fpga_accel._host import ffi
 from fpga_accel.errors import BufferTooSmallError
 from fpga_accel.runtime.buffers import wipe
+from fpga_accel.segments import address_of
 
 Sizes = npt.NDArray[np.uint64]
 Flat = bytes | memoryview
@@ -106,7 +107,7 @@ class Items:
         listed = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
         count = len(listed)
         addresses, sizes = np.empty(count, np.uint64), np.empty(count, np.uint64)
-        keep = _objects.addresses_from_buffers(listed, addresses.ctypes.data, sizes.ctypes.data)
+        keep = _objects.addresses_from_buffers(listed, address_of(addresses), address_of(sizes))
         return cls(addresses, sizes, keep)
 
     def __len__(self) -> int:
@@ -167,7 +168,7 @@ class BytesSink(Sink):
         end = first + len(sizes)
         self._sizes[first:end] = sizes
         addresses = self._addresses[first:end]
-        made = _objects.new_bytes_list(self._sizes[first:end].ctypes.data, len(sizes), addresses.ctypes.data)
+        made = _objects.new_bytes_list(address_of(self._sizes[first:end]), len(sizes), address_of(addresses))
         if len(made) == self._count:
             self._values = made
         else:

@@ -11,6 +11,7 @@ import numpy as np
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations.buffers import Flat, Items, flat
 from fpga_accel.operations.contract import Operation
+from fpga_accel.segments import address_of
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class CipherOperation(Operation[CipherOptions]):
         made = CipherOptions(given.pop("keys", ()), given.pop("nonces", None), given.pop("aads", None))
         if given:
             raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
-        if made.aads and not self.tag_size:
+        if made.aads is not None and len(made.aads) and not self.tag_size:
             raise ValueError(f"{self.algorithm} does not authenticate: it takes no associated data")
         if count is not None:
             self._check(made, count)
@@ -96,10 +97,10 @@ class CipherOperation(Operation[CipherOptions]):
         """Check what a call with one item is given; the same as `settings`, in less time for plain `bytes`."""
         plain = type(key) is bytes and len(key) in self.key_sizes
         plain = plain and (nonce is None or (type(nonce) is bytes and len(nonce) in self.nonce_sizes))
-        options = CipherOptions((key,), None if nonce is None else (nonce,), (aad,) if aad else None)
-        if not (plain and (not aad or (type(aad) is bytes and self.tag_size))):
-            return self.settings(keys=options.keys, nonces=options.nonces, aads=options.aads, count=1)
-        return options
+        aads = None if aad is None or (type(aad) is bytes and not aad) else (aad,)
+        if plain and (aads is None or (type(aad) is bytes and self.tag_size)):
+            return CipherOptions((key,), None if nonce is None else (nonce,), aads)
+        return self.settings(keys=(key,), nonces=None if nonce is None else (nonce,), aads=aads, count=1)
 
     def _check(self, options: CipherOptions, count: int) -> None:
         for name, values in (("key", options.keys), ("aad", options.aads)):
@@ -120,8 +121,10 @@ class CipherOperation(Operation[CipherOptions]):
                 legal = f"{low}" if low == high else f"{low} to {high}"
                 found = f"nonce {wrong[0]} has {nonces.sizes[wrong[0]]}"
                 raise ValueError(f"a nonce of {self.algorithm} has {legal} bytes; {found}")
+            if not nonces.keep.all_bytes():
+                options.nonces = [flat(nonce, "nonce") for nonce in options.nonces or ()]
         if options.aads is not None:
-            _named("aad", lambda: Items.of(options.aads or ()))
+            options.aads = [flat(aad, "aad") for aad in options.aads]
 
     @property
     def encrypts(self) -> bool:
@@ -153,7 +156,7 @@ class CipherOperation(Operation[CipherOptions]):
     def random_nonces(self, count: int) -> Items:
         """Return fresh nonces, from one system call."""
         pool = np.frombuffer(os.urandom(max(1, count * self.nonce_size)), np.uint8)
-        return spaced(pool.ctypes.data, count, self.nonce_size, self.nonce_size, pool)
+        return spaced(address_of(pool), count, self.nonce_size, self.nonce_size, pool)
 
     def in_front(self, items: Items) -> Items:
         """Return the nonces that items carry in front."""

@@ -127,7 +127,7 @@ class Operation(ABC, Generic[OptionsT]):
                 results.append(self.on_cpu(data, options, index, ALONE))
             except DATA_ERRORS as error:
                 results.append(error)
-                errors[index] = error
+                errors[index] = kept(error)
         return results, errors
 
     def grown(self, options: OptionsT) -> int | None:
@@ -157,6 +157,11 @@ class Operation(ABC, Generic[OptionsT]):
     @abstractmethod
     def sample(self, count: int, nbytes: int) -> tuple[list[bytes], OptionsT]:
         """Return representative work for calibration: `count` items of about `nbytes` bytes each."""
+
+
+def kept(error: Exception) -> Exception:
+    """Return an error that is stored rather than raised: its traceback would hold buffers, and itself in a cycle."""
+    return error.with_traceback(None)
 
 
 def row_of(launch: Launch, index: int) -> RowInput:

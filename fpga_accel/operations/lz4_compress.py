@@ -20,7 +20,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Launch, Status, Table, new_table
+from fpga_accel.segments import Launch, Status, Table, address_of, new_table
 
 # Content bytes of one thread's turn on the CPU path.
 CPU_PART = 1 << 20
@@ -279,8 +279,8 @@ def _pack_blocks(out: memoryview, table: Table, results: Table, options: Compres
     written = lib.fa_lz4_pack(
         ffi.from_buffer(out),
         len(out),
-        ffi.cast("segment_t *", table.ctypes.data),
-        ffi.cast("result_t *", results.ctypes.data),
+        ffi.cast("segment_t *", address_of(table)),
+        ffi.cast("result_t *", address_of(results)),
         len(table),
         options.block_checksum,
     )

@@ -66,7 +66,7 @@ class FrameHeader:
         Examples
         --------
         >>> FrameHeader(65536, content_size=5).pack().hex()
-        '04224d18684005000000000000000d'
+        '04224d186840050000000000000061'
         """
         flags = 0x40 | self.independent << 5 | self.block_checksum << 4 | self.content_checksum << 2
         size = b""
@@ -166,7 +166,8 @@ def parse_header(data: Flat, position: int = 0, *, plausible: bool = True) -> Fr
         raise FormatError("the checksum of the LZ4 frame header is wrong")
     if has_dictionary:
         raise FormatError("the LZ4 frame needs a dictionary, which is not supported")
-    content_size = int.from_bytes(data[start + 2 : start + 10], "little") if has_size else None
+    # A declared size of 0 means "unknown" to the LZ4 library, and so to everyone.
+    content_size = (int.from_bytes(data[start + 2 : start + 10], "little") or None) if has_size else None
     header = FrameHeader(
         block_size=_BLOCK_SIZES[block >> 4],
         independent=bool(flags & 0x20),

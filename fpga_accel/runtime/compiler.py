@@ -31,7 +31,8 @@ def _answer(reply: BinaryIO, ok: bool, payload: bytes | str) -> None:
 def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
     device = platforms.find(request.identity)
     if device is None:
-        return False, f"{request.identity.device} is not there in the compiler process"
+        # An end of the process is not remembered, a failed build is: the next compiler may see the device.
+        sys.exit(f"{request.identity.device} is not there in the compiler process")
     context = cl.Context([device])
     try:
         program = cl.Program(context, request.source).build(list(request.options))

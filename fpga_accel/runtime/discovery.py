@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from fpga_accel import config
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError, ForkedContextError
-from fpga_accel.runtime import forks
+from fpga_accel.runtime import forks, switches
 
 if TYPE_CHECKING:
     from fpga_accel.backends.opencl import OpenClBackend
@@ -95,7 +94,7 @@ def listing_failure() -> str | None:
 
 def disabled() -> bool:
     """Whether OpenCL is switched off by FPGA_ACCEL_DISABLE."""
-    return "opencl" in config.names("disable")
+    return switches.OPENCL in switches.disabled()
 
 
 def calibration_key(device_id: str) -> str:
@@ -201,7 +200,8 @@ def open_backend(device_id: str) -> OpenClBackend:
     listed = _listed()[device_id]
     with _inventory.lock:
         if device_id in _inventory.refused:
-            raise _inventory.refused[device_id]
+            # One error for all: raised again and again, its traceback would grow.
+            raise _inventory.refused[device_id].with_traceback(None)
         backend = _inventory.backends.get(device_id)
         if backend is None:
             try:
@@ -238,6 +238,8 @@ def select(wanted: str | int) -> str:
         Nothing matches, or more than one device does. ``absent_class`` is true where a class of device is
         merely not there.
     """
+    if forks.inherited():
+        raise ForkedContextError(_FORKED, hint="use the spawn or forkserver start method")
     if wanted in CLASSES:
         return _best_of(str(wanted))
     listed = _listed()

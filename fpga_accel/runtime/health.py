@@ -43,6 +43,18 @@ class Health(forks.Resettable):
             return State.OK
         return State.QUARANTINED if time.monotonic() < self._until else State.SUSPECT
 
+    def admitted(self) -> bool:
+        """Whether a call may try the device; of those that come when a quarantine has run out, one may."""
+        if not self._failures:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if now < self._until:
+                return False
+            if self._until:
+                self._until = now + self._quarantine
+            return True
+
     @property
     def seconds_left(self) -> float:
         """Seconds until the next try."""

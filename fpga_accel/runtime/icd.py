@@ -23,6 +23,7 @@ _PACKAGED = (
     ("intel-opencl-fpga-emu-rt", "libintelocl_emu.so"),
     ("pocl-binary-distribution", "libpocl"),
 )
+_SCRATCH_PREFIX = "fpga-accel-"
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
 
@@ -57,7 +58,7 @@ def _driver_of(distribution: str, prefix: str) -> Path | None:
 @cache
 def scratch_dir() -> Path:
     """Return a private folder of this process, removed at exit."""
-    scratch = Path(tempfile.mkdtemp(prefix="fpga-accel-"))
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
     atexit.register(_remove_scratch, scratch, os.getpid())
     return scratch
 
@@ -73,6 +74,10 @@ def prepare() -> None:
         return
     # PoCL checks nothing it reads from its cache and crashes on a damaged file. It therefore gets an empty
     # folder a process, and compiled kernels travel in our own hashed containers (programs.py).
+    for name in ("POCL_CACHE_DIR", "OCL_ICD_VENDORS"):
+        # A parent's own folders, which end with it.
+        if Path(os.environ.get(name, "")).parent.name.startswith(_SCRATCH_PREFIX):
+            del os.environ[name]
     os.environ.setdefault("POCL_CACHE_DIR", str(scratch_dir() / "pocl"))
     if "OCL_ICD_VENDORS" in os.environ:
         return

@@ -20,10 +20,10 @@ import numpy as np
 import pyopencl as cl
 
 from fpga_accel._host import ffi, lib
-from fpga_accel.errors import DeviceError
+from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import waits
-from fpga_accel.runtime.buffers import POOL, Slab
-from fpga_accel.segments import RESULT, SEGMENT, Launch, Status, Table, new_results
+from fpga_accel.runtime.buffers import POOL, Slab, wipe
+from fpga_accel.segments import RESULT, SEGMENT, Launch, Status, Table, address_of, new_results
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
 PIECE = 32 << 20
@@ -130,9 +130,15 @@ class Lane:
     def wipe_secrets(self, size: int) -> None:
         """Zero the parameter bytes on the host and on the device."""
         region = self._regions["params"]
-        region.slab.array[:size] = 0
-        lib.fa_wipe(ffi.cast("void *", region.slab.address), size)
-        self.push(region, size)
+        wipe(region.slab.address, size)
+        if self._mirrored:
+            cl.enqueue_copy(self.queue, region.buffer, region.slab.array[:size], is_blocking=True)
+
+    def wipe_host_secrets(self) -> None:
+        """Zero the parameter bytes on the host, where a launch failed and the device is not to be asked."""
+        region = self._regions.get("params")
+        if region is not None:
+            wipe(region.slab.address, region.slab.size)
 
     def release(self) -> None:
         """Free everything."""
@@ -187,6 +193,10 @@ class Pipeline:
                 outcome = self._run_gathered(lanes, program, launch, items_per_unit, deadline)
         except BaseException as error:
             self._abandoned.append((lanes, launch))
+            ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
+            if launch.secret and ended:
+                for lane in lanes:
+                    lane.wipe_host_secrets()
             if isinstance(error, cl.Error):
                 raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
             raise
@@ -280,7 +290,7 @@ class Pipeline:
         first = 0
         while first < len(table):
             rest = table[first : first + _ROWS_A_PIECE]
-            pointer = ffi.cast("segment_t *", rest.ctypes.data)
+            pointer = ffi.cast("segment_t *", address_of(rest))
             count = 0
             for limit in (PIECE, largest):
                 count = lib.fa_rows_fit(pointer, len(rest), limit, limit, ROW_ALIGNMENT, src_bytes, dst_bytes)
@@ -307,8 +317,8 @@ class Pipeline:
         src, dst = lane.region("src", src_bytes), lane.region("dst", dst_bytes)
         placed = np.empty(len(rows), SEGMENT)
         lib.fa_rows_gather(
-            ffi.cast("segment_t *", rows.ctypes.data),
-            ffi.cast("segment_t *", placed.ctypes.data),
+            ffi.cast("segment_t *", address_of(rows)),
+            ffi.cast("segment_t *", address_of(placed)),
             len(rows),
             ffi.cast("uint8_t *", src.slab.address),
             ROW_ALIGNMENT,
@@ -328,16 +338,16 @@ class Pipeline:
         count = len(piece.rows)
         piece.results[:] = _results_view(lane, count)
         lib.fa_rows_scatter(
-            ffi.cast("segment_t *", piece.rows.ctypes.data),
-            ffi.cast("segment_t *", piece.placed.ctypes.data),
-            ffi.cast("result_t *", piece.results.ctypes.data),
+            ffi.cast("segment_t *", address_of(piece.rows)),
+            ffi.cast("segment_t *", address_of(piece.placed)),
+            ffi.cast("result_t *", address_of(piece.results)),
             count,
             ffi.cast("uint8_t *", piece.dst.slab.address),
         )
-        if launch.secret:
-            lane.wipe_secrets(len(launch.params))
         elapsed.kernel += _duration(piece.kernel)
         elapsed.transfer += lane.take_copy_seconds()
+        if launch.secret:
+            lane.wipe_secrets(len(launch.params))
         return lane
 
     def reset_after_fork(self) -> None:

@@ -6,8 +6,7 @@ import logging
 from dataclasses import dataclass
 from functools import cache
 
-from fpga_accel import config
-from fpga_accel.runtime import forks, icd, quirks
+from fpga_accel.runtime import forks, icd, quirks, switches
 from fpga_accel.runtime.programs import Identity
 
 icd.prepare()
@@ -38,7 +37,7 @@ def listed() -> tuple[Listed, ...]:
         log.info("no OpenCL platform: %s", error)
         return ()
     found: list[Listed] = []
-    disabled = config.names("disable")
+    disabled = switches.disabled()
     for platform in platforms:
         for handle in _devices_of(platform):
             cpu_name = quirks.name_pocl_cpu(handle, disabled) or ""

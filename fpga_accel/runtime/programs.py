@@ -110,7 +110,10 @@ def binary(request: BuildRequest) -> bytes:
 
 def forget(request: BuildRequest) -> None:
     """Drop a cached binary that the driver refused."""
-    _path(request).unlink(missing_ok=True)
+    try:
+        _path(request).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("cannot remove %s (%s)", _path(request), error)
 
 
 def _path(request: BuildRequest) -> Path:

@@ -44,9 +44,9 @@ typedef struct {
 
 /* What a kernel says of one row: 32 bytes. A kernel writes every field. */
 typedef struct {
-  abi_u32 dst_size; /* bytes written at dst */
-  abi_i32 status;   /* one of STATUS_* */
-  abi_u64 check;    /* checksum of the segment, 0 where there is none */
+  abi_u32 dst_size;   /* bytes written at dst */
+  abi_i32 status;     /* one of STATUS_* */
+  abi_u64 check;      /* checksum of the segment, 0 where there is none */
   abi_u8 partial[16]; /* MAC or hash state to be combined over rows, else 0 */
 } result_t;
 

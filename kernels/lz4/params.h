@@ -8,9 +8,9 @@
 
 /* lz4_decompress: src is one block's payload. */
 #define LZ4_STORED 1u /* the payload is the content itself: copy */
-#define LZ4_CHECK 2u  /* fill result.check: XXH32 (seed 0) of the compressed
-                         payload: of dst in lz4_compress, of src in
-                         lz4_decompress */
+/* Fill result.check: XXH32 (seed 0) of the compressed payload, which is dst in
+ * lz4_compress and src in lz4_decompress. */
+#define LZ4_CHECK 2u
 /* lz4_decompress: src is [history][block][block]…: `param` bytes of history
  * (at most 64 KiB), then blocks with their 4-byte little-endian headers
  * (bit 31: stored), as linked blocks of one frame. dst gets the history

@@ -1,5 +1,6 @@
-/* Copies each row with every byte inverted: the smallest kernel that proves a compiler, a queue and a memory
- * strategy. The inversion tells a real copy from memory that happened to hold the right bytes.
+/* Copies each row with every byte inverted: the smallest kernel that proves a compiler, a queue and
+ * a memory strategy. The inversion tells a real copy from memory that happened to hold the right
+ * bytes.
  *
  * No -D parameters. Tested on every device that the host lists.
  */

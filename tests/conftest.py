@@ -1,0 +1,208 @@
+"""Runs every conformance test on the CPU path and on each usable OpenCL device, and says how many ran where.
+
+A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
+ids or kinds, or ``all``; without it the slow FPGA emulator is left out. FPGA_ACCEL_REQUIRE lists what must be there
+(tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import required
+
+import fpga_accel as fa
+
+CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
+CACHE_DIR = "FPGA_ACCEL_CACHE_DIR"
+OUTCOMES = ("passed", "failed", "skipped")
+
+# The handle that `acc` is does not change from one example to the next.
+hypothesis.settings.register_profile(
+    "fpga-accel", deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+hypothesis.settings.load_profile("fpga-accel")
+
+
+# ---- one cache folder a session ----
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of pytest-xdist inherit it, so kernels are built once.
+    if CACHE_DIR not in os.environ:
+        os.environ[CACHE_DIR] = tempfile.mkdtemp(prefix="fpga-accel-tests-")
+        config.add_cleanup(_remove_cache)
+
+
+def _remove_cache() -> None:
+    shutil.rmtree(os.environ.pop(CACHE_DIR), ignore_errors=True)
+
+
+# ---- backends ----
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The CPU path, a device, or (with a reason) a device that is not there.
+
+    Attributes
+    ----------
+    id
+        What ``Accelerator(device=...)`` takes.
+    """
+
+    id: str
+    kind: str = "cpu"
+    is_device: bool = False
+    absent: str = ""
+
+
+def _matches(word: str, backend: Backend) -> bool:
+    return word in (backend.id, backend.kind, "opencl") or backend.id.startswith(f"{word}-")
+
+
+def _wanted(backend: Backend) -> bool:
+    chosen = os.environ.get("FPGA_ACCEL_TEST_DEVICES", "")
+    if chosen == "all":
+        return True
+    if chosen:
+        return any(_matches(word.strip(), backend) for word in chosen.split(","))
+    return backend.kind != "fpga-emulator" or any(_matches(word, backend) for word in required.words() - {"opencl"})
+
+
+@cache
+def _backends() -> tuple[Backend, ...]:
+    """Every backend to test, and one that is absent for each that is required and not there."""
+    listed = [
+        Backend(device.id, device.kind, True, "" if device.usable else f"{device.id} is not usable: {device.reason}")
+        for device in fa.devices()
+    ]
+    found = [device for device in listed if _wanted(device)]
+    devices = required.words() - required.TOOLS - {"cpu"}
+    for word in sorted(devices | set() if any(not device.absent for device in found) else devices | {"opencl"}):
+        if not any(_matches(word, device) for device in found):
+            there = ", ".join(device.id for device in listed) or "none"
+            found.append(Backend(word, word, True, f"no device {word!r} is listed and selected; there are: {there}"))
+    return Backend("cpu"), *found
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", _backends(), indirect=True, ids=lambda backend: backend.id)
+    if "corpus_file" in metafunc.fixturenames:
+        # The stem of each archive; none is a test that is skipped, or fails where the corpus is required.
+        stems = sorted(path.stem for path in CORPUS.glob("*.zip")) or [""]
+        metafunc.parametrize("corpus_file", stems, indirect=True, ids=lambda stem: stem or "no corpus")
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Where the test runs."""
+    found: Backend = request.param
+    if found.absent:
+        named = [word for word in sorted(required.words()) if _matches(word, found)]
+        required.missing(named[0] if named else found.id, found.absent)
+    return found
+
+
+_open: dict[str, fa.Accelerator] = {}
+
+
+@pytest.fixture
+def acc(backend: Backend) -> Iterator[fa.Accelerator]:
+    """An Accelerator on the backend: one for all tests, all of whose work must run there and be verified."""
+    if backend.id not in _open:
+        _open[backend.id] = fa.Accelerator(backend.id, fallback="never", verify="always")
+    opened = _open[backend.id]
+    before = Counter(opened.stats())
+    yield opened
+    done = Counter(opened.stats())
+    done.subtract(before)
+    assert not done["fallbacks"]
+    if backend.is_device:
+        assert done["backend.cpu"] == done["reason.empty"], "work of a device ran on the CPU path"
+    else:
+        assert not done["backend.opencl"], "work of the CPU path ran on a device"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report: pytest.TestReport = yield
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get("backend") if callspec else None
+    if found is not None:
+        if not any(name == "backend" for name, _ in item.user_properties):
+            item.user_properties.append(("backend", found.id))
+        report.user_properties = list(item.user_properties)
+        if report.failed and found.id in _open:
+            # A failure can put a device into quarantine; the next test starts anew.
+            _open.pop(found.id).close()
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    while _open:
+        _open.popitem()[1].close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    counts: Counter[tuple[str, str]] = Counter()
+    names: dict[str, None] = {}
+    for outcome, reports in terminalreporter.stats.items():
+        kind = "failed" if outcome == "error" else outcome
+        for report in reports if kind in OUTCOMES else ():
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "backend":
+                    names[value] = None
+                    counts[value, kind] += 1
+    if names:
+        terminalreporter.section("tests per backend")
+        width = max(len("backend"), *map(len, names))
+        terminalreporter.write_line(f"{'backend':{width}}" + "".join(f"{kind:>10}" for kind in OUTCOMES))
+        for name in names:
+            row = "".join(f"{counts[name, kind]:>10}" for kind in OUTCOMES)
+            terminalreporter.write_line(f"{name:{width}}{row}")
+
+
+# ---- tools and data ----
+
+
+@pytest.fixture(scope="session")
+def lz4_command() -> str:
+    """Path of the `lz4` command."""
+    return shutil.which("lz4") or required.missing("lz4", "PATH has no lz4 command")
+
+
+@pytest.fixture
+def corpus_file(request: pytest.FixtureRequest) -> bytes:
+    """The content of one archive of the corpus."""
+    if not request.param:
+        required.missing("corpus", f"{CORPUS} has no .zip files")
+    return _unzipped(CORPUS / f"{request.param}.zip")
+
+
+@cache
+def _unzipped(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(archive.read(name) for name in sorted(archive.namelist()))
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of the `cryptography_vectors` package."""
+    try:
+        import cryptography_vectors
+    except ImportError:
+        required.missing("vectors", "cryptography_vectors is not installed")
+    return Path(cryptography_vectors.__file__).parent

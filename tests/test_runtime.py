@@ -1,0 +1,1240 @@
+"""Devices as processes meet them: caches that are damaged, forks, signals, memory strategies, runtimes that misbehave.
+
+What needs a process of its own runs in one, with a time limit: a hang is a failure, not a hung test run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lz4.frame
+import numpy as np
+import pytest
+import required
+import sizes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import fpga_accel as fa
+from fpga_accel import routing
+from fpga_accel.operations import registry
+from fpga_accel.runtime import buffers, discovery, icd, manifests, programs, quirks, waits
+from fpga_accel.runtime.buffers import PagePool
+from fpga_accel.runtime.programs import BuildRequest, Identity
+
+PACKAGE_PARENT = str(Path(fa.__file__).resolve().parent.parent)
+KEY, NONCE, COUNTER = bytes(range(32)), bytes(12), bytes(16)
+# No child here works for more than a few seconds; machines that are busy with other tests take longer.
+CHILD_SECONDS = 90
+
+
+# ---- child processes ----
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """The environment of a child: this package, and none of the settings but the cache folder and `changes`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FPGA_ACCEL_")}
+    # What this process prepared for its own OpenCL loader is not the child's.
+    for name in ("OCL_ICD_VENDORS", "POCL_CACHE_DIR"):
+        if kept.get(name, "").startswith(str(icd.scratch_dir())):
+            del kept[name]
+    kept["FPGA_ACCEL_CACHE_DIR"] = os.environ["FPGA_ACCEL_CACHE_DIR"]
+    kept["PYTHONPATH"] = PACKAGE_PARENT
+    for name, value in changes.items():
+        kept.pop(name, None)
+        if value is not None:
+            kept[name] = value
+    return kept
+
+
+def start(code: str, *arguments: str, **changes: str | None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment(**changes), text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+def finish(child: subprocess.Popen[str], seconds: float = CHILD_SECONDS) -> tuple[str, str]:
+    """Wait for a child that must succeed; return what it printed and what it logged."""
+    with child:
+        try:
+            out, err = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, err = child.communicate()
+            pytest.fail(f"the child did not end within {seconds} s\n{out}\n{err}")
+    assert child.returncode == 0, f"{out}\n{err}"
+    return out, err
+
+
+def run(code: str, *arguments: str, **changes: str | None) -> tuple[str, str]:
+    return finish(start(code, *arguments, **changes))
+
+
+# Every operation on the device of the first argument, checked against stock libraries.
+WORK = """
+    import logging, sys
+    import lz4.frame
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    import fpga_accel as fa
+    data = bytes(range(251)) * 1000
+    acc = fa.Accelerator(sys.argv[1], fallback="never", verify="always")
+    for operation in sys.argv[2:] or ["lz4", "aes"]:
+        if operation == "lz4":
+            assert lz4.frame.decompress(acc.compress(data)) == data
+            assert acc.decompress(lz4.frame.compress(data)) == data
+        else:
+            sealed = acc.encrypt(data, bytes(32), nonce=bytes(12))
+            assert sealed == AESGCM(bytes(32)).encrypt(bytes(12), data, None)
+        assert acc.last_receipt.backend == "opencl"
+    print("right", acc.last_receipt.variant)
+"""
+BUILDING = "building a kernel"
+
+
+@pytest.fixture(scope="module")
+def device() -> str:
+    """Id of the quickest usable OpenCL device."""
+    usable = sorted((each for each in fa.devices() if each.usable), key=lambda each: each.kind == "fpga-emulator")
+    return usable[0].id if usable else required.missing("opencl", "no OpenCL device is usable")
+
+
+@pytest.fixture(scope="module")
+def warm_cache(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds all programs of the device; tests copy it."""
+    folder = tmp_path_factory.mktemp("warm") / "cache"
+    out, err = run(WORK, device, FPGA_ACCEL_CACHE_DIR=str(folder))
+    assert out.startswith("right")
+    assert err.count(BUILDING) == len(program_files(folder)) >= 3
+    return folder
+
+
+@pytest.fixture
+def own_cache(warm_cache: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(warm_cache, tmp_path / "cache"))
+
+
+def program_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("programs/*/*.bin"))
+
+
+# ---- the package and its loader ----
+
+
+def test_importing_the_package_touches_no_opencl() -> None:
+    code = """
+        import sys
+        import fpga_accel as fa
+        with fa.Accelerator("cpu") as acc:
+            assert acc.decompress(acc.compress(b"text")) == b"text"
+        # Small work of the default Accelerator opens nothing either.
+        assert fa.decrypt(fa.encrypt(b"text", bytes(32)), bytes(32)) == b"text"
+        print(sorted(name for name in sys.modules if "opencl" in name and not name.startswith("fpga_accel.")))
+        import fpga_accel.testing, fpga_accel.backends
+        print("pyopencl" in sys.modules)
+    """
+    assert run(code)[0].split("\n") == ["[]", "False", ""]
+
+
+def test_a_vendors_folder_of_the_user_is_left_alone(tmp_path: Path) -> None:
+    code = """
+        import os
+        import fpga_accel as fa
+        fa.devices()
+        print(os.environ["OCL_ICD_VENDORS"])
+    """
+    assert run(code, OCL_ICD_VENDORS=str(tmp_path))[0].strip() == str(tmp_path)
+
+
+def test_children_that_outlive_their_parent_still_see_every_runtime(tmp_path: Path) -> None:
+    """A child inherits the environment, and its parent removes the private folder that the environment names."""
+    listing = "import fpga_accel as fa; print([device.id for device in fa.devices()])"
+    code = """
+        import os
+        import fpga_accel as fa
+        fa.devices()
+        print([os.environ.get(name, "") for name in ("OCL_ICD_VENDORS", "POCL_CACHE_DIR")])
+    """
+    vendors, pocl = json.loads(run(code)[0].replace("'", '"'))
+    if not vendors:
+        pytest.skip("no runtime is packaged in a way that needs a folder of the loader")
+    assert not Path(vendors).exists()
+    inherited = run(listing, OCL_ICD_VENDORS=vendors, POCL_CACHE_DIR=pocl)[0]
+    assert inherited == run(listing)[0]
+
+
+def test_packaged_runtimes_are_files_of_their_packages() -> None:
+    found = icd.packaged_runtimes()
+    for name, path in found.items():
+        assert metadata.version(name)
+        assert path.is_absolute()
+        assert path.is_file()
+        assert ".so" in path.name
+
+
+def test_a_package_without_its_driver_is_no_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = SimpleNamespace(name="libintelocl.so", locate=lambda: tmp_path / "libintelocl.so")
+    monkeypatch.setattr(
+        "fpga_accel.runtime.icd.metadata.files", lambda name: [gone] if name == "intel-opencl-rt" else None
+    )
+    assert icd.packaged_runtimes() == {}
+    (tmp_path / "libintelocl.so").touch()
+    assert icd.packaged_runtimes() == {"intel-opencl-rt": (tmp_path / "libintelocl.so").resolve()}
+
+    def absent(name: str) -> Any:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("fpga_accel.runtime.icd.metadata.files", absent)
+    assert icd.packaged_runtimes() == {}
+
+
+# ---- containers of programs ----
+
+IDENTITY = Identity("platform", "1", "a device", "1", "1", "", 0)
+
+
+def request_of(source: str) -> BuildRequest:
+    return BuildRequest(IDENTITY, source, (), ())
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The container of ``request_of("a")``, in a cache of its own."""
+    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path / "cache"))
+    path = programs._path(request_of("a"))
+    programs.write_container(path, request_of("a").key, b"program of a" * 50)
+    programs.write_container(programs._path(request_of("b")), request_of("b").key, b"program of b" * 50)
+    return path
+
+
+def _flip(offset: int) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[offset] ^= 1 << (offset % 8)
+        path.write_bytes(data)
+
+    return damage
+
+
+def _cut(size: int) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(path.read_bytes()[:size])
+
+
+def _become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _become_the_other(path: Path) -> None:
+    path.write_bytes(programs._path(request_of("b")).read_bytes())
+
+
+# Header: 21 bytes of magic, 32 of the key, 32 of the digest.
+_OFFSETS = (0, 5, 20, 21, 37, 52, 53, 70, 84, 85, 300, -1)
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    **{f"flip {offset}": _flip(offset) for offset in _OFFSETS},
+    **{f"cut to {size}": _cut(size) for size in (0, 1, 20, 21, 53, 84, 85, 86, 300, -1)},
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+    "garbage": lambda path: path.write_bytes(os.urandom(700)),
+    "another kernel's": _become_the_other,
+    "a folder": _become_a_folder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_container_is_never_used(container: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    key = request_of("a").key
+    assert programs.read_container(container, key) == b"program of a" * 50
+    DAMAGE[damage](container)
+    with caplog.at_level(logging.WARNING):
+        assert programs.read_container(container, key) is None
+    assert [str(container) in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "deleted"])
+def test_what_is_damaged_is_built_again(container: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    built: list[BuildRequest] = []
+
+    def build(request: BuildRequest) -> bytes:
+        built.append(request)
+        return b"built anew"
+
+    monkeypatch.setattr(programs, "_build_in_child", build)
+    assert programs.binary(request_of("a")) == b"program of a" * 50
+    (DAMAGE | {"deleted": Path.unlink})[damage](container)
+    assert [programs.binary(request_of("a")) for _ in range(2)] == [b"built anew"] * 2
+    # A folder in its place cannot be replaced: that costs time, nothing else.
+    assert len(built) == (2 if damage == "a folder" else 1)
+    assert programs.binary(request_of("b")) == b"program of b" * 50
+
+
+def test_a_container_is_for_one_device_driver_source_and_set_of_options() -> None:
+    keys = {
+        BuildRequest(identity, source, options, ()).key
+        for identity in (IDENTITY, *(Identity(*row) for row in _changed_identities()))
+        for source in ("a", "b")
+        for options in ((), ("-DX=1",), ("-DX", "=1"))
+    }
+    assert len(keys) == (1 + 6) * 2 * 3
+
+
+def _changed_identities() -> Iterator[list[Any]]:
+    fields = ["platform", "1", "a device", "1", "1", "", 0]
+    for index in range(6):
+        yield [*fields[:index], f"{fields[index]}x", *fields[index + 1 :]]
+
+
+def test_writers_at_once_leave_one_whole_container(container: Path) -> None:
+    key = request_of("a").key
+    contents = [bytes([number]) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: programs.write_container(container, key, content), contents * 5))
+    assert programs.read_container(container, key) in contents
+    assert not list(container.parent.glob("*.tmp"))
+
+
+def test_a_failed_build_is_remembered(container: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_build_in_child", lambda request: programs._FAILED + b"line 3: error: no such type")
+    with pytest.raises(programs.BuildFailed, match="line 3"):
+        programs.binary(request_of("c"))
+    monkeypatch.setattr(programs, "_build_in_child", None)
+    with pytest.raises(programs.BuildFailed, match="line 3"):
+        programs.binary(request_of("c"))
+
+
+def test_a_compiler_that_crashes_or_hangs_is_not_remembered(container: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*args: Any, **kwargs: Any) -> Any:
+        return subprocess.CompletedProcess(args, -6, b"", b"unknown target CPU")
+
+    def hang(*args: Any, **kwargs: Any) -> Any:
+        raise subprocess.TimeoutExpired("compiler", 1)
+
+    monkeypatch.setattr("fpga_accel.runtime.programs.subprocess.run", crash)
+    with pytest.raises(programs.BuildFailed, match="ended with -6: unknown target CPU"):
+        programs.binary(request_of("c"))
+    monkeypatch.setattr("fpga_accel.runtime.programs.subprocess.run", hang)
+    with pytest.raises(fa.DeviceTimeoutError, match="longer than"):
+        programs.binary(request_of("c"))
+    assert not programs._path(request_of("c")).exists()
+
+
+def test_a_device_that_the_compiler_does_not_see_is_not_remembered_as_a_bad_kernel(container: Path) -> None:
+    """The next process may see it: an environment that hides a runtime is no property of the source."""
+    with pytest.raises(programs.BuildFailed, match="not there"):
+        programs.binary(request_of("c"))
+    assert not programs._path(request_of("c")).exists()
+
+
+def test_forgetting_in_a_cache_that_cannot_be_written_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path / "file"))
+    programs.forget(request_of("a"))
+
+
+# ---- caches of whole processes ----
+
+
+def test_a_fresh_process_builds_nothing_that_is_cached(own_cache: Path, device: str) -> None:
+    before = {path: path.read_bytes() for path in program_files(own_cache)}
+    out, err = run(WORK, device, FPGA_ACCEL_CACHE_DIR=str(own_cache))
+    assert out.startswith("right")
+    assert BUILDING not in err
+    assert {path: path.read_bytes() for path in program_files(own_cache)} == before
+
+
+def _flip_each(paths: list[Path]) -> None:
+    for number, path in enumerate(paths):
+        _flip(100 + 977 * number)(path)
+
+
+def _rotate(paths: list[Path]) -> None:
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+def _each(damage: Callable[[Path], object]) -> Callable[[list[Path]], object]:
+    return lambda paths: [damage(path) for path in paths]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(_flip_each, id="a flipped bit in each"),
+        pytest.param(_each(lambda path: os.truncate(path, path.stat().st_size // 2)), id="half of each"),
+        pytest.param(_rotate, id="each another's"),
+        pytest.param(_each(Path.unlink), id="deleted"),
+    ],
+)
+def test_a_damaged_cache_costs_time_and_nothing_else(
+    own_cache: Path, device: str, damage: Callable[[list[Path]], object]
+) -> None:
+    paths = program_files(own_cache)
+    sound = [path.read_bytes()[: 21 + 32] for path in paths]
+    damage(paths)
+    out, err = run(WORK, device, FPGA_ACCEL_CACHE_DIR=str(own_cache))
+    assert out.startswith("right")
+    assert err.count(BUILDING) == len(paths)
+    assert [path.read_bytes()[: 21 + 32] for path in paths] == sound
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_cache_that_cannot_be_written_works_with_a_warning(device: str, tmp_path: Path, place: str) -> None:
+    # A file in the folder's place: permissions do not stop root.
+    (tmp_path / "file").write_bytes(b"mine")
+    out, err = run(WORK, device, "lz4", FPGA_ACCEL_CACHE_DIR=str(tmp_path / place))
+    assert out.startswith("right")
+    assert "WARNING fpga_accel.runtime.programs cannot keep" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_ten_processes_start_at_once_on_an_empty_cache(device: str, tmp_path: Path) -> None:
+    folder = str(tmp_path / "cache")
+    children = [start(WORK, device, "lz4", FPGA_ACCEL_CACHE_DIR=folder) for _ in range(10)]
+    outputs = [finish(child) for child in children]
+    assert len({out for out, _ in outputs}) == 1
+    assert outputs[0][0].startswith("right")
+    assert not list(Path(folder).glob("programs/*/*.tmp"))
+    assert BUILDING not in run(WORK, device, "lz4", FPGA_ACCEL_CACHE_DIR=folder)[1]
+
+
+# ---- calibrations ----
+
+_SOUND = '{"format": 1, "costs": {"x cpu": [0.001, 0.001, 1e-9], "x d/v": [0.001, 0.001, 1e-9]}}'
+CALIBRATIONS = {
+    "empty": b"",
+    "half": _SOUND[:40].encode(),
+    "no text": b"\xff\xfe\x00" * 30,
+    "a list": b"[]",
+    "null": b"null",
+    "no costs": b'{"format": 1}',
+    "costs of a list": b'{"format": 1, "costs": []}',
+    "two numbers": b'{"format": 1, "costs": {"x cpu": [1, 2], "x d/v": [1, 2]}}',
+    "text": b'{"format": 1, "costs": {"x cpu": ["a", "b", "c"]}}',
+    "negative": _SOUND.replace("0.001", "-1").encode(),
+    "not a number": _SOUND.replace("1e-9", "NaN").encode(),
+    "infinite": _SOUND.replace("1e-9", "1e999").encode(),
+    "free of cost": _SOUND.replace("1e-9", "0").encode(),
+    "deep": b"[" * 200_000,
+    "another version": _SOUND.replace("1,", "99,", 1).encode(),
+}
+
+
+@pytest.mark.parametrize("damage", CALIBRATIONS)
+def test_a_damaged_calibration_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))
+    path = tmp_path / "calibration" / "device.json"
+    path.parent.mkdir()
+    path.write_text(_SOUND)
+    assert routing.Router("device").choice("x", "d/v") is not None
+    path.write_bytes(CALIBRATIONS[damage])
+    router = routing.Router("device")
+    assert router.choice("x", "d/v") is None
+    router.calibrate("x", "d/v", lambda name, shape: 1e-3 + 1e-9 * shape[0] * shape[1])
+    assert router.choice("x", "d/v") is not None
+    assert routing.Router("device").choice("x", "d/v") is not None
+
+
+def test_a_calibration_that_cannot_be_kept_is_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path / "file"))
+    router = routing.Router("device")
+    router.calibrate("x", "d/v", lambda name, shape: 1e-3)
+    assert router.choice("x", "d/v") is not None
+    assert "cannot keep the calibration" in caplog.text
+
+
+# ---- forks ----
+
+FORK = """
+    import json, os, signal, sys, threading
+    import lz4.frame
+    import fpga_accel as fa
+    device, data = sys.argv[1], bytes(range(251)) * 2000
+
+    def in_child(work):
+        # One that hangs is ended by the signal.
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(20)
+            try:
+                found = work()
+            except BaseException as error:
+                found = [each.__name__ for each in type(error).__mro__]
+            os.write(writing, json.dumps(found).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            text = pipe.read()
+        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return json.loads(text) if text else f"ended with {ended}"
+
+    def use(acc):
+        frame = acc.compress(data)
+        assert lz4.frame.decompress(frame) == data and acc.decompress(frame) == data
+        assert acc.decrypt(acc.encrypt(data, bytes(32)), bytes(32)) == data
+        receipt = acc.last_receipt
+        return [receipt.backend, receipt.reason, receipt.fallback]
+"""
+
+
+def test_a_forked_child_of_a_parent_that_opened_devices(device: str) -> None:
+    code = (
+        FORK
+        + """
+    allowed = fa.Accelerator(device, fallback="allow")
+    never = fa.Accelerator(device, fallback="never")
+    auto = fa.Accelerator("auto", fallback="never")
+    assert use(allowed)[0] == use(never)[0] == "opencl"
+    use(auto)
+    found = {
+        "inherited allow": in_child(lambda: use(allowed)),
+        "inherited never": in_child(lambda: use(never)),
+        "inherited auto": in_child(lambda: use(auto)),
+        "new opencl allow": in_child(lambda: use(fa.Accelerator("opencl", fallback="allow"))),
+        "new opencl never": in_child(lambda: use(fa.Accelerator("opencl", fallback="never"))),
+        "new id allow": in_child(lambda: use(fa.Accelerator(device, fallback="allow"))),
+        "new id never": in_child(lambda: use(fa.Accelerator(device, fallback="never"))),
+        "new auto": in_child(lambda: use(fa.Accelerator("auto", fallback="allow"))),
+        "default": in_child(lambda: use(fa)),
+        "grandchild": in_child(lambda: in_child(lambda: use(allowed))),
+        "devices": in_child(lambda: [each.usable for each in fa.devices()]),
+        "parent": use(never),
+    }
+    print(json.dumps(found))
+    """.replace("use(fa))", "[fa.decompress(fa.compress(data)) == data])")
+    )
+    found = json.loads(run(code, device)[0])
+    forked = ["cpu", "forked", True]
+    assert found.pop("parent")[0] == "opencl"
+    assert found.pop("devices") == [False] * len(fa.devices())
+    assert found.pop("default") == [True]
+    for name in ("inherited auto", "new auto"):
+        assert found.pop(name)[0] == "cpu"
+    for name in ("inherited allow", "new opencl allow", "new id allow", "grandchild"):
+        assert found.pop(name) == forked, name
+    for name in ("inherited never", "new opencl never", "new id never"):
+        assert "ForkedContextError" in found[name], (name, found[name])
+        assert "FallbackDisabledError" in found.pop(name)
+    assert not found
+
+
+def test_a_forked_child_of_a_parent_that_opened_none_has_the_device(device: str) -> None:
+    code = (
+        FORK
+        + """
+    assert fa.decompress(fa.compress(b"small")) == b"small"
+    shared = fa.Accelerator("auto")
+    print(json.dumps([
+        in_child(lambda: use(fa.Accelerator(device, fallback="never"))),
+        in_child(lambda: use(fa.Accelerator("opencl", fallback="never"))),
+        in_child(lambda: shared.explain("compress", 1 << 24).reason),
+    ]))
+    """
+    )
+    by_id, by_class, auto = json.loads(run(code, device)[0])
+    assert by_id[0] == by_class[0] == "opencl"
+    assert auto == "faster"
+
+
+LOCKS = ("acc.engine._lock", "acc.engine.ledger._lock", "discovery._inventory.lock", "POOL._lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("name", ["auto", "opencl"])
+def test_a_lock_that_another_thread_held_at_the_fork_is_free_in_the_child(device: str, lock: str, name: str) -> None:
+    code = f"""{FORK}
+    from fpga_accel.runtime import discovery
+    from fpga_accel.runtime.buffers import POOL
+    acc = fa.Accelerator("{name}", fallback="allow")
+    use(acc)
+    ready, done = threading.Event(), threading.Event()
+
+    def hold():
+        with {lock}:
+            ready.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    ready.wait()
+    found = in_child(lambda: [use(acc), acc.stats()["calls"] > 0])
+    done.set()
+    thread.join()
+    print(json.dumps(found))
+    """
+    found = json.loads(run(code, device)[0])
+    assert isinstance(found, list), found
+    (backend, *_), counted = found
+    assert (backend, counted) == ("cpu", True)
+
+
+POOLED = """
+    import multiprocessing, sys
+    import lz4.frame
+    import fpga_accel as fa
+
+    DATA = bytes(range(251)) * 2000
+
+    def work(arguments):
+        device, fallback = arguments
+        try:
+            with fa.Accelerator(device, fallback=fallback) as acc:
+                assert lz4.frame.decompress(acc.compress(DATA)) == DATA
+                return acc.last_receipt.backend
+        except fa.ForkedContextError:
+            return "ForkedContextError"
+
+    if __name__ == "__main__":
+        device, method = sys.argv[1:]
+        assert work((device, "never")) == "opencl"
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            jobs = [(device, "never"), (device, "allow"), ("opencl", "never"), ("auto", "allow")]
+            print(pool.map_async(work, jobs).get(60))
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("fork", ["ForkedContextError", "cpu", "ForkedContextError", "cpu"]),
+        ("forkserver", ["opencl"] * 3),
+        ("spawn", ["opencl"] * 3),
+    ],
+)
+def test_children_of_multiprocessing(device: str, tmp_path: Path, method: str, expected: list[str]) -> None:
+    script = tmp_path / "pooled.py"
+    script.write_text(textwrap.dedent(POOLED))
+    command = [sys.executable, str(script), device, method]
+    child = subprocess.Popen(command, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    found = json.loads(finish(child)[0].replace("'", '"'))
+    assert found[: len(expected)] == expected
+
+
+# ---- switches ----
+
+
+def variants(name: str) -> list[str]:
+    return [variant.name for variant in manifests.shipped(name).variants]
+
+
+SWITCHED = """
+    import json, sys
+    import fpga_accel as fa
+    acc = fa.Accelerator(sys.argv[1], fallback="allow", verify="always")
+    data = bytes(range(251)) * 100
+    if sys.argv[2] == "aes":
+        assert acc.decrypt(acc.encrypt(data, bytes(32)), bytes(32)) == data
+    else:
+        assert acc.decompress(acc.compress(data)) == data
+    receipt = acc.last_receipt
+    print(json.dumps([receipt.backend, receipt.variant, receipt.reason]))
+"""
+
+
+def test_disabled_variants_give_way_to_the_next(device: str) -> None:
+    cases = [(name, count) for name in ("aes", "lz4") for count in range(len(variants(name)))]
+    children = [
+        start(SWITCHED, device, name, FPGA_ACCEL_DISABLE=",".join(variants(name)[:count])) for name, count in cases
+    ]
+    found = [json.loads(finish(child)[0]) for child in children]
+    for (name, count), (backend, variant, reason) in zip(cases, found, strict=True):
+        assert (backend, reason) == ("opencl", "asked")
+        # This machine may lack what a variant needs; then it is one further down.
+        assert variant in variants(name)[count:]
+    plainest = {name: variant for (name, _), (_, variant, _) in zip(cases, found, strict=True)}
+    assert plainest == {name: variants(name)[-1] for name in ("aes", "lz4")}
+
+
+def test_with_every_variant_disabled_the_cpu_path_is_left(device: str) -> None:
+    names = set(variants("aes")) | {"opencl"}
+    out, _ = run(SWITCHED, "opencl", "aes", FPGA_ACCEL_DISABLE=",".join(names))
+    assert json.loads(out) == ["cpu", "cryptography", "disabled"]
+    # The trial kernel's only variant has a name of its own or this one: then no device is usable at all.
+    code = SWITCHED.replace("sys.argv[1]", "'opencl'")
+    out, _ = run(code, device, "aes", FPGA_ACCEL_DISABLE=",".join(variants("aes")))
+    backend, _, reason = json.loads(out)
+    assert backend == "cpu"
+    assert reason in ("build_failed", "no_device")
+
+
+def test_an_unknown_name_to_disable_is_an_error(device: str) -> None:
+    code = """
+        import fpga_accel as fa
+        try:
+            fa.Accelerator("opencl", fallback="allow")
+        except ValueError as error:
+            print(error)
+    """
+    out, _ = run(code, FPGA_ACCEL_DISABLE="vaes,no-such-thing")
+    assert "no-such-thing" in out
+    assert "portable" in out
+    assert "opencl" in out
+
+
+# ---- which device ----
+
+
+# Id, kind and whether its trial passes, in the loader's order.
+SEVERAL = (
+    ("emulator-0", "fpga-emulator", True),
+    ("pocl-0", "cpu", True),
+    ("pocl-1", "cpu", False),
+    ("card-0", "fpga", True),
+)
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with the devices of `SEVERAL`."""
+
+    def entry(name: str, kind: str) -> Any:
+        return SimpleNamespace(
+            kind=kind,
+            identity=SimpleNamespace(device=f"Name of {name}", platform="A Platform", device_version="1.2"),
+        )
+
+    def open_backend(name: str) -> Any:
+        if not {each: usable for each, _, usable in SEVERAL}[name]:
+            raise fa.DeviceError("its trial failed", device=name)
+        return SimpleNamespace(name="opencl", device_id=name)
+
+    entries = {name: entry(name, kind) for name, kind, _ in SEVERAL}
+    monkeypatch.setattr(discovery, "_listed", lambda: entries)
+    monkeypatch.setattr(discovery, "open_backend", open_backend)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("opencl", "card-0"),
+        ("fpga", "card-0"),
+        ("fpga-emulator", "emulator-0"),
+        ("pocl-0", "pocl-0"),
+        ("POCL-0", "pocl-0"),
+        ("name of card", "card-0"),
+        (0, "emulator-0"),
+        (3, "card-0"),
+        ("1", "pocl-0"),
+    ],
+)
+def test_a_device_is_chosen_by_class_index_id_or_part_of_its_name(several: None, wanted: str | int, found: str) -> None:
+    assert discovery.select(wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ("no-such-card", "matches no usable device"),
+        ("pocl-1", "matches no usable device"),
+        ("pocl", "is ambiguous"),
+        ("platform", "is ambiguous"),
+        (4, "matches no usable device"),
+        (-1, "matches no usable device"),
+        ("99", "matches no usable device"),
+        (2, "matches no usable device"),
+    ],
+)
+def test_a_name_that_is_not_one_usable_device_is_an_error_that_lists_all(
+    several: None, wanted: str | int, problem: str
+) -> None:
+    with pytest.raises(fa.DeviceNotFoundError, match=problem) as error:
+        discovery.select(wanted)
+    assert not error.value.absent_class
+    for name, _, _ in SEVERAL:
+        assert name in str(error.value)
+    assert "rejected: its trial failed" in str(error.value)
+    with pytest.raises(fa.DeviceNotFoundError):
+        fa.Accelerator(wanted, fallback="allow")
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "rtl"])
+def test_a_class_that_is_absent_is_told_apart(several: None, wanted: str) -> None:
+    with pytest.raises(fa.DeviceNotFoundError, match=f"no usable {wanted} device") as error:
+        discovery.select(wanted)
+    assert error.value.absent_class
+    with pytest.raises(fa.DeviceNotFoundError):
+        fa.Accelerator(wanted, fallback="never")
+    with fa.Accelerator(wanted, fallback="allow") as acc:
+        acc.compress(b"text")
+        receipt = acc.last_receipt
+    assert receipt is not None
+    assert (receipt.reason, receipt.fallback) == (fa.Reason.NO_DEVICE, True)
+
+
+# ---- memory strategies ----
+
+
+@cache
+def batch() -> tuple[bytes, ...]:
+    return tuple(sizes.mixed(size) for size in (*sizes.SMALL, *sizes.around(64 << 10), 300_000))
+
+
+@cache
+def large() -> bytes:
+    # More than one piece of a gathered launch, of 32 MiB each.
+    return sizes.mixed(80 << 20)
+
+
+def ctr(data: bytes) -> bytes:
+    return bytes(Cipher(algorithms.AES(KEY), modes.CTR(COUNTER)).encryptor().update(data))
+
+
+@pytest.fixture(scope="module", params=["direct", "wrapped", "staged"])
+def forced(request: pytest.FixtureRequest, device: str) -> Iterator[fa.Accelerator]:
+    """An Accelerator whose backend reaches memory in one way, whatever is the best here."""
+    from fpga_accel.backends.opencl import OpenClBackend
+    from fpga_accel.runtime.pipeline import Strategy
+
+    found = next(each for each in discovery._listed().items() if each[0] == device)[1]
+    if found.kind not in ("cpu", "fpga-emulator") and request.param != "staged":
+        pytest.skip(f"{device} has memory of its own, so it is staged only")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OpenClBackend, "_choose_strategy", lambda self: Strategy(request.param))
+        backend = OpenClBackend(found, device)
+    opens = SimpleNamespace(open_backend=lambda: backend)
+    with fa.Accelerator(opens, fallback="never", verify="never") as acc:
+        yield acc
+        assert acc.stats()["backend.opencl"] > 0
+        assert backend.strategy.value == request.param
+
+
+def test_every_strategy_encrypts_batches_of_many_sizes(forced: fa.Accelerator) -> None:
+    items = list(batch())
+    count = len(items)
+    sealed = forced.encrypt_many(items, KEY, nonces=[NONCE] * count)
+    assert sealed == [AESGCM(KEY).encrypt(NONCE, item, None) for item in items]
+    assert forced.decrypt_many(sealed, KEY, nonces=[NONCE] * count) == items
+    streamed = forced.encrypt_many(items, KEY, "aes-ctr", nonces=[COUNTER] * count)
+    assert streamed == [ctr(item) for item in items]
+    assert forced.decrypt_many(streamed, KEY, "aes-ctr", nonces=[COUNTER] * count) == items
+
+
+def test_every_strategy_compresses_batches_of_many_sizes(forced: fa.Accelerator, device: str) -> None:
+    items = list(batch())
+    frames = forced.compress_many(items)
+    assert [lz4.frame.decompress(frame) for frame in frames] == items
+    with fa.Accelerator(device, fallback="never") as usual:
+        assert usual.compress_many(items) == frames
+    assert forced.decompress_many(frames) == items
+    linked = lz4.frame.compress(items[-1], block_size=4, block_linked=True)
+    assert forced.decompress(linked) == items[-1]
+
+
+def test_every_strategy_takes_more_than_a_piece(forced: fa.Accelerator) -> None:
+    data = large()
+    out = bytearray(len(data) + 16)
+    assert forced.encrypt_into(data, out, KEY, nonce=NONCE) == len(out)
+    assert out == AESGCM(KEY).encrypt(NONCE, data, None)
+    back = bytearray(len(data))
+    assert forced.decrypt_into(out, back, KEY, nonce=NONCE) == len(data)
+    assert back == data
+    frame = forced.compress(data)
+    assert lz4.frame.decompress(frame) == data
+    assert forced.decompress(frame) == data
+
+
+def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:
+    items = batch()
+
+    def work(number: int) -> bool:
+        item = items[-1 - number % 5]
+        return forced.encrypt(item, KEY, nonce=NONCE) == AESGCM(KEY).encrypt(NONCE, item, None)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, range(60)))
+
+
+@pytest.mark.parametrize("kind", [fa.DeviceTimeoutError, fa.DeviceError])
+def test_every_strategy_gives_a_launch_up_and_goes_on(
+    forced: fa.Accelerator, monkeypatch: pytest.MonkeyPatch, kind: type[fa.DeviceError]
+) -> None:
+    backend: Any = forced.engine._backend
+    pipeline = backend._pipeline
+    secret = hashlib.sha256(b"in no test data").digest()
+    forced.encrypt(b"warm", KEY)
+    abandoned = len(pipeline._abandoned)
+
+    def fail(event: Any, deadline: float | None, device: str) -> None:
+        raise kind("as told", device=device)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(waits, "wait", fail)
+        launch = captured("encrypt", "aes-gcm", keys=[secret], nonces=[NONCE])
+        with pytest.raises(kind) as error:
+            backend.run(launch, None)
+    if isinstance(error.value, fa.DeviceTimeoutError):
+        assert error.value.buffers_in_use == (backend.strategy.value == "direct")
+    assert len(pipeline._abandoned) == abandoned + 1
+    lanes, kept = pipeline._abandoned[-1]
+    assert lanes
+    assert kept is launch
+    slabs = [region.slab for lane in lanes for region in lane._regions.values()]
+    assert not {id(slab) for slab in slabs} & {id(slab) for slab in buffers.POOL.idle()}
+    assert not set(map(id, lanes)) & set(map(id, pipeline._idle))
+    if kind is fa.DeviceError:
+        # A kernel that has ended needs no key any more; one that has not may read it yet.
+        assert not any(secret in slab.array.tobytes() for slab in slabs)
+    assert forced.decrypt(forced.encrypt(b"text", KEY), KEY) == b"text"
+
+
+class _Captured(Exception):
+    pass
+
+
+def captured(op: str, algorithm: str, rows: int = 1, **options: Any) -> Any:
+    """A launch of an operation on 256 KiB, its row repeated."""
+    from fpga_accel.operations.buffers import BytesSink, Items
+    from fpga_accel.operations.contract import Job
+
+    operation = registry.find(op, algorithm)
+    job = Job(Items.of([bytes(256 << 10)]), operation.settings(**options, count=1), BytesSink(1))
+    found: list[Any] = []
+
+    def stop(launch: Any) -> Any:
+        found.append(launch)
+        raise _Captured
+
+    with pytest.raises(_Captured):
+        operation.on_device(job, stop)
+    found[0].table = np.repeat(found[0].table, rows)
+    found[0].keep = (found[0].keep, job)
+    return found[0]
+
+
+# ---- waits ----
+
+
+class FakeEvent:
+    """An event that goes through `statuses`; the last one stays."""
+
+    def __init__(self, *statuses: int | BaseException) -> None:
+        self.statuses = list(statuses)
+
+    @property
+    def command_execution_status(self) -> int:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        if isinstance(status, BaseException):
+            raise status
+        return status
+
+
+@pytest.mark.parametrize("deadline", [None, 1e12])
+def test_a_wait_ends_when_the_event_is_complete(deadline: float | None) -> None:
+    event = FakeEvent(3, 2, 1, 1, 0)
+    waits.wait(event, deadline, "d")
+    assert event.statuses == [0]
+
+
+def test_a_wait_ends_at_its_deadline() -> None:
+    with pytest.raises(fa.DeviceTimeoutError, match=r"no answer after 0\.\d+ s") as error:
+        waits.wait(FakeEvent(1), time.monotonic() + 0.01, "the device")
+    assert error.value.device == "the device"
+    with pytest.raises(fa.DeviceTimeoutError):
+        waits.wait(FakeEvent(1), 0.0, "d")
+    # Complete is complete, however late it is looked at.
+    waits.wait(FakeEvent(0), 0.0, "d")
+
+
+def test_a_wait_tells_an_error_from_a_timeout() -> None:
+    with pytest.raises(fa.DeviceError, match="OpenCL error -5") as error:
+        waits.wait(FakeEvent(2, -5), None, "d")
+    assert not isinstance(error.value, fa.DeviceTimeoutError)
+
+
+def test_a_wait_lets_interrupts_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        waits.wait(FakeEvent(1, KeyboardInterrupt()), None, "d")
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        waits.wait(FakeEvent(1), None, "d")
+
+
+SLOW_FAKE = """
+    import fpga_accel as fa
+    from fpga_accel.testing import FaultyDevice
+    acc = fa.Accelerator(FaultyDevice("run", "slow", seconds=600))
+    print("ready", flush=True)
+    acc.compress(bytes(1000))
+"""
+SLOW_REAL = """
+    import sys, time
+    import numpy as np
+    import fpga_accel as fa
+    from fpga_accel.operations import registry
+    from fpga_accel.operations.buffers import BytesSink, Items
+    from fpga_accel.operations.contract import Job
+    from fpga_accel.runtime import discovery, manifests
+    backend = discovery.open_backend(sys.argv[1])
+    backend.prepare(manifests.shipped("aes"), [row.trial for row in registry.of_kernel("aes")])
+    operation = registry.find("encrypt", "aes-ctr")
+    options = operation.settings(keys=[bytes(32)], nonces=[bytes(16)], count=1)
+
+    def run(launch):
+        # Some minutes of work: the same row again and again.
+        launch.table = np.repeat(launch.table, 4_000_000)
+        print("ready", flush=True)
+        backend.run(launch, time.monotonic() + float(sys.argv[2]))
+
+    operation.on_device(Job(Items.of([bytes(256 << 10)]), options, BytesSink(1)), run)
+"""
+
+
+@pytest.mark.parametrize("code", [pytest.param(SLOW_FAKE, id="fake"), pytest.param(SLOW_REAL, id="real")])
+def test_ctrl_c_ends_a_long_launch(code: str, request: pytest.FixtureRequest) -> None:
+    arguments = [request.getfixturevalue("device"), "600"] if code is SLOW_REAL else []
+    with start(code, *arguments) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        threading.Event().wait(1.0)
+        assert child.poll() is None, child.communicate()[1]
+        child.send_signal(signal.SIGINT)
+        try:
+            _, err = child.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            pytest.fail("the process still runs 15 s after SIGINT")
+    assert "KeyboardInterrupt" in err
+    assert child.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+
+
+def test_a_launch_that_misses_its_deadline_does_not_keep_the_process(device: str) -> None:
+    child = start(SLOW_REAL, device, "0.2")
+    with child:
+        try:
+            _, err = child.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            pytest.fail("the process still runs 30 s after the deadline of its launch")
+    assert child.returncode == 1, err
+    assert "DeviceTimeoutError: no answer after 0." in err
+
+
+# ---- quirks ----
+
+POCL = "OpenCL 3.0 PoCL 3.0-rc2  Linux, RelWithDebInfo"
+
+
+class FakeDevice:
+    """A device of PoCL, as far as the quirk looks into it; its struct is real memory."""
+
+    def __init__(self, cpu: str, *, version: str | None = None, platform: str = POCL, null: bool = False) -> None:
+        self.version = f"OpenCL 3.0 pocl HSTR: pthread-x86_64-pc-linux-gnu-{version or cpu}"
+        self.platform = SimpleNamespace(version=platform)
+        self._text = ctypes.create_string_buffer(cpu.encode())
+        self._struct = ctypes.create_string_buffer(1024)
+        self.int_ptr = ctypes.addressof(self._struct)
+        if not null:
+            self._pointer.value = ctypes.addressof(self._text)
+
+    @property
+    def _pointer(self) -> ctypes.c_void_p:
+        return ctypes.c_void_p.from_address(self.int_ptr + quirks._LLVM_CPU_OFFSET)
+
+    @property
+    def cpu(self) -> str:
+        return ctypes.string_at(self._pointer.value or 0).decode() if self._pointer.value else ""
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set the CPU flags and the machine's name that the quirk sees."""
+    monkeypatch.setattr(quirks, "_kept", {})
+
+    def be(flags: frozenset[str] = quirks._ICELAKE, name: str = "x86_64") -> None:
+        monkeypatch.setattr(quirks, "host_flags", lambda: flags)
+        monkeypatch.setattr("fpga_accel.runtime.quirks.platform.machine", lambda: name)
+
+    be()
+    return be
+
+
+def named(device: FakeDevice, *disabled: str) -> str | None:
+    return quirks.name_pocl_cpu(device, frozenset(disabled))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("current", ["generic", "x86-64", "haswell", "znver3", "skylake-avx512"])
+def test_pocl_gets_a_better_cpu_name(machine: Callable[..., None], current: str) -> None:
+    device = FakeDevice(current)
+    assert named(device) == "icelake-server"
+    assert device.cpu == "icelake-server"
+    # A second listing finds the work done.
+    assert named(device) == "icelake-server"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (frozenset(), "x86-64"),
+        (quirks._AVX2, "haswell"),
+        (quirks._AVX512, "skylake-avx512"),
+        (quirks._ZNVER3, "znver3"),
+        (quirks._ICELAKE, "icelake-server"),
+        (quirks._ICELAKE - {"gfni"}, "skylake-avx512"),
+    ],
+)
+def test_no_name_promises_more_than_the_machine_has(
+    machine: Callable[..., None], flags: frozenset[str], expected: str
+) -> None:
+    machine(flags)
+    device = FakeDevice("generic")
+    assert named(device) == device.cpu == expected == quirks.best_cpu_name(flags)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(lambda: FakeDevice("generic", platform="OpenCL 3.0 PoCL 3.1+debian"), id="another version"),
+        pytest.param(lambda: FakeDevice("generic", platform="OpenCL 1.2 Intel"), id="another platform"),
+        pytest.param(lambda: FakeDevice("generic", version="haswell"), id="another text at the pointer"),
+        pytest.param(lambda: FakeDevice("generic2", version="generic"), id="a longer text at the pointer"),
+        pytest.param(lambda: FakeDevice("generic", null=True), id="no pointer"),
+    ],
+)
+def test_where_the_guard_does_not_hold_nothing_is_touched(
+    machine: Callable[..., None], device: Callable[[], FakeDevice]
+) -> None:
+    made = device()
+    before = made._struct.raw
+    assert named(made) is None
+    assert made._struct.raw == before
+
+
+def test_other_machines_are_left_alone(machine: Callable[..., None]) -> None:
+    machine(name="aarch64")
+    device = FakeDevice("generic")
+    assert named(device) is None
+    assert device.cpu == "generic"
+
+
+@pytest.mark.parametrize(
+    ("current", "disabled"), [("generic", [quirks.POCL_CPU_NAME]), ("sapphirerapids", []), ("icelake-server", [])]
+)
+def test_the_quirk_can_be_switched_off_and_keeps_names_that_are_as_good(
+    machine: Callable[..., None], current: str, disabled: list[str]
+) -> None:
+    device = FakeDevice(current)
+    assert named(device, *disabled) == current
+    assert device.cpu == current
+
+
+def test_host_flags_are_read_from_linux() -> None:
+    if not Path("/proc/cpuinfo").exists():
+        pytest.skip("no /proc/cpuinfo")
+    flags = quirks.host_flags()
+    assert all(flag and " " not in flag for flag in flags)
+
+
+# ---- pages ----
+
+
+def test_slabs_are_reused_by_size_class() -> None:
+    pool = PagePool()
+    first = pool.take(5000)
+    assert (first.size, first.address % buffers.PAGE, len(first.array)) == (8192, 0, 8192)
+    first.release()
+    assert pool.idle() == [first]
+    with pool.take(8192) as again:
+        assert again is first
+        assert pool.idle() == []
+        with pool.take(8000) as other:
+            assert other is not first
+    with pool.take(1) as small:
+        assert small.size == buffers.PAGE
+    assert len(pool.idle()) == 3
+    pool.trim()
+    assert pool.idle() == []
+
+
+def test_a_pool_keeps_no_more_than_its_limit() -> None:
+    pool = PagePool(keep_limit=3 * 4096)
+    slabs = [pool.take(4096) for _ in range(5)]
+    for slab in slabs:
+        slab.release()
+    assert len(pool.idle()) == 3
+    pool.trim()
+
+
+def test_secret_slabs_are_wiped_on_return() -> None:
+    pool = PagePool()
+    for secret in (True, False):
+        slab = pool.take(4096)
+        slab.array[:] = 7
+        slab.secret = secret
+        slab.release()
+        assert slab.array.any() != secret
+        assert not slab.secret
+    pool.trim()
+
+
+@pytest.mark.parametrize(
+    ("error", "returned"),
+    [
+        (None, True),
+        (ValueError(), True),
+        (fa.DeviceError(), True),
+        (fa.DeviceTimeoutError(), False),
+        (KeyboardInterrupt(), False),
+        (SystemExit(), False),
+    ],
+)
+def test_memory_that_a_device_may_still_write_is_never_lent_again(error: BaseException | None, returned: bool) -> None:
+    pool = PagePool()
+    with contextlib.suppress(BaseException), pool.take(4096) as slab:
+        if error:
+            raise error
+    assert (slab in pool.idle()) == returned
+    pool.trim()
+
+
+def test_threads_share_a_pool() -> None:
+    pool = PagePool()
+
+    def work(number: int) -> bool:
+        for _ in range(200):
+            with pool.take(4096) as slab:
+                slab.array[:] = number
+                if not (slab.array == number).all():
+                    return False
+        return True
+
+    with ThreadPoolExecutor(8) as executor:
+        assert all(executor.map(work, range(8)))
+    assert len(pool.idle()) <= 8
+    pool.trim()
+
+
+def test_a_slab_that_cannot_be_had_is_a_memory_error() -> None:
+    with pytest.raises(MemoryError, match="bytes"):
+        PagePool().take(1 << 62)
