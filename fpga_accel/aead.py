@@ -32,8 +32,8 @@ class _Small:
         self.operation = operation
         self.call = call
         self._grows = grows
-        self._reason = engine.direct_reason(1, 1) or Reason.ASKED
-        self.limit = self._limit = engine.small_limit
+        self._reason = engine.direct_reason(operation, 1, 1) or Reason.ASKED
+        self.limit = self._limit = engine.small_limit(operation)
         self.accounts = engine.ledger.accounts
         engine.ledger.tell(self)
 

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BufferSink, BytesSink, Flat, Items, Sink, flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 
 # A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
 _THREAD_BYTES = 256 << 10
@@ -24,9 +25,13 @@ class Call(ABC):
         Items, and bytes over all of them.
     errors
         Errors of single items by position, once the call is done.
+    into
+        Whether results go into the caller's memory, which costs no page faults.
     """
 
-    __slots__ = ("count", "errors", "nbytes", "operation", "options")
+    __slots__ = ("_work", "count", "errors", "nbytes", "operation", "options")
+
+    into = False
 
     def __init__(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> None:
         self.operation = operation
@@ -34,6 +39,18 @@ class Call(ABC):
         self.count = count
         self.nbytes = nbytes
         self.errors: Errors = {}
+        self._work: Work | None = None
+
+    @property
+    def work(self) -> Work:
+        """What the call means for the time it takes."""
+        if self._work is None:
+            self._work = self.weigh()
+        return self._work
+
+    @abstractmethod
+    def weigh(self) -> Work:
+        """Look at the data for `work`."""
 
     @abstractmethod
     def job(self) -> Job[Any]:
@@ -69,6 +86,9 @@ class OneCall(Call):
         self.data = data
         self.result = b""
 
+    def weigh(self) -> Work:
+        return self.operation.work(self.data)
+
     def job(self) -> Job[Any]:
         return Job(Items.of((self.data,)), self.options, BytesSink(1))
 
@@ -93,13 +113,16 @@ class IntoCall(Call):
 
     __slots__ = ("data", "out", "written")
 
+    into = True
+
     def __init__(self, operation: Operation[Any], options: Any, data: Flat, out: memoryview) -> None:
-        super().__init__(operation, operation.bounded(options, len(out)), 1, len(data))
+        super().__init__(operation, options, 1, len(data))
         self.data = data
         self.out = out
         self.written = 0
-        if BufferSink(out).overlaps(Items.of((data,))):
-            self.data = bytes(data)
+
+    def weigh(self) -> Work:
+        return self.operation.work(self.data)
 
     def job(self) -> Job[Any]:
         return Job(Items.of((self.data,)), self.options, BufferSink(self.out))
@@ -130,6 +153,14 @@ class ManyCall(Call):
         super().__init__(operation, options, len(self.items), self.items.nbytes)
         self.results: list[Any] = []
         self._nbytes_out = 0
+
+    def weigh(self) -> Work:
+        if not self.count:
+            return Work(0)
+        first = self.operation.work(flat(self.buffers[0]))
+        size = int(self.items.sizes[0])
+        # The others are taken to be like the first.
+        return first._replace(nbytes=first.nbytes * self.nbytes // size if size else self.nbytes)
 
     def job(self) -> Job[Any]:
         return Job(self.items, self.options, BytesSink(self.count))
@@ -167,6 +198,33 @@ class ManyCall(Call):
     @property
     def nbytes_out(self) -> int:
         return self._nbytes_out
+
+
+class Supposed(Call):
+    """A call that is only asked about: sizes and no data, taken to be usual."""
+
+    def weigh(self) -> Work:
+        return Work(self.nbytes)
+
+    def job(self) -> Job[Any]:
+        raise TypeError("this call has no data")
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        raise TypeError("this call has no data")
+
+    def on_cpu(self, workers: Workers) -> None:
+        raise TypeError("this call has no data")
+
+    @property
+    def nbytes_out(self) -> int:
+        return 0
+
+
+def apart(data: Flat, out: memoryview) -> Flat:
+    """Return data that shares no memory with the output buffer: itself, or a copy."""
+    start, size, _ = _objects.address(data)
+    target, room, _ = _objects.address(out)
+    return bytes(data) if start < target + room and target < start + size else data
 
 
 def sink_is_callers(sink: Sink) -> bool:

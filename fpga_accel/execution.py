@@ -9,11 +9,12 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from functools import cache
+from typing import Any, Protocol
 
 from fpga_accel.backends import Backend
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, sink_is_callers
+from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, Supposed, apart, sink_is_callers
 from fpga_accel.errors import (
     BufferTooSmallError,
     DeviceError,
@@ -25,9 +26,9 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept, output_of, row_of
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept, output_of, row_of
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
-from fpga_accel.routing import CPU, SMALL, Choice, Plan, Router, is_small
+from fpga_accel.routing import CPU, LARGE, Case, Choice, Plan, Router, is_small_batch
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
@@ -55,8 +56,6 @@ _KINDS: Mapping[Reason, type[DeviceError]] = {
     Reason.BUILD_FAILED: BuildFailed,
     Reason.DEVICE_FAILED: DeviceError,
 }
-
-C = TypeVar("C", bound=Call)
 
 
 class OpensBackend(Protocol):
@@ -118,7 +117,7 @@ class Executor(forks.Resettable):
         self._backend: Backend | None = None
         self._absence: tuple[Reason, str] | None = None
         self._router: Router | None = None
-        self._routes: dict[str, _Route] = {}
+        self._routes: dict[Case, _Route] = {}
         self._lock = threading.Lock()
         self.ledger = Ledger()
         if self.asked:
@@ -161,47 +160,46 @@ class Executor(forks.Resettable):
                 raise refusal(error) from error
             self._absence = (_reason_of(error), str(error))
 
-    def plan(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
-        """Decide where a call runs."""
-        reason = self.direct_reason(count, nbytes)
+    def plan(self, call: Call) -> tuple[Plan, _Route | None]:
+        """Decide where a call runs; the route is what "auto" chose between."""
+        operation = call.operation
+        reason = self.direct_reason(operation, call.count, call.nbytes)
         if reason is not None:
-            return Plan(CPU, None, operation.library, reason)
-        unsupported = operation.unsupported(options)
+            return Plan(CPU, None, operation.library, reason), None
+        unsupported = operation.unsupported(call.options)
         if unsupported:
-            return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported)
+            return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported), None
         if self.asked:
-            return self._device_plan(operation)
-        return self._auto_plan(operation, count, nbytes)
+            return self._device_plan(operation), None
+        return self._auto_plan(operation, call.count, call.work, call.into)
 
     def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
-        """Return the plan of a call with the figures behind it."""
-        plan = self.plan(operation, options, count, nbytes)
+        """Return the plan of a call of this size on usual data, with the figures behind it."""
+        plan, route = self.plan(Supposed(operation, options, count, nbytes))
         if plan.reason is not Reason.FASTER:
             return plan
-        if is_small(count, nbytes):
+        if route is None:
             return replace(plan, detail="a launch costs more than the work")
-        route = self._routes[operation.name]
-        estimates = {CPU: route.choice.cpu.seconds(count, nbytes)}
-        estimates[route.candidate] = route.choice.device.seconds(count, nbytes)
-        text = f"estimated {estimates[CPU] * 1e3:.3g} ms on the CPU, {estimates[route.candidate] * 1e3:.3g} ms there"
-        return replace(plan, estimates=estimates, detail=text)
+        cpu, device = route.choice.cpu.seconds(count, nbytes), route.choice.device.seconds(count, nbytes)
+        detail = f"estimated {cpu * 1e3:.3g} ms on the CPU, {device * 1e3:.3g} ms there"
+        return replace(plan, estimates={CPU: cpu, route.candidate: device}, detail=detail)
 
-    @property
-    def small_limit(self) -> int:
+    def small_limit(self, operation: Operation[Any]) -> int:
         """Bytes below which work on one item goes to the CPU library without planning."""
         # One-step calls of the libraries end at 2 GiB.
-        limits = {CPU: 2**31 - 64, "auto": SMALL}
+        limits = {CPU: 2**31 - 64, "auto": operation.small}
         return limits.get(self._device, 0) if isinstance(self._device, str) else 0
 
-    def direct_reason(self, count: int, nbytes: int) -> Reason | None:
+    def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
+        if self._device == "auto":
+            if nbytes == 0:
+                return Reason.EMPTY
+            small = nbytes < operation.small if count == 1 else is_small_batch(count, nbytes)
+            return Reason.FASTER if small else None
         if self._device == CPU:
             return Reason.ASKED
-        if nbytes == 0:
-            return Reason.EMPTY
-        if self._device == "auto" and is_small(count, nbytes):
-            return Reason.FASTER
-        return None
+        return Reason.EMPTY if nbytes == 0 else None
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""
@@ -231,52 +229,58 @@ class Executor(forks.Resettable):
         ready = self._ready[operation.name] = Plan(backend.name, backend.device_id, variant, Reason.ASKED)
         return ready
 
-    def _auto_plan(self, operation: Operation[Any], count: int, nbytes: int) -> Plan:
+    def _auto_plan(self, operation: Operation[Any], count: int, work: Work, into: bool) -> tuple[Plan, _Route | None]:
         found = self._device_plan(operation)
         if found.backend == CPU:
-            return found
-        route = self._routes.get(operation.name)
+            return found, None
+        case = Case(operation.name, work.kind, work.nbytes >= LARGE, into)
+        route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
-            route = self._routes[operation.name] = self._new_route(operation, found)
-        return route.device_plan if route.choice.device_wins(count, nbytes) else route.cpu_plan
+            route = self._routes[case] = self._new_route(case, operation, found)
+        return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
 
-    def _new_route(self, operation: Operation[Any], found: Plan) -> _Route:
+    def _new_route(self, case: Case, operation: Operation[Any], found: Plan) -> _Route:
         with self._lock:
             if self._router is None:
                 self._router = Router(discovery.calibration_key(found.device or ""))
         candidate = f"{found.device}/{found.variant}"
-        choice = self._router.choice(operation.name, candidate)
+        choice = self._router.choice(case, candidate)
         if choice is None:
-            self._calibrate(self._router, operation, candidate)
-            choice = self._router.choice(operation.name, candidate)
+            self._calibrate(self._router, case, operation, candidate)
+            choice = self._router.choice(case, candidate)
         assert choice is not None, "calibration leaves a cost for both"
-        return _Route(
-            choice,
-            candidate,
-            replace(found, reason=Reason.FASTER),
-            Plan(CPU, None, operation.library, Reason.FASTER),
-        )
+        device_plan = replace(found, reason=Reason.FASTER)
+        return _Route(choice, candidate, device_plan, Plan(CPU, None, operation.library, Reason.FASTER))
 
-    def _calibrate(self, router: Router, operation: Operation[Any], candidate: str) -> None:
-        log.info("timing %s on %s and on the CPU, once for this machine", operation.name, candidate)
+    def _calibrate(self, router: Router, case: Case, operation: Operation[Any], candidate: str) -> None:
+        log.info("timing %s on %s and on the CPU, once for this machine", case, candidate)
+        samples = cache(lambda count, nbytes: operation.sample(count, nbytes, case.kind))
+        outputs = cache(lambda nbytes: memoryview(bytearray(nbytes + nbytes // 64 + 4096)))
+        kept: list[Call] = []
 
         def time_one(name: str, shape: tuple[int, int]) -> float:
-            buffers, options = operation.sample(*shape)
-            call = (
-                OneCall(operation, options, buffers[0]) if len(buffers) == 1 else ManyCall(operation, options, buffers)
-            )
+            buffers, options = samples(*shape)
+            call: Call = ManyCall(operation, options, buffers)
+            if len(buffers) == 1 and case.into:
+                call = IntoCall(operation, options, buffers[0], outputs(shape[1]))
+            elif len(buffers) == 1:
+                call = OneCall(operation, options, buffers[0])
             started = time.perf_counter()
             if name == CPU:
                 call.on_cpu(self._workers)
             else:
-                self._on_device(call, call.job(), _Account())
-            return time.perf_counter() - started
+                job = call.job()
+                call.take(job, self._on_device(call, job, _Account()))
+            seconds = time.perf_counter() - started
+            # As callers do, the last result is kept until the next is there.
+            kept[:] = [call]
+            return seconds
 
         try:
-            router.calibrate(operation.name, candidate, time_one)
+            router.calibrate(case, candidate, time_one)
         except DeviceError as error:
             self._health_of(operation).failed(str(error), grave=True)
-            router.refuse(operation.name, candidate)
+            router.refuse(case, candidate)
 
     def warm(self, operation: Operation[Any]) -> None:
         """Build and try the kernel of an operation now."""
@@ -297,25 +301,31 @@ class Executor(forks.Resettable):
     def one(self, operation: Operation[Any], options: Any, data: Flat) -> bytes:
         """Do one item to fresh bytes."""
         nbytes = len(data)
-        started = time.perf_counter()
-        reason = self.direct_reason(1, nbytes)
-        route = None
+        reason = self.direct_reason(operation, 1, nbytes)
         if reason is None:
-            route = self._route_to_cpu(operation, options, nbytes)
-            if route is None:
-                return self._planned(OneCall(operation, options, data)).result
-            reason = Reason.FASTER
+            call = OneCall(operation, options, data)
+            self.run(call)
+            call.raise_error()
+            return call.result
         # The short way to the library: every microsecond around it shows.
+        started = time.perf_counter()
         result = operation.on_cpu(data, options, 0, self._workers)
-        ended = time.perf_counter()
-        if route is not None:
-            route.choice.cpu.learn(1, nbytes, ended - started)
-        self.ledger.add_direct((operation, reason, False, 1, nbytes, len(result), started, ended))
+        self.ledger.add_direct((operation, reason, False, 1, nbytes, len(result), started, time.perf_counter()))
         return result
 
     def into(self, operation: Operation[Any], options: Any, data: Flat, out: memoryview) -> int:
         """Do one item into a buffer; return the bytes written."""
-        return self._planned(IntoCall(operation, options, data, out)).written
+        options, data, nbytes = operation.bounded(options, len(out)), apart(data, out), len(data)
+        reason = self.direct_reason(operation, 1, nbytes)
+        if reason is None:
+            call = IntoCall(operation, options, data, out)
+            self.run(call)
+            call.raise_error()
+            return call.written
+        started = time.perf_counter()
+        written = operation.on_cpu_into(data, options, 0, self._workers, out)
+        self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
+        return written
 
     def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall:
         """Do many items; the call that comes back has the results and the errors."""
@@ -323,22 +333,10 @@ class Executor(forks.Resettable):
         self.run(call)
         return call
 
-    def _planned(self, call: C) -> C:
-        self.run(call)
-        call.raise_error()
-        return call
-
-    def _route_to_cpu(self, operation: Operation[Any], options: Any, nbytes: int) -> _Route | None:
-        """Return the route of work on one item that is known to end at the CPU, without a plan."""
-        route = self._routes.get(operation.name)
-        if route is None or operation.unsupported(options) or route.choice.device_wins(1, nbytes):
-            return None
-        return route
-
     def run(self, call: Call) -> None:
         """Do a call and file its receipt; errors of single items are in the call."""
         started = time.perf_counter()
-        plan = self.plan(call.operation, call.options, call.count, call.nbytes)
+        plan, route = self.plan(call)
         if plan.backend != CPU:
             job, account = call.job(), _Account()
             try:
@@ -348,6 +346,8 @@ class Executor(forks.Resettable):
             else:
                 call.take(job, errors)
                 self._file_device(call, plan, account, started)
+                if route is not None:
+                    route.choice.device.learn(call.count, call.work.nbytes, time.perf_counter() - started)
                 return
             fallback = True
         else:
@@ -356,9 +356,8 @@ class Executor(forks.Resettable):
                 self._apply_policy(call.operation, plan.reason, plan.detail, None)
         call.on_cpu(self._workers)
         ended = time.perf_counter()
-        route = self._routes.get(call.operation.name)
-        if route is not None and plan is route.cpu_plan:
-            route.choice.cpu.learn(call.count, call.nbytes, ended - started)
+        if route is not None and not fallback:
+            route.choice.cpu.learn(call.count, call.work.nbytes, ended - started)
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
 
@@ -452,9 +451,6 @@ class Executor(forks.Resettable):
 
     def _file_device(self, call: Call, plan: Plan, account: _Account, started: float) -> None:
         total = time.perf_counter() - started
-        route = self._routes.get(call.operation.name)
-        if route is not None:
-            route.choice.device.learn(call.count, call.nbytes, total)
         busy = account.transfer + account.kernel
         self.ledger.add(
             Receipt(

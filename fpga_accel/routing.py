@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fpga_accel import config
 from fpga_accel.receipts import Reason
@@ -25,24 +25,39 @@ log = logging.getLogger(__name__)
 
 CPU = "cpu"
 
-# Work below this is worth less than the 60 µs of a launch, so no device is even opened. An item counts for so many
-# bytes besides its own: what the setting up of one library call costs.
-SMALL = 128 << 10
+# A batch below this is worth less than the 60 µs of a launch, so no device is even opened. Each item counts for
+# so many bytes besides its own: what the setting up of one library call costs.
+SMALL_BATCH = 128 << 10
 _ITEM = 1 << 10
 # A device must be estimated this much faster: a wrong choice of the CPU costs less than a wrong launch.
 ADVANTAGE = 0.93
 _WEIGHT = 0.1
 _SCALE_LIMITS = (0.5, 2.0)
-_FORMAT = 1
+_FORMAT = 2
 
-# What is timed: (items, bytes an item).
+# What is timed: (items, bytes of work an item).
 SHAPES = ((1, 64 << 10), (1, 8 << 20), (256, 4 << 10))
 REPEATS = 3
+# From 32 MiB on the C library gives every result fresh pages, whose first touch can cost more than the work.
+LARGE = 32 << 20
+LARGE_SHAPE = (1, 48 << 20)
 
 
-def is_small(count: int, nbytes: int) -> bool:
+class Case(NamedTuple):
+    """Calls that share their costs: one operation, kind of data, size class, and place of results."""
+
+    operation: str
+    kind: str
+    large: bool
+    into: bool
+
+    def __str__(self) -> str:
+        return " ".join((self.operation, self.kind or "usual", *(["large"] * self.large), *(["into"] * self.into)))
+
+
+def is_small_batch(count: int, nbytes: int) -> bool:
     """Whether no launch can pay for itself."""
-    return nbytes + (count - 1) * _ITEM < SMALL
+    return nbytes + count * _ITEM < SMALL_BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class Cost:
     @classmethod
     def fitted(cls, timings: Mapping[tuple[int, int], float]) -> Cost:
         """Solve for the three constants from the three timed shapes, none of them negative."""
+        if LARGE_SHAPE in timings:
+            return cls(0.0, 0.0, timings[LARGE_SHAPE] / LARGE_SHAPE[1])
         (one, small), (_, large), (many, each) = SHAPES
         small_s, large_s, many_s = (timings[shape] for shape in SHAPES)
         byte = max((large_s - small_s) / (large - small), 1e-13)
@@ -162,33 +179,34 @@ class Router(forks.Resettable):
         self._lock = threading.Lock()
         self._path = config.cache_dir() / "calibration" / f"{device_key}.json"
         self._costs = _load(self._path)
-        self._choices: dict[tuple[str, str], Choice] = {}
+        self._choices: dict[tuple[Case, str], Choice] = {}
 
-    def choice(self, operation: str, variant: str) -> Choice | None:
-        """Return the candidates of an operation, None where they have not been timed here."""
-        made = self._choices.get((operation, variant))
+    def choice(self, case: Case, variant: str) -> Choice | None:
+        """Return the candidates of a case, None where they have not been timed here."""
+        made = self._choices.get((case, variant))
         if made is not None:
             return made
         with self._lock:
-            costs = [self._costs.get(_key(operation, name)) for name in (CPU, variant)]
+            costs = [self._costs.get(_key(case, name)) for name in (CPU, variant)]
             cpu, device = costs
             if cpu is None or device is None:
                 return None
-            return self._choices.setdefault((operation, variant), Choice(Candidate(cpu), Candidate(device)))
+            return self._choices.setdefault((case, variant), Choice(Candidate(cpu), Candidate(device)))
 
-    def calibrate(self, operation: str, variant: str, time_one: Callable[[str, tuple[int, int]], float]) -> None:
+    def calibrate(self, case: Case, variant: str, time_one: Callable[[str, tuple[int, int]], float]) -> None:
         """Time both candidates; ``time_one(candidate, shape)`` returns seconds of one verified call."""
+        shapes, repeats = ((LARGE_SHAPE,), 2) if case.large else (SHAPES, REPEATS + 1)
         for candidate in (CPU, variant):
-            timings = {shape: min(time_one(candidate, shape) for _ in range(REPEATS + 1)) for shape in SHAPES}
+            timings = {shape: min(time_one(candidate, shape) for _ in range(repeats)) for shape in shapes}
             with self._lock:
-                self._costs[_key(operation, candidate)] = Cost.fitted(timings)
+                self._costs[_key(case, candidate)] = Cost.fitted(timings)
         self._save()
 
-    def refuse(self, operation: str, variant: str) -> None:
+    def refuse(self, case: Case, variant: str) -> None:
         """Rate a candidate that failed while it was timed so that it never wins in this process."""
         with self._lock:
-            self._costs[_key(operation, variant)] = HOPELESS
-            self._costs.setdefault(_key(operation, CPU), Cost(0.0, 0.0, 1e-9))
+            self._costs[_key(case, variant)] = HOPELESS
+            self._costs.setdefault(_key(case, CPU), Cost(0.0, 0.0, 1e-9))
 
     def _save(self) -> None:
         data = {
@@ -209,8 +227,8 @@ class Router(forks.Resettable):
         self._lock = threading.Lock()
 
 
-def _key(operation: str, candidate: str) -> str:
-    return f"{operation} {candidate}"
+def _key(case: Case, candidate: str) -> str:
+    return f"{case} {candidate}"
 
 
 def _load(path: Path) -> dict[str, Cost]:

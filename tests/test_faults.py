@@ -790,15 +790,15 @@ def test_parameters_are_wiped_however_a_launch_ends(
 
 
 def test_a_device_keeps_no_key_once_the_call_is_over(acc: fa.Accelerator, backend: Any) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path hands keys to its library only")
     for name in OPERATIONS[2:]:
         for form in FORMS:
             works()[name].do(acc, form)
-    pipeline = _pipeline(acc.engine._backend)
-    assert pipeline._idle, "the launches used lanes"
-    regions = [lane._regions["params"].slab for lane in pipeline._idle if "params" in lane._regions]
-    assert regions
+    regions = []
+    if backend.is_device:
+        pipeline = _pipeline(acc.engine._backend)
+        assert pipeline._idle, "the launches used lanes"
+        regions = [lane._regions["params"].slab for lane in pipeline._idle if "params" in lane._regions]
+        assert regions
     for slab in [*regions, *POOL.idle()]:
         assert KEY not in slab.array.tobytes()
 

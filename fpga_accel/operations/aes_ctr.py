@@ -50,7 +50,7 @@ class _Ctr(AesOperation):
         counter = (int.from_bytes(record.nonce, "big") + record.position // BLOCK) % 2**128
         return RowOutput(ctr_stream(record.key, counter.to_bytes(BLOCK, "big")).update(row.src))
 
-    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], CipherOptions]:
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
         return [bytes(nbytes)] * count, CipherOptions([bytes(32)], [bytes(BLOCK)] * count)
 
     def trial(self) -> Trial:

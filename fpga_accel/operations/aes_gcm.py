@@ -61,7 +61,7 @@ class _Gcm(AesOperation):
         ciphertext = bytes(row.src) if decrypting else output
         return _fitted(output, _contribution(record, ciphertext), row.capacity)
 
-    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], CipherOptions]:
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
         key, nonce = bytes(32), bytes(NONCE)
         data = bytes(nbytes) if self.encrypts else AESGCM(key).encrypt(nonce, bytes(nbytes), b"")
         return [data] * count, CipherOptions([key], [nonce] * count)

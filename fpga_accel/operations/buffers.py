@@ -215,12 +215,6 @@ class BufferSink(Sink):
     def nbytes(self) -> int:
         return self.written
 
-    def overlaps(self, items: Items) -> bool:
-        """Whether the buffer shares memory with an input."""
-        starts, ends = items.addresses, items.addresses + items.sizes
-        mine = np.uint64(self._address), np.uint64(self._address + self.capacity)
-        return bool(((starts < mine[1]) & (ends > mine[0])).any())
-
 
 def require_room(size: int, capacity: int) -> None:
     """Refuse a result that does not fit.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
@@ -42,6 +42,21 @@ class Job(Generic[OptionsT]):
     sink: Sink
 
 
+class Work(NamedTuple):
+    """What an item means for the time it takes.
+
+    Attributes
+    ----------
+    nbytes
+        Bytes that are worked on, such as the content of a compressed item.
+    kind
+        A class of data that has costs of its own, such as what cannot be compressed; mostly "".
+    """
+
+    nbytes: int
+    kind: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class RowOutput:
     """What a kernel says and writes for one row."""
@@ -73,6 +88,8 @@ class Operation(ABC, Generic[OptionsT]):
     # The CPU library, as receipts name it, and whether its calls let other threads run.
     library: ClassVar[str]
     releases_gil: ClassVar[bool] = False
+    # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
+    small: ClassVar[int] = 128 << 10
 
     def __init__(self) -> None:
         # For example "lz4.compress".
@@ -86,8 +103,9 @@ class Operation(ABC, Generic[OptionsT]):
         ValueError, TypeError
             An option is illegal or unknown; the message names the legal ones.
         """
-        given = {name: value for name, value in options.items() if value is not None}
-        return self.options(**given) if given else self._defaults
+        if not any(value is not None for value in options.values()):
+            return self._defaults
+        return self.options(**{name: value for name, value in options.items() if value is not None})
 
     @cached_property
     def _defaults(self) -> OptionsT:
@@ -134,6 +152,10 @@ class Operation(ABC, Generic[OptionsT]):
         """Return how many bytes each result has more than its input; None where that depends on the data."""
         return None
 
+    def work(self, data: Flat) -> Work:
+        """Return what an item means for the time it takes; cheap next to the work itself."""
+        return Work(len(data))
+
     def unsupported(self, options: OptionsT) -> str | None:
         """Return why no device can do it with these options, None where one can."""
         return None
@@ -155,8 +177,8 @@ class Operation(ABC, Generic[OptionsT]):
         """Return a known-answer test for a device."""
 
     @abstractmethod
-    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], OptionsT]:
-        """Return representative work for calibration: `count` items of about `nbytes` bytes each."""
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], OptionsT]:
+        """Return representative work for calibration: `count` items of about `nbytes` bytes of work each."""
 
 
 def kept(error: Exception) -> Exception:

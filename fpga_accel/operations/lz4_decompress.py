@@ -32,10 +32,11 @@ from fpga_accel.operations.contract import (
     RowInput,
     RowOutput,
     Run,
+    Work,
     kept,
     trial_of,
 )
-from fpga_accel.operations.lz4_compress import sample_text
+from fpga_accel.operations.lz4_compress import DENSE, sample_data
 from fpga_accel.operations.lz4_frame import (
     GROUP,
     ROW_CHECK,
@@ -83,8 +84,9 @@ class Lz4Decompress(Operation[DecompressOptions]):
     kernel = "lz4"
     entry = "lz4_decompress"
     library = "lz4"
-
     releases_gil = True
+    # Compressed bytes: the library decodes 1 MiB of text in 0.3 ms.
+    small = 512 << 10
 
     def options(self, **given: Any) -> DecompressOptions:
         return DecompressOptions(**given)
@@ -128,11 +130,23 @@ class Lz4Decompress(Operation[DecompressOptions]):
         job = Job(Items.of([frame]), DecompressOptions(), BytesSink(1))
         return trial_of(self, job)
 
-    def sample(self, count: int, nbytes: int) -> tuple[list[bytes], DecompressOptions]:
-        frame = lz4.frame.compress(sample_text(nbytes), block_size=5, block_linked=False)
+    def work(self, data: Flat) -> Work:
+        if data[:4] != _MAGIC_BYTES or len(data) < _SMALLEST_SIZED_FRAME:
+            return Work(len(data))
+        flags = data[4]
+        kind = "" if flags & lz4_frame.IS_INDEPENDENT else _LINKED
+        if not flags & lz4_frame.HAS_CONTENT_SIZE:
+            return Work(len(data), kind)
+        size = min(int.from_bytes(data[6:14], "little"), len(data) * lz4_frame.MAX_EXPANSION)
+        return Work(size, DENSE if size <= len(data) else kind)
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
+        frame = lz4.frame.compress(sample_data(nbytes, kind), block_size=5, block_linked=kind == _LINKED)
         return [frame] * count, DecompressOptions()
 
 
+# Frames that a device can only decode block after block.
+_LINKED = "linked"
 _MAGIC_BYTES = lz4_frame.MAGIC.to_bytes(4, "little")
 # Magic, flags, block size, content size, header checksum, EndMark.
 _SMALLEST_SIZED_FRAME = 4 + 2 + 8 + 1 + 4

@@ -25,6 +25,7 @@ LEGACY_BLOCK_BOUND = LEGACY_BLOCK + LEGACY_BLOCK // 255 + 16
 
 # Flag bits of the FLG byte that are looked at in more than one place.
 HAS_CONTENT_SIZE = 0x08
+IS_INDEPENDENT = 0x20
 
 # Row flags of the kernels, as in kernels/lz4/params.h.
 ROW_STORED = 1
@@ -170,7 +171,7 @@ def parse_header(data: Flat, position: int = 0, *, plausible: bool = True) -> Fr
     content_size = (int.from_bytes(data[start + 2 : start + 10], "little") or None) if has_size else None
     header = FrameHeader(
         block_size=_BLOCK_SIZES[block >> 4],
-        independent=bool(flags & 0x20),
+        independent=bool(flags & IS_INDEPENDENT),
         block_checksum=bool(flags & 0x10),
         content_checksum=bool(flags & 0x04),
         content_size=content_size,
