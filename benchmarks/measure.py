@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import time
 from collections import Counter
@@ -71,7 +72,7 @@ class Timed:
 
 
 def race(entries: Sequence[Entry], work: Work, *, rounds: int, seconds: float) -> list[Timed]:
-    """Time all entries: warm each of them up, then one sample each a round, starting with another one each time.
+    """Time all entries: warm each of them up, then one sample each a round, in another order each time.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def race(entries: Sequence[Entry], work: Work, *, rounds: int, seconds: float) -
     for number in range(rounds):
         if number >= LEAST_ROUNDS and time.perf_counter() - started > seconds:
             break
-        turn = number % len(timed)
-        for one in timed[turn:] + timed[:turn]:
+        # By lot: who runs behind whom decides what is in the caches.
+        for one in random.Random(number).sample(timed, len(timed)):
             if not one.error:
                 _attempt(one, work, _keep_sample)
     return timed

@@ -233,7 +233,7 @@ class Executor(forks.Resettable):
         found = self._device_plan(operation)
         if found.backend == CPU:
             return found, None
-        case = Case(operation.name, work.kind, work.nbytes >= LARGE, into)
+        case = Case(operation.name, work.kind, work.nbytes >= LARGE * count, into)
         route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
             route = self._routes[case] = self._new_route(case, operation, found)
