@@ -56,6 +56,20 @@ class Lib(Protocol):
     def fa_rows_first_failed(self, results: CData, count: int, /) -> int: ...
     def fa_xor_partials(self, results: CData, count: int, out: CData, /) -> None: ...
     def fa_rows_compact(self, base: CData, results: CData, rows: CData, count: int, /) -> int: ...
+    def fa_aes_rows(
+        self,
+        rows: CData,
+        params: CData,
+        count: int,
+        sources: CData,
+        targets: CData,
+        sizes: CData,
+        nonces: CData,
+        nonce_sizes: CData,
+        shared: CData,
+        nonces_at: int,
+        /,
+    ) -> int: ...
     def fa_xxh32(self, data: CData, size: int, seed: int, /) -> int: ...
     def fa_lz4_packed_size(self, rows: CData, results: CData, count: int, block_checksum: int, /) -> int: ...
     def fa_lz4_pack(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fpga_accel import _objects
+from fpga_accel._host import ffi, lib
 
 ABI_VERSION = 1
 
@@ -82,6 +83,13 @@ class Launch:
 def address_of(array: npt.NDArray[Any]) -> int:
     """Return where an array's bytes are; ten times as fast as ``array.ctypes.data``."""
     return _objects.address(array.data)[0]
+
+
+def first_failed(results: Table) -> int | None:
+    """Return the first row whose status is not OK."""
+    pointer = ffi.cast("result_t *", address_of(results))
+    row = lib.fa_rows_first_failed(pointer, len(results))
+    return None if row < 0 else row
 
 
 def new_table(count: int) -> Table:

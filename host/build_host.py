@@ -9,7 +9,7 @@ from cffi import FFI
 
 HERE = Path(__file__).parent
 
-SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "xxh32.c", "lz4_frame.c"]
+SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "aes_rows.c", "xxh32.c", "lz4_frame.c"]
 
 # -Werror stays out of users' builds, where a newer compiler may know new
 # warnings. tests/test_host.py compiles every file here with it.
@@ -66,7 +66,7 @@ ffibuilder.set_source(
     "fpga_accel._host",
     PREAMBLE,
     sources=[f"host/{name}" for name in SOURCES],
-    include_dirs=["host"],
-    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h"],
+    include_dirs=["host", "kernels/common"],
+    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h", "kernels/aes/params.h"],
     extra_compile_args=FLAGS,
 )

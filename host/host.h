@@ -82,6 +82,17 @@ void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
  * reports more than its capacity, or overlaps the row before. */
 int64_t fa_rows_compact(uint8_t *base, const result_t *results, segment_t *rows, size_t count);
 
+/* ---- aes_rows.c ---- */
+
+/* One row and one record (kernels/aes/params.h) for each of `count` messages that are one row each.
+ * Records start params, row i names record i. shared: offset and size of the key, offset and size
+ * of the associated data, both for all. Nonces are copied behind each other, each to a multiple of
+ * 16, from the offset nonces_at on, which is one. All offsets are from params, below 4 GiB; flags
+ * are 0. Returns the offset behind the last nonce. */
+uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
+                     const uint64_t *targets, const uint64_t *sizes, const uint64_t *nonces,
+                     const uint64_t *nonce_sizes, const uint32_t *shared, uint64_t nonces_at);
+
 /* ---- xxh32.c ---- */
 
 uint32_t fa_xxh32(const void *data, size_t size, uint32_t seed);

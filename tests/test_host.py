@@ -679,6 +679,7 @@ def test_a_list_with_an_impossible_size_leaks_nothing() -> None:
 
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
+INCLUDE = ["-I", str(ROOT / "kernels" / "common")]
 REQUIRED = "sanitizers" in os.environ.get("FPGA_ACCEL_REQUIRE", "")
 
 
@@ -704,7 +705,7 @@ def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -
     include = sysconfig.get_paths()["include"]
     for source in sorted((ROOT / "host").glob("*.c")):
         flags = ["-DPy_LIMITED_API=0x030B0000", "-isystem", include] if source.name == "objects.c" else []
-        done = run(compiler, *STRICT, "-O3", *flags, "-c", source, "-o", tmp_path / "out.o")
+        done = run(compiler, *STRICT, *INCLUDE, "-O3", *flags, "-c", source, "-o", tmp_path / "out.o")
         assert done.returncode == 0, done.stderr
 
 
@@ -716,7 +717,7 @@ def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
     sources = [path for path in (ROOT / "host").glob("*.c") if path.name != "objects.c"]
     program = tmp_path / "host_test"
     driver = ROOT / "tests" / "host" / "host_test.c"
-    built = run(compiler, *STRICT, *SANITIZERS, "-g", "-O1", driver, *sources, "-o", program)
+    built = run(compiler, *STRICT, *INCLUDE, *SANITIZERS, "-g", "-O1", driver, *sources, "-o", program)
     assert built.returncode == 0, built.stderr
     done = run(program, 1000)
     assert done.returncode == 0, done.stdout + done.stderr

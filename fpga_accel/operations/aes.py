@@ -15,7 +15,7 @@ from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, first_failed
 
 BLOCK = 16
 KEY_SIZES = (16, 24, 32)
@@ -151,10 +151,10 @@ class AesOperation(CipherOperation):
         self.mark(table, cut)
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
         results = run(launch)
-        failed = np.flatnonzero(results["status"] != Status.OK)
-        if len(failed):
-            status = results["status"][failed[0]]
-            raise DeviceError(f"{self.entry} ended row {failed[0]} of {len(results)} with status {status}")
+        failed = first_failed(results)
+        if failed is not None:
+            status = results["status"][failed]
+            raise DeviceError(f"{self.entry} ended row {failed} of {len(results)} with status {status}")
         return self.finish(job, texts, cut, results)
 
     def mark(self, table: Table, cut: Cut) -> None:
@@ -167,6 +167,8 @@ class AesOperation(CipherOperation):
 
 def _rows(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
     """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
+    if cut.whole and len(options.keys) == 1 and len(options.aads or (b"",)) == 1:
+        return _rows_of_batch(texts, options)
     count, pick = len(cut.message), cut.pick
     sizes = texts.sizes[pick]
     table = POOL.array(count, SEGMENT)
@@ -184,9 +186,7 @@ def _rows(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]
         ends = np.cumsum((part.sizes + np.uint64(BLOCK - 1)) & ~np.uint64(BLOCK - 1)) + np.uint64(offset)
         starts.append(np.concatenate((np.array([offset], np.uint64), ends[:-1])))
         offset = int(ends[-1])
-    if offset >= 2**32:
-        raise ValueError(f"{offset} bytes of associated data and parameters; one call takes less than 4 GiB")
-    params: Bytes = POOL.array(offset)
+    params: Bytes = POOL.array(_within_limit(offset))
     records = params[: count * RECORD.itemsize].view(RECORD)
     records["position"] = cut.position
     records["total"] = sizes
@@ -199,13 +199,49 @@ def _rows(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]
     return table, params
 
 
-def _copy(sources: Sizes, targets: Sizes, sizes: Sizes) -> None:
-    lib.fa_copy_many(
-        ffi.cast("uint64_t *", address_of(sources)),
-        ffi.cast("uint64_t *", address_of(targets)),
-        ffi.cast("uint64_t *", address_of(sizes)),
-        len(sizes),
+def _rows_of_batch(texts: Texts, options: CipherOptions) -> tuple[Table, Bytes]:
+    """Do the same for messages of one row each under one key, in C."""
+    count, nonces = len(texts.sizes), texts.nonces
+    key, aad = Items.of(options.keys), Items.of(options.aads or (b"",))
+    key_at = count * RECORD.itemsize
+    aad_at = key_at + _padded(int(key.sizes[0]))
+    nonces_at = aad_at + _padded(int(aad.sizes[0]))
+    largest = _padded(int(nonces.sizes.max())) if count else 0
+    params: Bytes = POOL.array(_within_limit(nonces_at + count * largest))
+    table: Table = POOL.array(count, SEGMENT)
+    for part, at in ((key, key_at), (aad, aad_at)):
+        _copy(part.addresses, np.array([address_of(params) + at], np.uint64), part.sizes)
+    used = lib.fa_aes_rows(
+        ffi.cast("segment_t *", address_of(table)),
+        ffi.cast("uint8_t *", address_of(params)),
+        count,
+        _pointer(texts.sources),
+        _pointer(texts.targets),
+        _pointer(texts.sizes),
+        _pointer(nonces.addresses),
+        _pointer(nonces.sizes),
+        ffi.new("uint32_t[4]", (key_at, int(key.sizes[0]), aad_at, int(aad.sizes[0]))),
+        nonces_at,
     )
+    return table, params[:used]
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _within_limit(nbytes: int) -> int:
+    if nbytes >= 2**32:
+        raise ValueError(f"{nbytes} bytes of associated data and parameters; one call takes less than 4 GiB")
+    return nbytes
+
+
+def _copy(sources: Sizes, targets: Sizes, sizes: Sizes) -> None:
+    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
+
+
+def _pointer(values: Sizes) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))
 
 
 def copied(sources: Sizes, size: int) -> Bytes:

@@ -47,7 +47,7 @@ from fpga_accel.operations.lz4_frame import (
     Sort,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Launch, Status, Table, address_of, new_table
+from fpga_accel.segments import Launch, Status, Table, address_of, first_failed, new_table
 
 # How far back a match of a linked block may reach.
 HISTORY = 64 << 10
@@ -469,10 +469,10 @@ def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader,
 
 
 def _check_blocks(results: Table) -> None:
-    failed = np.flatnonzero(results["status"] != Status.OK)
-    if not len(failed):
+    failed = first_failed(results)
+    if failed is None:
         return
-    status = Status(int(results["status"][failed[0]]))
+    status = Status(int(results["status"][failed]))
     if status == Status.BAD_CHECKSUM:
         raise IntegrityError("the checksum of an LZ4 block is wrong")
     if status == Status.TRUNCATED:

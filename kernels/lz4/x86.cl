@@ -26,8 +26,8 @@ kernel void lz4_compress(global const uchar *src, global uchar *dst,
     start_stream(s + active, segments[row++], src, dst);
   }
   while (active) {
-    /* Also when one stream is left, though the plain search alone is faster: a block's bytes must not
-     * depend on the rows beside it. */
+    /* Also when one stream is left, though the plain search alone is faster: a block's bytes must
+     * not depend on the rows beside it. */
     uint k = run_streams(s, active);
     end_row(&s[k].block, s[k].table, segments[s[k].row].flags, results + s[k].row);
     if (row < rows_end) {

@@ -2,6 +2,7 @@
  * damaged input. Every buffer is its own heap block of exact size, so that a
  * byte read or written too far is caught. Usage: host_test [rounds] [seed]. */
 #include "../../host/host.h"
+#include "../../kernels/aes/params.h"
 #include "../../kernels/lz4/params.h"
 
 #include <stdio.h>
@@ -411,6 +412,43 @@ static void round_copy_many(void) {
   batch_drop(&batch);
 }
 
+/* Odd nonce sizes, and params of exactly the size that is claimed: the sanitizer sees a byte too
+ * many. */
+static void round_aes_rows(void) {
+  uint64_t sizes[MAX_ROWS], sources[MAX_ROWS], targets[MAX_ROWS], nonces[MAX_ROWS];
+  uint64_t nonce_sizes[MAX_ROWS];
+  segment_t rows[MAX_ROWS];
+  uint8_t nonce[128];
+  size_t count = below(MAX_ROWS);
+  uint64_t start = count * sizeof(aes_params_t), end = start;
+  uint32_t shared[4] = {below(1000), 32, below(1000), below(1000)};
+  for (size_t i = 0; i < sizeof nonce; i++)
+    nonce[i] = (uint8_t)i;
+  for (size_t i = 0; i < count; i++) {
+    sizes[i] = below(1u << 20);
+    sources[i] = below(1u << 30);
+    targets[i] = below(1u << 30);
+    nonce_sizes[i] = 8 + below(121);
+    nonces[i] = (uintptr_t)nonce;
+    end += (nonce_sizes[i] + 15) / 16 * 16;
+  }
+  uint8_t *params = malloc(end + 1);
+  uint64_t used =
+      fa_aes_rows(rows, params, count, sources, targets, sizes, nonces, nonce_sizes, shared, start);
+  CHECK(used == end);
+  for (size_t i = 0; i < count; i++) {
+    aes_params_t record;
+    memcpy(&record, params + rows[i].param, sizeof record);
+    CHECK(record.key == shared[0] && record.key_size == 32 && record.aad == shared[2]);
+    CHECK(record.total == sizes[i] && record.position == 0 && record.aad_size == shared[3]);
+    CHECK(record.nonce % 16 == 0 && record.nonce_size == nonce_sizes[i]);
+    CHECK(memcmp(params + record.nonce, nonce, nonce_sizes[i]) == 0);
+    CHECK(rows[i].src == sources[i] && rows[i].dst == targets[i] && rows[i].flags == 0);
+    CHECK(rows[i].src_size == sizes[i] && rows[i].dst_capacity == sizes[i]);
+  }
+  free(params);
+}
+
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 1000;
   if (argc > 2)
@@ -428,6 +466,7 @@ int main(int argc, char **argv) {
     round_frame();
     round_small();
     round_copy_many();
+    round_aes_rows();
   }
   printf("%d rounds passed\n", rounds);
   return 0;
