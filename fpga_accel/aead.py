@@ -107,7 +107,10 @@ class AESGCM:
         """
         small = self._seals
         if (size := len(data)) < small.limit:
-            result: bytes = small.call(nonce, data, associated_data)
+            try:
+                result: bytes = small.call(nonce, data, associated_data)
+            except TypeError:
+                return self._planned(self._encrypts, nonce, data, associated_data)
             # Spelled out here and below: a call of a function of our own costs as much as all of it.
             account = small.accounts.account
             try:
@@ -118,7 +121,7 @@ class AESGCM:
             tally.nbytes += size
             tally.size = size
             return result
-        return self._engine.one(self._encrypts, self._options(self._encrypts, nonce, associated_data), flat(data))
+        return self._planned(self._encrypts, nonce, data, associated_data)
 
     def decrypt(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
         """Return the plaintext of ciphertext and tag.
@@ -134,6 +137,8 @@ class AESGCM:
                 result: bytes = small.call(nonce, data, associated_data)
             except LibraryInvalidTag:
                 raise aes_gcm.wrong_tag() from None
+            except TypeError:
+                return self._planned(self._decrypts, nonce, data, associated_data)
             account = small.accounts.account
             try:
                 account.last = tally = account.tallies[small.operation]
@@ -143,7 +148,11 @@ class AESGCM:
             tally.nbytes += size
             tally.size = size
             return result
-        return self._engine.one(self._decrypts, self._options(self._decrypts, nonce, associated_data), flat(data))
+        return self._planned(self._decrypts, nonce, data, associated_data)
+
+    def _planned(self, operation: CipherOperation, nonce: Any, data: Any, aad: Any) -> bytes:
+        """Do what is not small, or comes in a buffer that the library does not take, such as an array."""
+        return self._engine.one(operation, self._options(operation, nonce, aad), flat(data))
 
     def _options(self, operation: CipherOperation, nonce: Any, aad: Any) -> CipherOptions:
         if nonce is None:

@@ -174,7 +174,8 @@ class ManyCall(Call):
 
     def on_cpu(self, workers: Workers) -> None:
         data = self.buffers if self.items.keep.all_bytes() else [flat(each) for each in self.buffers]
-        threaded = self.operation.releases_gil and self.nbytes >= _THREAD_BYTES * workers.count
+        least = self.operation.threads_from
+        threaded = least is not None and self.nbytes >= max(_THREAD_BYTES * workers.count, least * self.count)
         if threaded and self.count > 1:
             self._on_threads(data, workers)
         elif data:

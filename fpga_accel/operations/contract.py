@@ -85,9 +85,11 @@ class Operation(ABC, Generic[OptionsT]):
     algorithm: ClassVar[str]
     kernel: ClassVar[str]
     entry: ClassVar[str]
-    # The CPU library, as receipts name it, and whether its calls let other threads run.
+    # The CPU library, as receipts name it.
     library: ClassVar[str]
-    releases_gil: ClassVar[bool] = False
+    # Batches whose items have so many bytes on average run on threads, None where the library's calls are too short
+    # or hold the GIL.
+    threads_from: ClassVar[int | None] = None
     # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
     small: ClassVar[int] = 128 << 10
 

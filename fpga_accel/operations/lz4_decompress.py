@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,8 @@ class Lz4Decompress(Operation[DecompressOptions]):
     kernel = "lz4"
     entry = "lz4_decompress"
     library = "lz4"
-    releases_gil = True
+    # 4 KiB take 2 µs, in which handing over the GIL costs more than it gains.
+    threads_from = 32 << 10
     # Compressed bytes: the library decodes 1 MiB of text in 0.3 ms.
     small = 512 << 10
 
@@ -98,6 +99,14 @@ class Lz4Decompress(Operation[DecompressOptions]):
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         return _one_plain_frame(data, options) or _decode(memoryview(data), options, _frame_on_cpu)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
+        results: list[Any] = [_one_plain_frame(data, options) for data in items]
+        errors: Errors = {}
+        for at in [at for at, result in enumerate(results) if result is None]:
+            (results[at],), failed = super().on_cpu_many(items[at : at + 1], options, first + at)
+            errors |= failed
+        return results, errors
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         errors: Errors = {}

@@ -89,6 +89,8 @@ def decoded(source: Source, decompress: Decompress, max_output: int | None) -> I
         if magic in lz4_frame.SKIPPABLE:
             _skip(source)
             continue
+        if not lz4_frame.is_magic(magic):
+            raise FormatError(f"LZ4 data goes on with 0x{magic:08x} after {produced} bytes of content: no magic number")
         contents = _legacy(source, decompress) if magic == lz4_frame.LEGACY_MAGIC else _frame(source, decompress, limit)
         for content in contents:
             produced += len(content)

@@ -1,0 +1,150 @@
+"""The cipher class, the functions of the module, and what they count."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import fpga_accel as fa
+
+KEY, NONCE, AAD = bytes(range(32)), bytes(range(12)), b"header"
+SIZES = (0, 1, 16, 4096, 300_000)
+
+
+@pytest.fixture
+def cipher(acc: fa.Accelerator) -> fa.AESGCM:
+    return fa.AESGCM(KEY, acc)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_it_does_what_the_library_does(cipher: fa.AESGCM, size: int) -> None:
+    data, peer = os.urandom(size), AESGCM(KEY)
+    sealed = peer.encrypt(NONCE, data, AAD)
+    assert cipher.encrypt(NONCE, data, AAD) == sealed
+    assert cipher.decrypt(NONCE, sealed, AAD) == data
+    assert cipher.encrypt(NONCE, data) == peer.encrypt(NONCE, data, None)
+    assert cipher.encrypt(NONCE, data, None) == cipher.encrypt(NONCE, memoryview(data), b"")
+    buffer = bytearray(size + 20)
+    assert cipher.encrypt_into(NONCE, data, AAD, buffer) == size + 16
+    assert buffer == sealed + bytes(4)
+    assert cipher.decrypt_into(NONCE, sealed, AAD, buffer) == size
+    assert buffer[:size] == data
+    assert cipher.open(cipher.seal(data, AAD), AAD) == data
+
+
+def test_many(cipher: fa.AESGCM) -> None:
+    items = [os.urandom(size) for size in SIZES]
+    nonces = [bytes([i]) * 12 for i in range(len(items))]
+    aads = [bytes(i) for i in range(len(items))]
+    sealed = cipher.encrypt_many(nonces, items, aads)
+    assert sealed == [AESGCM(KEY).encrypt(*each) for each in zip(nonces, items, aads, strict=True)]
+    assert cipher.decrypt_many(nonces, sealed, aads) == items
+    bad = [*sealed[:-1], sealed[-1][:-1] + b"?"]
+    found = cipher.decrypt_many(nonces, bad, aads, return_exceptions=True)
+    assert found[:-1] == items[:-1]
+    assert isinstance(found[-1], fa.InvalidTag)
+
+
+@pytest.mark.parametrize("size", [16, 300_000])
+def test_a_wrong_tag(cipher: fa.AESGCM, size: int) -> None:
+    sealed = bytearray(AESGCM(KEY).encrypt(NONCE, bytes(size), None))
+    sealed[3] ^= 1
+    with pytest.raises(fa.InvalidTag):
+        cipher.decrypt(NONCE, bytes(sealed), None)
+    with pytest.raises(InvalidTag):
+        cipher.decrypt(NONCE, sealed, None)
+    buffer = bytearray(b"\xff" * (size + 3))
+    with pytest.raises(fa.InvalidTag):
+        cipher.decrypt_into(NONCE, sealed, None, buffer)
+    assert buffer == bytes(size) + b"\xff" * 3
+
+
+@pytest.mark.parametrize("key", [b"", bytes(15), bytes(33), "x" * 16])
+def test_bad_keys(key: bytes | str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        fa.AESGCM(key)
+
+
+@pytest.mark.parametrize("nonce", [b"", bytes(7), bytes(129), None, "n" * 12])
+@pytest.mark.parametrize("size", [10, 5_000_000])
+def test_bad_nonces(cipher: fa.AESGCM, nonce: bytes | str | None, size: int) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        cipher.encrypt(nonce, bytes(size), None)
+
+
+def test_numpy_and_other_buffers(cipher: fa.AESGCM) -> None:
+    array = np.arange(600, dtype="<u4").reshape(20, 30)
+    assert cipher.encrypt(NONCE, array, None) == AESGCM(KEY).encrypt(NONCE, array.tobytes(), None)
+    assert fa.AESGCM(bytearray(KEY), fa.Accelerator("cpu")).encrypt(NONCE, b"x") == cipher.encrypt(NONCE, b"x")
+
+
+def test_no_key_in_the_repr(cipher: fa.AESGCM) -> None:
+    assert KEY.hex() not in repr(cipher)
+    assert repr(KEY) not in repr(cipher)
+    assert len(fa.AESGCM.generate_key()) == 32
+    assert len(fa.AESGCM.generate_key(128)) == 16
+
+
+def test_small_calls_are_counted_on_every_thread_and_traced() -> None:
+    with fa.Accelerator("cpu") as acc:
+        cipher = fa.AESGCM(KEY, acc)
+
+        def work() -> None:
+            for _ in range(100):
+                cipher.decrypt(NONCE, cipher.encrypt(NONCE, b"12345"))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        work()
+        stats = acc.stats()
+        assert stats["calls"] == stats["backend.cpu"] == stats["reason.asked"] == 1000
+        assert (stats["bytes_in"], stats["bytes_out"]) == (500 * (5 + 21), 500 * (21 + 5))
+        last = acc.last_receipt
+        assert last is not None
+        assert (last.op, last.bytes_in, last.bytes_out, last.backend) == ("decrypt", 21, 5, "cpu")
+        with acc.trace() as trace:
+            cipher.encrypt(NONCE, b"12345")
+        assert [(each.op, each.bytes_in) for each in trace.receipts] == [("encrypt", 5)]
+        assert trace.receipts[0].seconds["total"] > 0
+        cipher.encrypt(NONCE, b"12345")
+        assert len(trace.receipts) == 1
+        assert acc.stats()["calls"] == 1002
+
+
+def test_a_cipher_can_be_collected() -> None:
+    with fa.Accelerator("cpu") as acc:
+        cipher = fa.AESGCM(KEY, acc)
+        cipher.encrypt(NONCE, b"x")
+        gone = weakref.ref(cipher)
+        del cipher
+        gc.collect()
+        assert gone() is None
+
+
+def test_the_functions_of_the_module_share_one_accelerator() -> None:
+    before = fa.stats().get("calls", 0)
+    assert fa.decompress(fa.compress(b"x" * 1000)) == b"x" * 1000
+    assert fa.decrypt(fa.encrypt(b"text", KEY), KEY) == b"text"
+    assert fa.stats()["calls"] == before + 4
+    assert fa.stats() == fa.default_accelerator().stats()
+    assert fa.explain("compress", 1 << 20).backend in ("cpu", "opencl")
+    assert set(fa.__all__) >= {"compress", "open", "AESGCM", "devices"}
+    with pytest.raises(AttributeError):
+        _ = fa.nonesuch
+
+
+def test_importing_makes_no_accelerator_and_touches_no_opencl() -> None:
+    code = "import sys, fpga_accel; sys.exit('pyopencl' in sys.modules or 'compress' in vars(fpga_accel))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
