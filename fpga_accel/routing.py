@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import tempfile
 import threading
@@ -37,7 +38,7 @@ _FORMAT = 2
 
 # What is timed: (items, bytes of work an item).
 SHAPES = ((1, 64 << 10), (1, 8 << 20), (256, 4 << 10))
-REPEATS = 3
+REPEATS = 4
 # From 32 MiB on the C library gives every result fresh pages, whose first touch can cost more than the work.
 LARGE = 32 << 20
 LARGE_SHAPE = (1, 48 << 20)
@@ -195,10 +196,15 @@ class Router(forks.Resettable):
 
     def calibrate(self, case: Case, variant: str, time_one: Callable[[str, tuple[int, int]], float]) -> None:
         """Time both candidates; ``time_one(candidate, shape)`` returns seconds of one verified call."""
-        shapes, repeats = ((LARGE_SHAPE,), 2) if case.large else (SHAPES, REPEATS + 1)
-        for candidate in (CPU, variant):
-            timings = {shape: min(time_one(candidate, shape) for _ in range(repeats)) for shape in shapes}
-            with self._lock:
+        shapes = (LARGE_SHAPE,) if case.large else SHAPES
+        best: dict[str, dict[tuple[int, int], float]] = {CPU: {}, variant: {}}
+        for shape in shapes:
+            # In turns, so that a slow moment of the machine meets both.
+            for _ in range(REPEATS):
+                for candidate, timings in best.items():
+                    timings[shape] = min(time_one(candidate, shape), timings.get(shape, math.inf))
+        with self._lock:
+            for candidate, timings in best.items():
                 self._costs[_key(case, candidate)] = Cost.fitted(timings)
         self._save()
 

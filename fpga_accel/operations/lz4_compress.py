@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import lz4.block
@@ -28,6 +31,7 @@ CPU_PART = 1 << 20
 # Data that does not get smaller, which the library passes over 10 times as fast as text; and how much of it tells.
 DENSE = "dense"
 _PROBE = 1 << 10
+_TEXTS = ("pydoc_data/topics.py", "typing.py", "argparse.py", "inspect.py", "tarfile.py", "subprocess.py")
 
 LEVELS = range(-65536, 13)
 # Levels from here on are the library's high-compression search, for which there is no kernel.
@@ -244,12 +248,24 @@ def _library_frame(data: Flat, block_size: int, options: CompressOptions) -> byt
 
 
 def sample_data(nbytes: int, kind: str) -> bytes:
-    """Return repeatable bytes: dense ones, or text-like ones that LZ4 makes about 2.2 times smaller."""
+    """Return bytes to time with: dense ones, or text of the kind that users have."""
     if kind == DENSE:
         return np.random.default_rng(3).bytes(nbytes)
+    text = _text()
+    # Repeated beyond the 64 KiB that a match reaches back, so that the copies do not show.
+    return (text * (nbytes // len(text) + 1))[:nbytes]
+
+
+@cache
+def _text() -> bytes:
+    """Return sources and manual texts of Python's library; made-up words where it is not in files."""
+    folder = Path(sysconfig.get_path("stdlib"))
+    parts = [path.read_bytes() for name in _TEXTS if (path := folder / name).is_file()]
+    joined = b"".join(parts)
+    if len(joined) >= 4 * lz4_frame.HISTORY:
+        return joined
     words = np.random.default_rng(1).integers(97, 123, (4096, 6), np.uint8)
-    picks = np.random.default_rng(2).zipf(1.3, nbytes // 6 + 1) % 4096
-    return words[picks].tobytes()[:nbytes]
+    return words[np.random.default_rng(2).zipf(1.3, 1 << 18) % 4096].tobytes()
 
 
 def _cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:

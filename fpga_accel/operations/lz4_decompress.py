@@ -39,6 +39,7 @@ from fpga_accel.operations.contract import (
 from fpga_accel.operations.lz4_compress import DENSE, sample_data
 from fpga_accel.operations.lz4_frame import (
     GROUP,
+    HISTORY,
     ROW_CHECK,
     ROW_LINKED,
     ROW_LINKED_CHECK,
@@ -48,9 +49,6 @@ from fpga_accel.operations.lz4_frame import (
 )
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import Launch, Status, Table, address_of, first_failed, new_table
-
-# How far back a match of a linked block may reach.
-HISTORY = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ ROW_LINKED_CHECK = 8
 # Content bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
 GROUP = 64 << 20
 
+# How far back a match may reach.
+HISTORY = 64 << 10
+
 # No LZ4 stream grows by more: a length byte of 255 stands for 255 bytes.
 MAX_EXPANSION = 255
 _WORD = 4

@@ -16,8 +16,8 @@ from fpga_accel.errors import FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.lz4_compress import CompressOptions
-from fpga_accel.operations.lz4_decompress import HISTORY, DecompressOptions
-from fpga_accel.operations.lz4_frame import FrameHeader
+from fpga_accel.operations.lz4_decompress import DecompressOptions
+from fpga_accel.operations.lz4_frame import HISTORY, FrameHeader
 
 # Content bytes of one call: many blocks, so that a launch is worth it, and few enough to hold.
 SLAB = 16 << 20
