@@ -200,8 +200,8 @@ class AESGCM:
 
     def seal(self, data: Any, associated_data: Any = None) -> bytes:
         """Return a fresh random nonce, ciphertext and tag."""
-        return self._acc.encrypt(data, self._key, self._ALGORITHM, aad=associated_data or b"")
+        return self._acc.encrypt(data, self._key, self._ALGORITHM, aad=associated_data)
 
     def open(self, sealed: Any, associated_data: Any = None) -> bytes:
         """Return the plaintext of what `seal` made."""
-        return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data or b"")
+        return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data)

@@ -258,7 +258,7 @@ class Executor(forks.Resettable):
         log.info("timing %s on %s and on the CPU, once for this machine", case, candidate)
         samples = cache(lambda count, nbytes: operation.sample(count, nbytes, case.kind))
         outputs = cache(lambda nbytes: memoryview(bytearray(nbytes + nbytes // 64 + 4096)))
-        kept: list[Call] = []
+        last: list[Call] = []
 
         def time_one(name: str, shape: tuple[int, int]) -> float:
             buffers, options = samples(*shape)
@@ -275,7 +275,7 @@ class Executor(forks.Resettable):
                 call.take(job, self._on_device(call, job, _Account()))
             seconds = time.perf_counter() - started
             # As callers do, the last result is kept until the next is there.
-            kept[:] = [call]
+            last[:] = [call]
             return seconds
 
         try:

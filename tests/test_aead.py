@@ -84,6 +84,7 @@ def test_bad_nonces(cipher: fa.AESGCM, nonce: bytes | str | None, size: int) -> 
 def test_numpy_and_other_buffers(cipher: fa.AESGCM) -> None:
     array = np.arange(600, dtype="<u4").reshape(20, 30)
     assert cipher.encrypt(NONCE, array, None) == AESGCM(KEY).encrypt(NONCE, array.tobytes(), None)
+    assert cipher.open(cipher.seal(b"x", array), array.tobytes()) == b"x"
     assert fa.AESGCM(bytearray(KEY), fa.Accelerator("cpu")).encrypt(NONCE, b"x") == cipher.encrypt(NONCE, b"x")
 
 
