@@ -1,4 +1,5 @@
 # host/objects.c. Addresses are plain ints; the caller vouches for them.
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -31,3 +32,33 @@ def new_bytes(size: int, /) -> tuple[bytes, int]: ...
 def new_bytes_list(sizes: int, count: int, addresses: int, /) -> list[bytes]: ...
 def bytes_from_address(address: int, size: int, /) -> bytes: ...
 def bytes_list_from_rows(addresses: int, sizes: int, count: int, /) -> list[bytes]: ...
+
+@final
+class Tally:
+    """Counts of the calls of any number of `Direct` objects."""
+
+    calls: int
+    bytes_in: int
+    bytes_out: int
+    # True: Direct.run does nothing.
+    paused: bool
+
+@final
+class Direct:
+    """A library's call for one small item, counted and timed."""
+
+    def __new__(
+        cls,
+        tally: Tally,
+        local: Any,
+        operation: object,
+        reason: object,
+        call: Callable[..., bytes | None],
+        position: int,
+        limit: int,
+        /,
+    ) -> Self: ...
+    def run(self, *arguments: Any) -> bytes | None: ...
+
+def lz4_plain_size(frame: object, /) -> int: ...
+def lz4_all_plain(frames: Sequence[object], most: int, /) -> bool: ...

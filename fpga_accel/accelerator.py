@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from types import TracebackType
@@ -67,6 +67,11 @@ class Accelerator:
             timeout=config.positive_number("timeout", timeout),
             threads=int(wanted_threads) if wanted_threads else None,
         )
+        # The short ways to the libraries: every call of one item tries its own first.
+        self._compresses = _Direct(self._executor, "compress")
+        self._decompresses = _Direct(self._executor, "decompress")
+        self._encrypts = _Direct(self._executor, "encrypt")
+        self._decrypts = _Direct(self._executor, "decrypt")
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -118,6 +123,10 @@ class Accelerator:
         TypeError, BufferError
             `data` is a `str`, no buffer, or not contiguous.
         """
+        if level is None and block_size is None and not options:
+            result = self._compresses[format](data)
+            if result is not None:
+                return result
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._executor.one(operation, settings, flat(data))
@@ -184,7 +193,12 @@ class Accelerator:
         OutputLimitError
             The content is larger than `max_output`.
         """
-        operation = registry.find("decompress", format or _format_of(data))
+        format = format or _format_of(data)
+        if max_output is None:
+            result = self._decompresses[format](data)
+            if result is not None:
+                return result
+        operation = registry.find("decompress", format)
         return self._executor.one(operation, operation.settings(max_output=max_output), flat(data))
 
     def decompress_into(self, data: Any, out: Any, format: str | None = None, *, max_output: int | None = None) -> int:
@@ -235,6 +249,9 @@ class Accelerator:
         >>> acc.decrypt(sealed, bytes(32), aad=b"header")
         b'text'
         """
+        result = self._encrypts[cipher](data, key, nonce, aad)
+        if result is not None:
+            return result
         operation = registry.cipher("encrypt", cipher)
         return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
 
@@ -246,6 +263,9 @@ class Accelerator:
         InvalidTag
             Wrong key, nonce, associated data or ciphertext.
         """
+        result = self._decrypts[cipher](data, key, nonce, aad)
+        if result is not None:
+            return result
         operation = registry.cipher("decrypt", cipher)
         return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
 
@@ -354,6 +374,21 @@ class Accelerator:
         return call.results
 
 
+class _Direct(dict[str, Callable[..., bytes | None]]):
+    """The short ways to the libraries for one verb, by algorithm, each made at its first use."""
+
+    def __init__(self, engine: Executor, op: str) -> None:
+        super().__init__()
+        self._engine = engine
+        self._op = op
+
+    def __missing__(self, algorithm: str) -> Callable[..., bytes | None]:
+        operation = registry.find(self._op, algorithm)
+        run: Callable[..., bytes | None] = self._engine.direct(operation, operation.library_call, 0).run
+        self[algorithm] = run
+        return run
+
+
 @cache
 def default_accelerator() -> Accelerator:
     """Return the Accelerator that the module-level functions share, made at its first use."""
@@ -367,7 +402,7 @@ def _device_setting(device: str | int | OpensBackend | None) -> str | int | Open
 
 
 def _format_of(data: Any) -> str:
-    return registry.format_of(flat(data))
+    return registry.format_of(data if type(data) is bytes else flat(data))
 
 
 def _batch_options(

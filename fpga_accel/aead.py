@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import aead as library
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.execution import Executor
 from fpga_accel.operations import aes_gcm, registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
-from fpga_accel.operations.contract import Operation
-from fpga_accel.receipts import Account, Reason, Tally
-
-
-class _Small:
-    """One direction of a cipher object for messages too small for a device: the library, counted.
-
-    Attributes
-    ----------
-    limit
-        Bytes below which a message is small; 0 while a trace runs, so that every call is filed.
-    """
-
-    __slots__ = ("__weakref__", "_grows", "_limit", "_reason", "accounts", "call", "limit", "operation")
-
-    def __init__(self, engine: Executor, operation: Operation[Any], call: Callable[..., bytes], grows: int) -> None:
-        self.operation = operation
-        self.call = call
-        self._grows = grows
-        self._reason = engine.direct_reason(operation, 1, 1) or Reason.ASKED
-        self.limit = self._limit = engine.small_limit(operation)
-        self.accounts = engine.ledger.accounts
-        engine.ledger.tell(self)
-
-    def tracing(self, on: bool) -> None:
-        """Begin or end filing each call."""
-        self.limit = 0 if on else self._limit
-
-    def opened(self, account: Account) -> Tally:
-        """Return a fresh tally for the calling thread."""
-        tally = account.tallies[self.operation] = Tally(self.operation, self._reason, self._grows)
-        return tally
 
 
 class AESGCM:
@@ -84,8 +51,8 @@ class AESGCM:
         self._key = bytes(flat(key, "key"))
         self._encrypts.single(self._key, None, None)
         self._library = library.AESGCM(self._key)
-        self._seals = _Small(self._engine, self._encrypts, self._library.encrypt, aes_gcm.TAG)
-        self._opens = _Small(self._engine, self._decrypts, self._library.decrypt, -aes_gcm.TAG)
+        self._seals = self._engine.direct(self._encrypts, self._library.encrypt, 1)
+        self._opens = self._engine.direct(self._decrypts, self._library.decrypt, 1)
 
     @staticmethod
     def generate_key(bit_length: int = 256) -> bytes:
@@ -105,23 +72,12 @@ class AESGCM:
         data, associated_data
             Buffers.
         """
-        small = self._seals
-        if (size := len(data)) < small.limit:
-            try:
-                result: bytes = small.call(nonce, data, associated_data)
-            except TypeError:
-                return self._planned(self._encrypts, nonce, data, associated_data)
-            # Spelled out here and below: a call of a function of our own costs as much as all of it.
-            account = small.accounts.account
-            try:
-                account.last = tally = account.tallies[small.operation]
-            except KeyError:
-                account.last = tally = small.opened(account)
-            tally.calls += 1
-            tally.nbytes += size
-            tally.size = size
-            return result
-        return self._planned(self._encrypts, nonce, data, associated_data)
+        try:
+            result = self._seals.run(nonce, data, associated_data)
+        except TypeError:
+            # The planned way takes more kinds of buffers, and says what is wrong with others.
+            result = None
+        return self._planned(self._encrypts, nonce, data, associated_data) if result is None else result
 
     def decrypt(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
         """Return the plaintext of ciphertext and tag.
@@ -131,24 +87,13 @@ class AESGCM:
         InvalidTag
             Wrong key, nonce, associated data or ciphertext.
         """
-        small = self._opens
-        if (size := len(data)) < small.limit:
-            try:
-                result: bytes = small.call(nonce, data, associated_data)
-            except LibraryInvalidTag:
-                raise aes_gcm.wrong_tag() from None
-            except TypeError:
-                return self._planned(self._decrypts, nonce, data, associated_data)
-            account = small.accounts.account
-            try:
-                account.last = tally = account.tallies[small.operation]
-            except KeyError:
-                account.last = tally = small.opened(account)
-            tally.calls += 1
-            tally.nbytes += size
-            tally.size = size
-            return result
-        return self._planned(self._decrypts, nonce, data, associated_data)
+        try:
+            result = self._opens.run(nonce, data, associated_data)
+        except LibraryInvalidTag:
+            raise aes_gcm.wrong_tag() from None
+        except TypeError:
+            result = None
+        return self._planned(self._decrypts, nonce, data, associated_data) if result is None else result
 
     def _planned(self, operation: CipherOperation, nonce: Any, data: Any, aad: Any) -> bytes:
         """Do what is not small, or comes in a buffer that the library does not take, such as an array."""

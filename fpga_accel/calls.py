@@ -181,13 +181,15 @@ class ManyCall(Call):
         elif data:
             self.results, self.errors = self.operation.on_cpu_many(data, self.options, 0)
         grown = self.operation.grown(self.options)
-        if grown is None or self.errors:
+        if self.errors:
             self._nbytes_out = sum(len(result) for result in self.results if type(result) is bytes)
+        elif grown is None:
+            self._nbytes_out = sum(map(len, self.results))
         else:
             self._nbytes_out = self.nbytes + self.count * grown
 
     def _on_threads(self, data: Sequence[Flat], workers: Workers) -> None:
-        parts = min(4 * workers.count, self.count)
+        parts = min(2 * workers.count, self.count)
         bounds = [self.count * part // parts for part in range(parts + 1)]
         ranges = list(itertools.pairwise(bounds))
         done = workers.map(

@@ -7,13 +7,12 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol
 
-import numpy as np
-
+from fpga_accel._objects import Direct
 from fpga_accel.backends import Backend
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, Supposed, apart, sink_is_callers
@@ -35,7 +34,7 @@ from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Status, Table, address_of, first_failed
+from fpga_accel.segments import Launch, Status, Table, address_of, first_impossible
 
 log = logging.getLogger(__name__)
 
@@ -186,11 +185,15 @@ class Executor(forks.Resettable):
         detail = f"estimated {cpu * 1e3:.3g} ms on the CPU, {device * 1e3:.3g} ms there"
         return replace(plan, estimates={CPU: cpu, route.candidate: device}, detail=detail)
 
-    def small_limit(self, operation: Operation[Any]) -> int:
-        """Bytes below which work on one item goes to the CPU library without planning."""
-        # One-step calls of the libraries end at 2 GiB.
-        limits = {CPU: 2**31 - 64, "auto": operation.small}
-        return limits.get(self._device, 0) if isinstance(self._device, str) else 0
+    def direct(self, operation: Operation[Any], call: Callable[..., bytes | None], position: int) -> Direct:
+        """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
+
+        It does nothing where such items have to be planned, and leaves to the caller what it does not do.
+        """
+        reason = self.direct_reason(operation, 1, 1)
+        limit = 0 if reason is None else operation.call_limit or operation.small
+        tally = self.ledger.tally(operation, reason or Reason.ASKED)
+        return Direct(tally, self.ledger.local, operation, reason, call, position, limit)
 
     def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
@@ -338,7 +341,7 @@ class Executor(forks.Resettable):
     def run(self, call: Call) -> None:
         """Do a call and file its receipt; errors of single items are in the call."""
         started = time.perf_counter()
-        plan, route = self.plan(call)
+        plan, _ = self.plan(call)
         if plan.backend != CPU:
             job, account = call.job(), _Account()
             try:
@@ -348,8 +351,6 @@ class Executor(forks.Resettable):
             else:
                 call.take(job, errors)
                 self._file_device(call, plan, account, started)
-                if route is not None:
-                    route.choice.device.learn(call.count, call.work.nbytes, time.perf_counter() - started)
                 return
             fallback = True
         else:
@@ -358,8 +359,6 @@ class Executor(forks.Resettable):
                 self._apply_policy(call.operation, plan.reason, plan.detail, None)
         call.on_cpu(self._workers)
         ended = time.perf_counter()
-        if route is not None and not fallback:
-            route.choice.cpu.learn(call.count, call.work.nbytes, ended - started)
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
 
@@ -474,15 +473,15 @@ class Executor(forks.Resettable):
 
 def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
     """Refuse sizes and states that no kernel may report: what reads them next trusts them with memory."""
-    if (results["dst_size"] > work.table["dst_capacity"]).any():
-        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
-    if first_failed(results) is None:
+    row = first_impossible(work.table, results)
+    if row is None:
         return
-    states = set(np.unique(results["status"]).tolist())
-    if Status.NOT_RUN in states:
+    size, status = int(results["dst_size"][row]), int(results["status"][row])
+    if status == Status.NOT_RUN:
         raise DeviceError("the launch ended and left rows undone", device=device)
-    if not states <= set(Status):
-        raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
+    if size > int(work.table["dst_capacity"][row]):
+        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
+    raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
 
 
 class _Sampler:

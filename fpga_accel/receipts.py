@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
-from weakref import WeakSet
 
+from fpga_accel._objects import Tally
 from fpga_accel.runtime import forks
 
 
@@ -92,8 +92,7 @@ class Receipt:
     segments
         Rows launched on the device; 0 on the CPU path.
     seconds
-        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``. All zero for the smallest
-        calls of cipher classes, which are counted but not timed.
+        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``.
     items
         Items of a batch; 1 for a single call.
     started
@@ -160,53 +159,22 @@ class Described(Protocol):
 Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 
-class Tally:
-    """Small calls of one operation on one thread, counted and not timed.
+class Local(threading.local):
+    """What the calling thread did last."""
 
-    Attributes
-    ----------
-    calls, nbytes
-        How many, and bytes over all of them.
-    size
-        Bytes of the last one.
-    """
-
-    __slots__ = ("calls", "grows", "nbytes", "operation", "reason", "size")
-
-    def __init__(self, operation: Described, reason: Reason, grows: int) -> None:
-        self.operation = operation
-        self.reason = reason
-        # Bytes that each result has more than its input.
-        self.grows = grows
-        self.calls = 0
-        self.nbytes = 0
-        self.size = 0
-
-
-class Account:
-    """What one thread has done: its last call, and the tallies of its small calls by operation."""
-
-    __slots__ = ("last", "tallies", "thread")
-
-    def __init__(self) -> None:
-        self.last: Receipt | Direct | Tally | None = None
-        self.tallies: dict[Described, Tally] = {}
-        self.thread = threading.current_thread()
-
-
-class Accounts(threading.local):
-    """The account of the calling thread."""
-
-    def __init__(self, opened: Callable[[Account], None]) -> None:
-        self.account = Account()
-        opened(self.account)
+    last: Receipt | Direct | None = None
 
 
 class Ledger(forks.Resettable):
     """Counts and keeps receipts for one Accelerator: thread-safe, bounded memory.
 
-    Calls on the CPU path are filed as tuples or tallies and become receipts only where somebody looks, because
-    making a receipt costs more than a small call.
+    Calls on the CPU path are filed as tuples and become receipts only where somebody looks, because making a receipt
+    costs more than a small call.
+
+    Attributes
+    ----------
+    local
+        Its ``last`` is the calling thread's last call.
     """
 
     def __init__(self) -> None:
@@ -215,18 +183,17 @@ class Ledger(forks.Resettable):
         self._counts: Counter[str] = Counter()
         # Calls, items, bytes in and bytes out of the CPU path, by operation, reason and fallback.
         self._direct: dict[tuple[str, Reason, bool], list[int]] = {}
+        # The same of the shortest way there, by operation and reason.
+        self._tallies: dict[tuple[str, Reason], Tally] = {}
         self._traces: list[Trace] = []
-        self._open_accounts: list[Account] = []
-        self._on_trace: WeakSet[Traceable] = WeakSet()
-        self.accounts = Accounts(self._opened)
+        self.local = Local()
 
-    def _opened(self, account: Account) -> None:
-        """Keep the account of a new thread, and settle those of threads that have ended."""
+    def tally(self, operation: Described, reason: Reason) -> Tally:
+        """Return the tally of small calls of an operation; it is paused while a trace runs."""
         with self._lock:
-            for ended in [each for each in self._open_accounts if not each.thread.is_alive()]:
-                self._open_accounts.remove(ended)
-                self._add_tallies(self._counts, ended)
-            self._open_accounts.append(account)
+            tally = self._tallies.setdefault((operation.name, reason), Tally())
+            tally.paused = bool(self._traces)
+        return tally
 
     def reset_after_fork(self) -> None:
         """Make a fresh lock: another thread may have held it at the fork."""
@@ -234,7 +201,7 @@ class Ledger(forks.Resettable):
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""
-        self.accounts.account.last = receipt
+        self.local.last = receipt
         with self._lock:
             counts = self._counts
             counts["calls"] += 1
@@ -251,7 +218,7 @@ class Ledger(forks.Resettable):
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
-        self.accounts.account.last = call
+        self.local.last = call
         operation, reason, fallback, items, bytes_in, bytes_out, _, _ = call
         key = (operation.name, reason, fallback)
         with self._lock:
@@ -273,10 +240,7 @@ class Ledger(forks.Resettable):
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last = self.accounts.account.last
-        if isinstance(last, Tally):
-            size = last.size
-            return _receipt((last.operation, last.reason, False, 1, size, size + last.grows, 0.0, 0.0))
+        last = self.local.last
         return _receipt(last) if isinstance(last, tuple) else last
 
     def stats(self) -> dict[str, int]:
@@ -286,14 +250,9 @@ class Ledger(forks.Resettable):
             for (_, reason, fallback), (calls, items, bytes_in, bytes_out) in self._direct.items():
                 _count_cpu_calls(counts, reason, calls, items, (bytes_in, bytes_out))
                 counts["fallbacks"] += calls * fallback
-            for account in self._open_accounts:
-                self._add_tallies(counts, account)
+            for (_, reason), tally in self._tallies.items():
+                _count_cpu_calls(counts, reason, tally.calls, tally.calls, (tally.bytes_in, tally.bytes_out))
         return dict(counts)
-
-    def _add_tallies(self, counts: Counter[str], account: Account) -> None:
-        for tally in list(account.tallies.values()):
-            sizes = (tally.nbytes, tally.nbytes + tally.calls * tally.grows)
-            _count_cpu_calls(counts, tally.reason, tally.calls, tally.calls, sizes)
 
     @contextmanager
     def trace(self) -> Iterator[Trace]:
@@ -301,28 +260,17 @@ class Ledger(forks.Resettable):
         trace = Trace()
         with self._lock:
             self._traces.append(trace)
-            for each in list(self._on_trace):
-                each.tracing(True)
+            self._pause(True)
         try:
             yield trace
         finally:
             with self._lock:
                 self._traces.remove(trace)
-                for each in list(self._on_trace):
-                    each.tracing(bool(self._traces))
+                self._pause(bool(self._traces))
 
-    def tell(self, bound: Traceable) -> None:
-        """Tell a bound object from now on whether calls are traced, so that it files each one."""
-        with self._lock:
-            self._on_trace.add(bound)
-            bound.tracing(bool(self._traces))
-
-
-class Traceable(Protocol):
-    """An object that tallies its calls, and files each one while a trace runs."""
-
-    def tracing(self, on: bool) -> None:
-        """Begin or end filing each call."""
+    def _pause(self, on: bool) -> None:
+        for tally in self._tallies.values():
+            tally.paused = on
 
 
 def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: int, sizes: tuple[int, int]) -> None:

@@ -1,8 +1,7 @@
 """Where a call runs: a cost model per operation and candidate, measured once per machine and device.
 
 A call of `count` items with `nbytes` bytes is estimated at ``start + count * item + nbytes * byte`` seconds. The
-three constants come from a calibration of some 0.1 s per operation, kept in the cache, and are scaled by what
-receipts show.
+three constants come from a calibration of some 0.1 s per operation, which is kept in the cache.
 """
 
 from __future__ import annotations
@@ -30,10 +29,9 @@ CPU = "cpu"
 # so many bytes besides its own: what the setting up of one library call costs.
 SMALL_BATCH = 128 << 10
 _ITEM = 1 << 10
-# A device must be estimated this much faster: a wrong choice of the CPU costs less than a wrong launch.
+# A device must be estimated this much faster: a wrong choice of the CPU costs less than a wrong launch, which does not
+# hold for large work, where a launch is nothing.
 ADVANTAGE = 0.93
-_WEIGHT = 0.1
-_SCALE_LIMITS = (0.5, 2.0)
 _FORMAT = 2
 
 # What is timed: (items, bytes of work an item).
@@ -108,64 +106,22 @@ class Plan:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """One operation's two candidates, the CPU library and one kernel variant, each with what receipts taught.
+    """The two candidates of a case: the CPU library and one kernel variant.
 
-    Attributes
-    ----------
-    cpu, device : Candidate
+    Receipts do not correct them: what these show of one candidate is first of all what its data is like, which would
+    count against the one that happens to run.
     """
 
-    __slots__ = ("_won", "cpu", "device")
-
-    def __init__(self, cpu: Candidate, device: Candidate) -> None:
-        self.cpu = cpu
-        self.device = device
-        # Whether the device won the last time, by size class of items and bytes.
-        self._won: dict[tuple[int, int], bool] = {}
+    cpu: Cost
+    device: Cost
+    # What the device's estimate must be below, as a share of the CPU's.
+    margin: float
 
     def device_wins(self, count: int, nbytes: int) -> bool:
-        """Whether the device is estimated to be faster by enough; who won the last time is not ousted by noise."""
-        cpu, device, size = self.cpu, self.device, (count.bit_length(), nbytes.bit_length())
-        margin = ADVANTAGE if not self._won.get(size, False) else 1 / ADVANTAGE
-        won = device.start + count * device.item + nbytes * device.byte < margin * (
-            cpu.start + count * cpu.item + nbytes * cpu.byte
-        )
-        self._won[size] = won
-        return won
-
-
-class Candidate:
-    """The cost of one way to run an operation, scaled by what receipts showed.
-
-    Attributes
-    ----------
-    start, item, byte
-        As in `Cost`, scaled.
-    """
-
-    __slots__ = ("_cost", "_scale", "byte", "item", "start")
-
-    def __init__(self, cost: Cost) -> None:
-        self._cost = cost
-        self._scale = 1.0
-        self.start, self.item, self.byte = cost.start, cost.item, cost.byte
-
-    def seconds(self, count: int, nbytes: int) -> float:
-        """Estimate one call."""
-        return self.start + count * self.item + nbytes * self.byte
-
-    def learn(self, count: int, nbytes: int, seconds: float) -> None:
-        """Let a receipt correct the estimate, slowly and within limits.
-
-        Two threads may overwrite each other's correction, which loses one of many small steps.
-        """
-        cost = self._cost
-        seen = seconds / (cost.start + count * cost.item + nbytes * cost.byte)
-        low, high = _SCALE_LIMITS
-        scale = self._scale + _WEIGHT * (min(max(seen, low), high) - self._scale)
-        self._scale = scale
-        self.start, self.item, self.byte = scale * cost.start, scale * cost.item, scale * cost.byte
+        """Whether the device is estimated to be faster by enough."""
+        return self.device.seconds(count, nbytes) < self.margin * self.cpu.seconds(count, nbytes)
 
 
 # An estimate that never wins.
@@ -192,7 +148,8 @@ class Router(forks.Resettable):
             cpu, device = costs
             if cpu is None or device is None:
                 return None
-            return self._choices.setdefault((case, variant), Choice(Candidate(cpu), Candidate(device)))
+            margin = 1.0 if case.large else ADVANTAGE
+            return self._choices.setdefault((case, variant), Choice(cpu, device, margin))
 
     def calibrate(self, case: Case, variant: str, time_one: Callable[[str, tuple[int, int]], float]) -> None:
         """Time both candidates; ``time_one(candidate, shape)`` returns seconds of one verified call."""

@@ -92,6 +92,13 @@ def first_failed(results: Table) -> int | None:
     return None if row < 0 else row
 
 
+def first_impossible(table: Table, results: Table) -> int | None:
+    """Return the first row that claims more than its room, or a status that no kernel ends with."""
+    rows, found = ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+    row = lib.fa_rows_first_impossible(rows, found, len(results))
+    return None if row < 0 else row
+
+
 def new_table(count: int) -> Table:
     """Make a table of `count` rows, all zero."""
     return np.zeros(count, SEGMENT)

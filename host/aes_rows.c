@@ -25,8 +25,9 @@ uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint6
     rows[i] = (segment_t){.src = sources[i],
                           .dst = targets[i],
                           .src_size = (uint32_t)sizes[i],
-                          .dst_capacity = (uint32_t)sizes[i],
-                          .param = (uint32_t)(i * sizeof record)};
+                          .dst_capacity = (uint32_t)sizes[i] + shared[5],
+                          .param = (uint32_t)(i * sizeof record),
+                          .flags = shared[4]};
   }
   return nonces_at;
 }

@@ -70,8 +70,14 @@ void fa_rows_scatter(const segment_t *rows, const segment_t *placed, const resul
 void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64_t *sizes,
                   size_t count);
 
+/* size bytes from each address, behind each other. */
+void fa_gather(const uint64_t *sources, size_t size, size_t count, uint8_t *out);
+
 /* The first row that is not STATUS_OK, or -1. */
 int64_t fa_rows_first_failed(const result_t *results, size_t count);
+
+/* The first row that reports more than its capacity or a status that no kernel ends with, or -1. */
+int64_t fa_rows_first_impossible(const segment_t *rows, const result_t *results, size_t count);
 
 /* The exclusive or of the rows' partial values. */
 void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
@@ -86,9 +92,9 @@ int64_t fa_rows_compact(uint8_t *base, const result_t *results, segment_t *rows,
 
 /* One row and one record (kernels/aes/params.h) for each of `count` messages that are one row each.
  * Records start params, row i names record i. shared: offset and size of the key, offset and size
- * of the associated data, both for all. Nonces are copied behind each other, each to a multiple of
- * 16, from the offset nonces_at on, which is one. All offsets are from params, below 4 GiB; flags
- * are 0. Returns the offset behind the last nonce. */
+ * of the associated data, flags, and bytes of room behind each result, all for all rows. Nonces are
+ * copied behind each other, each to a multiple of 16, from the offset nonces_at on, which is one.
+ * All offsets are from params, below 4 GiB. Returns the offset behind the last nonce. */
 uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
                      const uint64_t *targets, const uint64_t *sizes, const uint64_t *nonces,
                      const uint64_t *nonce_sizes, const uint32_t *shared, uint64_t nonces_at);
@@ -132,5 +138,11 @@ int64_t fa_lz4_pack(uint8_t *out, uint64_t capacity, const segment_t *rows, cons
 int64_t fa_lz4_scan(const uint8_t *data, uint64_t size, uint64_t *position, uint32_t block_max,
                     int block_checksum, segment_t *rows, size_t max_rows, int *ended,
                     uint32_t *checksums);
+
+/* ---- lz4_plain.c ---- */
+
+/* The content size of `size` bytes that are one frame and nothing else, without a dictionary, which
+ * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
+uint64_t fa_lz4_plain_size(const uint8_t *frame, uint64_t size);
 
 #endif

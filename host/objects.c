@@ -1,5 +1,5 @@
-/* fpga_accel._objects: the only C file that knows Python objects. It turns
- * buffers into addresses and sizes, and makes bytes whose memory others fill.
+/* fpga_accel._objects: the C that knows Python objects. This file turns buffers
+ * into addresses and sizes, and makes bytes whose memory others fill.
  *
  * Limited API of 3.11 (the first with Py_buffer), so one build serves every
  * later CPython. Addresses travel as Python ints; sizes and addresses of many
@@ -11,6 +11,8 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
+#include "objects.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -537,7 +539,9 @@ static PyMethodDef methods[] = {FAST(addresses_from_buffers),
 static int module_exec(PyObject *module) {
   PyObject *type = PyType_FromModuleAndSpec(module, &keep_spec, NULL);
   state_of(module)->keep_type = (PyTypeObject *)type;
-  return type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+  if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0)
+    return -1;
+  return direct_add_types(module) < 0 ? -1 : frames_add_functions(module);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {

@@ -797,8 +797,9 @@ def test_a_device_keeps_no_key_once_the_call_is_over(acc: fa.Accelerator, backen
     if backend.is_device:
         pipeline = _pipeline(acc.engine._backend)
         assert pipeline._idle, "the launches used lanes"
+        assert not any(lane.held for lane in pipeline._idle)
         regions = [lane._regions["params"].slab for lane in pipeline._idle if "params" in lane._regions]
-        assert regions
+        assert regions or pipeline.strategy == "direct", "direct launches read the pool's slabs, below"
     for slab in [*regions, *POOL.idle()]:
         assert KEY not in slab.array.tobytes()
 

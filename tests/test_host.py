@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -701,10 +702,14 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, check=False)
 
 
+# They know Python objects.
+OBJECTS = ("objects.c", "direct.c", "frames.c")
+
+
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
     include = sysconfig.get_paths()["include"]
     for source in sorted((ROOT / "host").glob("*.c")):
-        flags = ["-DPy_LIMITED_API=0x030B0000", "-isystem", include] if source.name == "objects.c" else []
+        flags = ["-DPy_LIMITED_API=0x030B0000", "-isystem", include] if source.name in OBJECTS else []
         done = run(compiler, *STRICT, *INCLUDE, "-O3", *flags, "-c", source, "-o", tmp_path / "out.o")
         assert done.returncode == 0, done.stderr
 
@@ -714,10 +719,136 @@ def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
     probe.write_text("int main(void) { return 0; }\n", encoding="ascii")
     if run(compiler, *SANITIZERS, probe, "-o", tmp_path / "probe").returncode != 0:
         missing("the compiler has no sanitizers")
-    sources = [path for path in (ROOT / "host").glob("*.c") if path.name != "objects.c"]
+    sources = [path for path in (ROOT / "host").glob("*.c") if path.name not in OBJECTS]
     program = tmp_path / "host_test"
     driver = ROOT / "tests" / "host" / "host_test.c"
     built = run(compiler, *STRICT, *INCLUDE, *SANITIZERS, "-g", "-O1", driver, *sources, "-o", program)
     assert built.returncode == 0, built.stderr
     done = run(program, 1000)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---- direct calls ----
+
+
+class _Local(threading.local):
+    last: Any = None
+
+
+def direct(call: Any, position: int = 0, limit: int = 1000) -> tuple[_objects.Direct, _objects.Tally, _Local]:
+    tally, local = _objects.Tally(), _Local()
+    return _objects.Direct(tally, local, "operation", "reason", call, position, limit), tally, local
+
+
+def test_direct_counts_and_times_calls() -> None:
+    found, tally, local = direct(lambda head, data, tail=b"": head + data + tail, 1)
+    before = time.perf_counter()
+    assert found.run(b"a", b"bc", b"def") == b"abcdef"
+    assert found.run(b"", bytearray(b"xy")) == b"xy"
+    assert local.last[:6] == ("operation", "reason", False, 1, 2, 2)
+    assert before < local.last[6] <= local.last[7] < time.perf_counter()
+    assert (tally.calls, tally.bytes_in, tally.bytes_out) == (2, 4, 8)
+
+
+def test_direct_keeps_the_last_call_of_each_thread() -> None:
+    found, tally, local = direct(bytes)
+    found.run(b"here")
+
+    def there() -> None:
+        found.run(b"in the thread")
+        assert local.last[4] == 13
+
+    thread = threading.Thread(target=there)
+    thread.start()
+    thread.join()
+    assert local.last[4] == 4
+    assert tally.calls == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", bytes(10), "text", [1], None, np.zeros(3), memoryview(bytes(9))[::2], memoryview(b"")],
+    ids=["empty", "limit", "str", "list", "None", "array", "strided", "empty view"],
+)
+def test_direct_leaves_to_the_caller_what_it_does_not_do(data: Any) -> None:
+    found, tally, local = direct(pytest.fail, limit=10)
+    assert found.run(data) is None
+    assert not tally.calls
+    assert local.last is None
+
+
+def test_direct_counts_nothing_that_fails_or_is_refused() -> None:
+    def refused(data: bytes) -> None:
+        raise ZeroDivisionError
+
+    found, tally, _ = direct(refused)
+    with pytest.raises(ZeroDivisionError):
+        found.run(b"a")
+    refuses, refusals, _ = direct(lambda data: None)
+    assert refuses.run(b"a") is None
+    paused, pauses, _ = direct(bytes)
+    pauses.paused = True
+    assert paused.run(b"a") is None
+    pauses.paused = False
+    assert paused.run(b"a") == b"a"
+    assert (tally.calls, refusals.calls, pauses.calls) == (0, 0, 1)
+
+
+def test_direct_refuses_wrong_arguments() -> None:
+    found, tally, local = direct(bytes, 1)
+    for arguments in ((), (b"a",), (b"a",) * 5):
+        with pytest.raises(TypeError, match="takes 2 to 4 arguments"):
+            found.run(*arguments)
+    for wrong in (object(), None, local):
+        with pytest.raises(TypeError):
+            _objects.Direct(wrong, local, "", "", bytes, 0, 1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _objects.Direct(tally, local, "", "", bytes, 4, 1)
+    with pytest.raises(AttributeError):
+        tally.calls = 5
+
+
+def test_direct_is_collected_in_a_cycle() -> None:
+    class Holder:
+        direct: Any
+
+        def call(self, data: bytes) -> bytes:
+            return data
+
+    holder = Holder()
+    holder.direct, _, _ = direct(holder.call)
+    gone = weakref.ref(holder)
+    del holder
+    gc.collect()
+    assert gone() is None
+
+
+# ---- frames ----
+
+
+def test_plain_frames_are_told_from_others() -> None:
+    content = b"segment " * 100
+    frame = lz4.frame.compress(content)
+    assert _objects.lz4_plain_size(frame) == len(content)
+    checked = lz4.frame.compress(content * 999, block_checksum=True, content_checksum=True, block_linked=False)
+    assert _objects.lz4_plain_size(checked) == len(content) * 999
+    unsized = lz4.frame.compress(content, store_size=False)
+    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame), None]
+    assert [_objects.lz4_plain_size(other) for other in others] == [0] * len(others)
+    bomb = bytearray(frame)
+    bomb[6:14] = (2**40).to_bytes(8, "little")
+    assert _objects.lz4_plain_size(bytes(bomb)) == 0
+
+
+def test_all_plain_looks_at_every_frame() -> None:
+    frames = [lz4.frame.compress(bytes(size)) for size in (1, 10, 70000)]
+    assert _objects.lz4_all_plain(frames, 70000)
+    assert _objects.lz4_all_plain(tuple(frames), 2**64 - 1)
+    assert _objects.lz4_all_plain([], 0)
+    assert not _objects.lz4_all_plain(frames, 69999)
+    assert not _objects.lz4_all_plain([*frames, lz4.frame.compress(b"")], 70000), "size 0 stands for unknown"
+    assert not _objects.lz4_all_plain([*frames, bytearray(frames[0])], 70000)
+    with pytest.raises(TypeError):
+        _objects.lz4_all_plain(frames[0], 5)
+    with pytest.raises(OverflowError):
+        _objects.lz4_all_plain(frames, -1)

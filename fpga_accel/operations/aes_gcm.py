@@ -31,7 +31,7 @@ from fpga_accel.operations.aes import (
     copied,
     ctr_stream,
 )
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, memory, require_room
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
@@ -81,6 +81,8 @@ class GcmEncrypt(_Gcm):
     """``aes-gcm.encrypt``."""
 
     op = "encrypt"
+    whole_flags = TAG_IN_DST
+    whole_room = TAG
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         if len(data) > _ONE_STEP:
@@ -92,6 +94,16 @@ class GcmEncrypt(_Gcm):
             return cipher.encrypt(options.nonces[index], data, options.aad(index))
         nonce = os.urandom(NONCE)
         return nonce + cipher.encrypt(nonce, data, options.aad(index))
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        try:
+            if nonce is not None:
+                return AESGCM(key).encrypt(nonce, data, aad)
+            nonce = os.urandom(NONCE)
+            return nonce + AESGCM(key).encrypt(nonce, data, aad)
+        except (TypeError, ValueError):
+            return None
 
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         total = len(data) + self.overhead(options)
@@ -121,18 +133,14 @@ class GcmEncrypt(_Gcm):
             return super().on_cpu_many(items, options, first)
 
     def mark(self, table: Table, cut: Cut) -> None:
-        if cut.whole:
-            table["flags"] = TAG_IN_DST
-            table["dst_capacity"] += np.uint32(TAG)
-            return
         alone = np.bincount(cut.message)[cut.message] == 1
-        table["flags"] = np.where(alone, TAG_IN_DST, 0)
-        table["dst_capacity"] += np.where(alone, TAG, 0).astype(np.uint32)
+        table["flags"] = np.where(alone, self.whole_flags, 0)
+        table["dst_capacity"] += np.where(alone, self.whole_room, 0).astype(np.uint32)
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         long = np.flatnonzero(texts.sizes > ROW)
         if len(long):
-            tags = cut.xored(results["partial"])
+            tags = cut.tags(results)
             for index in long:
                 memory(int(texts.targets[index] + texts.sizes[index]), TAG)[:] = tags[index].tobytes()
         return {}
@@ -142,6 +150,7 @@ class GcmDecrypt(_Gcm):
     """``aes-gcm.decrypt``."""
 
     op = "decrypt"
+    whole_flags = DECRYPT
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         nonce, text = self.opened(data, options, index)
@@ -151,6 +160,18 @@ class GcmDecrypt(_Gcm):
             return _cipher(options, index).decrypt(nonce, text, options.aad(index))
         except LibraryInvalidTag:
             raise wrong_tag() from None
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if nonce is None:
+            whole = memoryview(flat(data))
+            nonce, data = whole[:NONCE], whole[NONCE:]
+        try:
+            return AESGCM(key).decrypt(nonce, data, aad)
+        except LibraryInvalidTag:
+            raise wrong_tag() from None
+        except (TypeError, ValueError):
+            return None
 
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         nonce, text = self.opened(data, options, index)
@@ -167,10 +188,10 @@ class GcmDecrypt(_Gcm):
         return total
 
     def mark(self, table: Table, cut: Cut) -> None:
-        table["flags"] = DECRYPT
+        table["flags"] = self.whole_flags
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        computed = cut.xored(results["partial"])
+        computed = cut.tags(results)
         stated = copied(texts.sources + texts.sizes, TAG)
         if hmac.compare_digest(computed.tobytes(), stated.tobytes()):
             return {}

@@ -92,6 +92,8 @@ class Operation(ABC, Generic[OptionsT]):
     threads_from: ClassVar[int | None] = None
     # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
     small: ClassVar[int] = 128 << 10
+    # One item of fewer bytes goes to `library_call` first; None stands for `small`.
+    call_limit: ClassVar[int | None] = None
 
     def __init__(self) -> None:
         # For example "lz4.compress".
@@ -149,6 +151,14 @@ class Operation(ABC, Generic[OptionsT]):
                 results.append(error)
                 errors[index] = kept(error)
         return results, errors
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        """Do one item with default options in one call of the CPU library, in the least time.
+
+        None where that is not enough, which the planned way then does, or says what is wrong. Ciphers are given key,
+        nonce and associated data.
+        """
+        return None
 
     def grown(self, options: OptionsT) -> int | None:
         """Return how many bytes each result has more than its input; None where that depends on the data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,11 @@ from fpga_accel.segments import Launch, Status, Table, address_of, new_table
 
 # Content bytes of one thread's turn on the CPU path.
 CPU_PART = 1 << 20
+
+# Content of one block of the least size: the library's own defaults make the frame of ours, as one block is linked to
+# none.
+_ONE_BLOCK = 64 << 10
+_only_block: Callable[[Flat], bytes] = lz4.frame.compress
 
 # Data that does not get smaller, which the library passes over 10 times as fast as text; and how much of it tells.
 DENSE = "dense"
@@ -77,7 +82,7 @@ class CompressOptions:
         """
         if self.block_size is not None:
             return self.block_size
-        return 64 << 10 if nbytes <= 64 << 10 else 256 << 10
+        return _ONE_BLOCK if nbytes <= _ONE_BLOCK else 256 << 10
 
     def tail(self, content: Flat) -> bytes:
         """Return what ends a frame: the EndMark, and the content's checksum where the frame carries one."""
@@ -134,6 +139,18 @@ class Lz4Compress(Operation[CompressOptions]):
         head, tail = options.header(len(data), block_size).pack(), options.tail(data)
         bodies = (memoryview(frame)[len(head) : -len(lz4_frame.END_MARK)] for frame in frames)
         return b"".join((head, *bodies, tail))
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        if size <= _ONE_BLOCK:
+            return _only_block(data)
+        return _library_frame(data, self._defaults.block_for(size), self._defaults)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
+        if options != self._defaults or max(map(len, items), default=0) > _ONE_BLOCK:
+            return super().on_cpu_many(items, options, first)
+        # The loop that users would write: every argument more would show.
+        return list(map(_only_block, items)), {}
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         for indices in _grouped(job.items.sizes):
@@ -235,15 +252,18 @@ def _grouped(sizes: Sizes) -> Iterator[range]:
         first, before = end, int(ends[end - 1])
 
 
+def _library_options(block_size: int, options: CompressOptions) -> dict[str, Any]:
+    return {
+        "compression_level": options.level,
+        "block_size": lz4_frame.BLOCK_CODES[block_size],
+        "block_linked": False,
+        "content_checksum": options.content_checksum,
+        "block_checksum": options.block_checksum,
+    }
+
+
 def _library_frame(data: Flat, block_size: int, options: CompressOptions) -> bytes:
-    frame: bytes = lz4.frame.compress(
-        data,
-        compression_level=options.level,
-        block_size=lz4_frame.BLOCK_CODES[block_size],
-        block_linked=False,
-        content_checksum=options.content_checksum,
-        block_checksum=options.block_checksum,
-    )
+    frame: bytes = lz4.frame.compress(data, **_library_options(block_size, options))
     return frame
 
 

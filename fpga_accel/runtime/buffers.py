@@ -34,15 +34,18 @@ class Slab:
         Usable bytes.
     array : numpy.ndarray
         The bytes.
+    wrapped : dict
+        What runtimes made of this memory, by their own keys, so that they make it once.
     """
 
-    __slots__ = ("_pool", "address", "array", "secret", "size")
+    __slots__ = ("_pool", "address", "array", "secret", "size", "wrapped")
 
     def __init__(self, pool: PagePool, address: int, size: int) -> None:
         self._pool = pool
         self.address = address
         self.size = size
         self.secret = False
+        self.wrapped: dict[int, Any] = {}
         view = np.frombuffer(ffi.buffer(ffi.cast("char *", address), size), np.uint8)
         self.array: Bytes = view
 
@@ -89,6 +92,7 @@ class PagePool(forks.Resettable):
         super().__init__()
         self._keep_limit = keep_limit
         self._free: defaultdict[int, list[Slab]] = defaultdict(list)
+        self._lent: dict[int, Slab] = {}
         self._kept = 0
         self._lock = threading.Lock()
 
@@ -99,11 +103,18 @@ class PagePool(forks.Resettable):
             free = self._free[rounded]
             if free:
                 self._kept -= rounded
-                return free.pop()
+                slab = free.pop()
+                self._lent[slab.address] = slab
+                return slab
         address = int(ffi.cast("uintptr_t", lib.fa_pages_alloc(rounded)))
         if not address:
             raise MemoryError(f"no memory for a slab of {rounded} bytes")
-        return Slab(self, address, rounded)
+        slab = self._lent[address] = Slab(self, address, rounded)
+        return slab
+
+    def lent_at(self, address: int) -> Slab | None:
+        """Return the slab on loan that starts at an address."""
+        return self._lent.get(address)
 
     def array(self, count: int, dtype: npt.DTypeLike = np.uint8) -> Any:
         """Return an array of undefined content in warm memory, which comes back when the array is gone.
@@ -113,9 +124,16 @@ class PagePool(forks.Resettable):
         nbytes = count * np.dtype(dtype).itemsize
         return np.asarray(_Lease(self.take(nbytes)))[:nbytes].view(dtype)
 
-    def give_back(self, slab: Slab) -> None:
-        """Take a slab back; large surpluses are returned to the system."""
+    def forsake(self, address: int) -> None:
+        """Never use or free the slab on loan at an address again: a device may still write there."""
         with self._lock:
+            self._lent.pop(address, None)
+
+    def give_back(self, slab: Slab) -> None:
+        """Take a slab back that is on loan; large surpluses are returned to the system."""
+        with self._lock:
+            if self._lent.pop(slab.address, None) is None:
+                return
             if self._kept + slab.size <= self._keep_limit:
                 self._free[slab.size].append(slab)
                 self._kept += slab.size
@@ -142,6 +160,7 @@ class PagePool(forks.Resettable):
 
 
 def _free_slab(slab: Slab) -> None:
+    slab.wrapped.clear()
     lib.fa_pages_free(ffi.cast("void *", slab.address), slab.size)
 
 

@@ -10,11 +10,13 @@ staged
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pyopencl as cl
@@ -92,6 +94,8 @@ class Lane:
         self._kernels: dict[tuple[int, str], cl.Kernel] = {}
         # Copies of the launch in flight. Dropping one waits for it, so an abandoned lane keeps them.
         self.copies: list[cl.Event] = []
+        # Arrays that a direct launch in flight reads and writes.
+        self.held: list[Any] = []
 
     def kernel(self, program: cl.Program, entry: str) -> cl.Kernel:
         """Return this lane's own kernel object: its arguments are not shared between threads."""
@@ -169,6 +173,7 @@ class Pipeline:
         self.handle = handle
         self.strategy = strategy
         self.shape = WorkShape(handle)
+        self._context_key = int(context.int_ptr)
         self._device_id = device_id
         self._idle: list[Lane] = []
         self._lock = threading.Lock()
@@ -193,6 +198,8 @@ class Pipeline:
                 outcome = self._run_gathered(lanes, program, launch, items_per_unit, deadline)
         except BaseException as error:
             self._abandoned.append((lanes, launch))
+            for array in itertools.chain.from_iterable(lane.held for lane in lanes):
+                POOL.forsake(address_of(array))
             ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
             if launch.secret and ended:
                 for lane in lanes:
@@ -221,16 +228,27 @@ class Pipeline:
     ) -> tuple[Table, Elapsed]:
         lane = self._borrow(lanes)
         count = len(launch.table)
-        kernel = self._bind(lane, program, launch, launch.table, None, None)
+        results: Table = POOL.array(count, RESULT)
+        results["status"] = Status.NOT_RUN
+        # An abandoned lane holds them.
+        lane.held = [_pooled(launch.table), results, _pooled(launch.params, secret=launch.secret)]
+        kernel = lane.kernel(program, launch.entry)
+        kernel.set_args(None, None, *map(self._wrapped, lane.held), np.uint32(count))
         event = self._enqueue(lane, kernel, count, items_per_unit)
         lane.queue.flush()
         waits.wait(event, deadline, self._device_id)
-        # Results are copied before they are judged: what is checked is what is used.
-        results: Table = POOL.array(count, RESULT)
-        results[:] = _results_view(lane, count)
-        if launch.secret:
-            lane.wipe_secrets(len(launch.params))
+        lane.held = []
         return results, Elapsed(kernel=_duration(event))
+
+    def _wrapped(self, array: Any) -> cl.Buffer:
+        """Return an array of the page pool as a buffer of the device."""
+        slab = POOL.lent_at(address_of(array))
+        assert slab is not None, "arrays of the page pool start where slabs do"
+        buffer = slab.wrapped.get(self._context_key)
+        if buffer is None:
+            flags = cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR
+            buffer = slab.wrapped[self._context_key] = cl.Buffer(self.context, flags, hostbuf=slab.array)
+        return buffer
 
     def _bind(
         self,
@@ -353,6 +371,18 @@ class Pipeline:
     def reset_after_fork(self) -> None:
         """Make a fresh lock; the lanes are the parent's and stay untouched."""
         self._lock = threading.Lock()
+
+
+def _pooled(array: Any, *, secret: bool = False) -> Any:
+    """Return an array of the page pool as it is, or the bytes of another one in a copy there, wiped when it is gone."""
+    if POOL.lent_at(address_of(array)) is not None:
+        return array
+    copy = POOL.array(array.nbytes)
+    copy[:] = array.view(np.uint8)
+    slab = POOL.lent_at(address_of(copy))
+    assert slab is not None
+    slab.secret = secret
+    return copy
 
 
 def _results_view(lane: Lane, count: int) -> Table:

@@ -1,6 +1,7 @@
 /* The host library under the sanitizers: a table of cases, then random and
  * damaged input. Every buffer is its own heap block of exact size, so that a
  * byte read or written too far is caught. Usage: host_test [rounds] [seed]. */
+#include "../../host/bytes.h"
 #include "../../host/host.h"
 #include "../../kernels/aes/params.h"
 #include "../../kernels/lz4/params.h"
@@ -412,6 +413,63 @@ static void round_copy_many(void) {
   batch_drop(&batch);
 }
 
+static void round_gather(void) {
+  uint8_t bytes[300], out[MAX_ROWS * 16];
+  uint64_t from[MAX_ROWS];
+  size_t count = below(MAX_ROWS), size = below(17);
+  for (size_t i = 0; i < sizeof bytes; i++)
+    bytes[i] = (uint8_t)(i * 7);
+  for (size_t i = 0; i < count; i++)
+    from[i] = (uintptr_t)bytes + below((uint32_t)(sizeof bytes - size));
+  fa_gather(from, size, count, out);
+  for (size_t i = 0; i < count; i++)
+    CHECK(memcmp(out + i * size, (const void *)(uintptr_t)from[i], size) == 0);
+}
+
+static void round_first_impossible(void) {
+  segment_t rows[MAX_ROWS];
+  result_t results[MAX_ROWS];
+  size_t count = 1 + below(MAX_ROWS - 1), bad = below((uint32_t)count);
+  memset(rows, 0, sizeof rows);
+  memset(results, 0, sizeof results);
+  for (size_t i = 0; i < count; i++) {
+    rows[i].dst_capacity = below(100);
+    results[i].dst_size = below(rows[i].dst_capacity + 1);
+    results[i].status = (int32_t)below(STATUS_BAD_PARAM + 1);
+  }
+  CHECK(fa_rows_first_impossible(rows, results, count) == -1);
+  const int32_t states[3] = {STATUS_NOT_RUN, STATUS_BAD_PARAM + 1, INT32_MIN};
+  uint32_t which = below(4);
+  if (which == 3)
+    results[bad].dst_size = rows[bad].dst_capacity + 1;
+  else
+    results[bad].status = states[which];
+  CHECK(fa_rows_first_impossible(rows, results, count) == (int64_t)bad);
+}
+
+/* A frame of one stored block with both kinds of checksums; every cut and every longer one is
+ * refused, and damage is read inside the bytes that there are: the sanitizer sees a byte too many.
+ */
+static void round_plain(void) {
+  uint32_t content = 1 + below(200);
+  size_t size = 15 + 4 + content + 4 + 4 + 4;
+  uint8_t *frame = calloc(size, 1);
+  const uint8_t head[6] = {0x04, 0x22, 0x4D, 0x18, 0x40 | 0x20 | 0x10 | 0x08 | 0x04, 0x40};
+  memcpy(frame, head, sizeof head);
+  store_le32(frame + 6, content);
+  store_le32(frame + 15, content | 0x80000000u);
+  CHECK(fa_lz4_plain_size(frame, size) == content);
+  size_t cut = below((uint32_t)size);
+  uint8_t *start = malloc(cut + 1);
+  memcpy(start, frame, cut);
+  CHECK(fa_lz4_plain_size(start, cut) == 0);
+  free(start);
+  frame[below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
+  uint64_t found = fa_lz4_plain_size(frame, size);
+  CHECK(found / 255 <= size);
+  free(frame);
+}
+
 /* Odd nonce sizes, and params of exactly the size that is claimed: the sanitizer sees a byte too
  * many. */
 static void round_aes_rows(void) {
@@ -421,7 +479,7 @@ static void round_aes_rows(void) {
   uint8_t nonce[128];
   size_t count = below(MAX_ROWS);
   uint64_t start = count * sizeof(aes_params_t), end = start;
-  uint32_t shared[4] = {below(1000), 32, below(1000), below(1000)};
+  uint32_t shared[6] = {below(1000), 32, below(1000), below(1000), below(8), below(17)};
   for (size_t i = 0; i < sizeof nonce; i++)
     nonce[i] = (uint8_t)i;
   for (size_t i = 0; i < count; i++) {
@@ -443,8 +501,8 @@ static void round_aes_rows(void) {
     CHECK(record.total == sizes[i] && record.position == 0 && record.aad_size == shared[3]);
     CHECK(record.nonce % 16 == 0 && record.nonce_size == nonce_sizes[i]);
     CHECK(memcmp(params + record.nonce, nonce, nonce_sizes[i]) == 0);
-    CHECK(rows[i].src == sources[i] && rows[i].dst == targets[i] && rows[i].flags == 0);
-    CHECK(rows[i].src_size == sizes[i] && rows[i].dst_capacity == sizes[i]);
+    CHECK(rows[i].src == sources[i] && rows[i].dst == targets[i] && rows[i].flags == shared[4]);
+    CHECK(rows[i].src_size == sizes[i] && rows[i].dst_capacity == sizes[i] + shared[5]);
   }
   free(params);
 }
@@ -467,6 +525,9 @@ int main(int argc, char **argv) {
     round_small();
     round_copy_many();
     round_aes_rows();
+    round_gather();
+    round_first_impossible();
+    round_plain();
   }
   printf("%d rounds passed\n", rounds);
   return 0;
