@@ -6,7 +6,7 @@ CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c
 # What the editable install compiles; a change of any of it compiles again.
 BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
-.PHONY: demo test lint bench wheel clean
+.PHONY: demo test test-fpga lint bench wheel clean
 
 READY := $(VENV)/.ready
 $(READY): $(BUILT_FROM)
@@ -24,6 +24,26 @@ demo: $(READY)
 # Development mode, and a file or socket that is left open is an error.
 test: $(READY)
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest
+
+# The FPGA emulator, 0.9 GB, goes into the same environment. The suite runs there from images that are built first.
+FPGA_READY := $(VENV)/.fpga-ready
+FPGA_CACHE := $(VENV)/fpga-cache
+FPGA_KERNELS := $(filter-out trial,$(patsubst kernels/%/kernel.toml,%,$(wildcard kernels/*/kernel.toml)))
+$(FPGA_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[fpga-emulator]'
+	@touch $@
+
+# All that runs once a backend, and what is about FPGAs alone.
+test-fpga: export FPGA_ACCEL_CACHE_DIR = $(FPGA_CACHE)
+test-fpga: export FPGA_ACCEL_TEST_DEVICES = fpga-emulator
+test-fpga: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),fpga-emulator,images
+test-fpga: $(FPGA_READY)
+	rm -rf $(FPGA_CACHE)
+	for kernel in $(FPGA_KERNELS); do \
+	  $(BIN)/fpga-accel bitstream build $$kernel --target emulator || exit 1; \
+	done
+	$(BIN)/fpga-accel bitstream verify
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'backend or fpga'
 
 lint: $(READY)
 	$(BIN)/ruff check .

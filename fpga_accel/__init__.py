@@ -38,6 +38,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     # What `__getattr__` gives: methods of the default Accelerator.
     _acc = default_accelerator()
+    checksum = _acc.checksum
+    checksum_many = _acc.checksum_many
     compress = _acc.compress
     compress_bound = _acc.compress_bound
     compress_into = _acc.compress_into
@@ -81,6 +83,8 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "checksum",
+    "checksum_many",
     "compress",
     "compress_bound",
     "compress_into",

@@ -36,6 +36,8 @@ class Accelerator:
         Seconds a launch may take; by default 120 s and more for large work.
     threads
         Threads of the CPU path; by default one a core.
+    allow_reprogram
+        Whether an FPGA card may be loaded with another image while this process uses the one it holds.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Accelerator:
         verify: str | None = None,
         timeout: float | None = None,
         threads: int | None = None,
+        allow_reprogram: bool = False,
     ) -> None:
         wanted_threads = config.positive_number("threads", threads)
         self._executor = Executor(
@@ -66,12 +69,14 @@ class Accelerator:
             verify=config.one_of("verify", verify, config.VERIFIES),
             timeout=config.positive_number("timeout", timeout),
             threads=int(wanted_threads) if wanted_threads else None,
+            allow_reprogram=allow_reprogram,
         )
         # The short ways to the libraries: every call of one item tries its own first.
         self._compresses = _Direct(self._executor, "compress")
         self._decompresses = _Direct(self._executor, "decompress")
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
+        self._checksums = _Direct(self._executor, "checksum")
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -313,6 +318,39 @@ class Accelerator:
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
 
+    # -- checksums ------------------------------------------------------------------------------------------------
+
+    def checksum(self, data: Any, algorithm: str = "crc32c", *, value: int = 0) -> int:
+        """Return the checksum of one buffer.
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer.
+        algorithm
+            ``"crc32c"`` (RFC 3720 appendix B.4).
+        value
+            The checksum of what comes in front, to go on from.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> hex(acc.checksum(b"123456789")), acc.checksum(b"6789", value=acc.checksum(b"12345")) == 0xE3069283
+        ('0xe3069283', True)
+        """
+        if value == 0 and type(value) is int:
+            result = self._checksums[algorithm](data)
+            if result is not None:
+                return int.from_bytes(result, "big")
+        operation = registry.find("checksum", algorithm)
+        return int.from_bytes(self._executor.one(operation, operation.settings(value=value), flat(data)), "big")
+
+    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]:
+        """Return the checksum of each buffer, in one launch where that is faster."""
+        operation = registry.find("checksum", algorithm)
+        results = self._executor.many(operation, operation.settings(value=value), items).results
+        return [int.from_bytes(result, "big") for result in results]
+
     # -- what happened, and what would ----------------------------------------------------------------------------
 
     @property
@@ -334,14 +372,14 @@ class Accelerator:
         Parameters
         ----------
         op
-            ``"compress"``, ``"decompress"``, ``"encrypt"`` or ``"decrypt"``.
+            ``"compress"``, ``"decompress"``, ``"encrypt"``, ``"decrypt"`` or ``"checksum"``.
         nbytes, count
             Bytes over all items, and how many items.
         options
-            ``format=`` or ``cipher=``, and options of the format such as ``level=``.
+            ``format=``, ``cipher=`` or ``algorithm=``, and options of the format such as ``level=``.
         """
-        default = "aes-gcm" if op in ("encrypt", "decrypt") else "lz4"
-        operation = registry.find(op, options.pop("format", None) or options.pop("cipher", default))
+        named = options.pop("format", None) or options.pop("cipher", None) or options.pop("algorithm", None)
+        operation = registry.find(op, named or registry.DEFAULTS.get(op, ""))
         return self._executor.explain(operation, operation.settings(**options), count, nbytes)
 
     def warmup(self, *names: str) -> None:

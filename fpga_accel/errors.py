@@ -103,9 +103,32 @@ class FallbackDisabledError(FpgaAccelError):
 
 
 class ImageMismatchError(DeviceError):
-    """A bitstream or program image was made for another device."""
+    """A bitstream or program image was made for another device.
+
+    Attributes
+    ----------
+    image_target, device_target : str
+        What the image is for, and what the device is.
+    usable : tuple of str
+        The images of the catalogs that would fit.
+    """
 
     code = "image_mismatch"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        image_target: str = "",
+        device_target: str = "",
+        usable: Sequence[str] = (),
+        hint: str | None = None,
+        device: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, device=device)
+        self.image_target = image_target
+        self.device_target = device_target
+        self.usable = tuple(usable)
 
 
 class FormatError(FpgaAccelError, ValueError):

@@ -104,9 +104,11 @@ class Executor(forks.Resettable):
         verify: str,
         timeout: float | None,
         threads: int | None,
+        allow_reprogram: bool,
     ) -> None:
         super().__init__()
         self._device = device
+        self._allow_reprogram = allow_reprogram
         self._fallback = fallback
         self._timeout = timeout
         self._sampler = _Sampler(verify)
@@ -149,7 +151,9 @@ class Executor(forks.Resettable):
         wanted = self._device
         try:
             if isinstance(wanted, str | int):
-                self._backend = discovery.open_backend(discovery.select("opencl" if wanted == "auto" else wanted))
+                found = discovery.open_backend(discovery.select("opencl" if wanted == "auto" else wanted))
+                found.allow_reprogram |= self._allow_reprogram
+                self._backend = found
             else:
                 self._backend = wanted.open_backend()
         except DeviceNotFoundError as error:

@@ -97,6 +97,12 @@ def _backends() -> tuple[Backend, ...]:
     return Backend("cpu"), *found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "backend" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.backend)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", _backends(), indirect=True, ids=lambda backend: backend.id)

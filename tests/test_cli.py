@@ -554,7 +554,7 @@ def test_version_and_help(invoke: Invoke) -> None:
         assert "--json" in result.stdout
     nothing = invoke()
     assert nothing.exit_code == 2
-    assert all(name in nothing.stderr for name in COMMANDS)
+    assert all(name in nothing.stderr for name in (*COMMANDS, "bitstream"))
     assert "--help" in nothing.stderr
     unknown = invoke("nonesuch", "--json")
     assert unknown.exit_code == 2

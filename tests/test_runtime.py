@@ -27,66 +27,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import lz4.frame
-import numpy as np
 import pytest
 import required
 import sizes
+from children import environment, finish, run, start
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from launches import captured
 
 import fpga_accel as fa
 from fpga_accel import routing
-from fpga_accel.operations import registry
 from fpga_accel.runtime import buffers, discovery, icd, manifests, programs, quirks, waits
 from fpga_accel.runtime.buffers import PagePool
 from fpga_accel.runtime.programs import BuildRequest, Identity
 
-PACKAGE_PARENT = str(Path(fa.__file__).resolve().parent.parent)
 KEY, NONCE, COUNTER = bytes(range(32)), bytes(12), bytes(16)
-# No child here works for more than a few seconds; machines that are busy with other tests take longer.
-CHILD_SECONDS = 90
-
-
-# ---- child processes ----
-
-
-def environment(**changes: str | None) -> dict[str, str]:
-    """The environment of a child: this package, and none of the settings but the cache folder and `changes`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FPGA_ACCEL_")}
-    # What this process prepared for its own OpenCL loader is not the child's.
-    for name in ("OCL_ICD_VENDORS", "POCL_CACHE_DIR"):
-        if kept.get(name, "").startswith(str(icd.scratch_dir())):
-            del kept[name]
-    kept["FPGA_ACCEL_CACHE_DIR"] = os.environ["FPGA_ACCEL_CACHE_DIR"]
-    kept["PYTHONPATH"] = PACKAGE_PARENT
-    for name, value in changes.items():
-        kept.pop(name, None)
-        if value is not None:
-            kept[name] = value
-    return kept
-
-
-def start(code: str, *arguments: str, **changes: str | None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment(**changes), text=True, **pipes)  # type: ignore[call-overload,no-any-return]
-
-
-def finish(child: subprocess.Popen[str], seconds: float = CHILD_SECONDS) -> tuple[str, str]:
-    """Wait for a child that must succeed; return what it printed and what it logged."""
-    with child:
-        try:
-            out, err = child.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            out, err = child.communicate()
-            pytest.fail(f"the child did not end within {seconds} s\n{out}\n{err}")
-    assert child.returncode == 0, f"{out}\n{err}"
-    return out, err
-
-
-def run(code: str, *arguments: str, **changes: str | None) -> tuple[str, str]:
-    return finish(start(code, *arguments, **changes))
 
 
 # Every operation on the device of the first argument, checked against stock libraries.
@@ -902,30 +857,6 @@ def test_every_strategy_gives_a_launch_up_and_goes_on(
         # A kernel that has ended needs no key any more; one that has not may read it yet.
         assert not any(secret in slab.array.tobytes() for slab in slabs)
     assert forced.decrypt(forced.encrypt(b"text", KEY), KEY) == b"text"
-
-
-class _Captured(Exception):
-    pass
-
-
-def captured(op: str, algorithm: str, rows: int = 1, **options: Any) -> Any:
-    """A launch of an operation on 256 KiB, its row repeated."""
-    from fpga_accel.operations.buffers import BytesSink, Items
-    from fpga_accel.operations.contract import Job
-
-    operation = registry.find(op, algorithm)
-    job = Job(Items.of([bytes(256 << 10)]), operation.settings(**options, count=1), BytesSink(1))
-    found: list[Any] = []
-
-    def stop(launch: Any) -> Any:
-        found.append(launch)
-        raise _Captured
-
-    with pytest.raises(_Captured):
-        operation.on_device(job, stop)
-    found[0].table = np.repeat(found[0].table, rows)
-    found[0].keep = (found[0].keep, job)
-    return found[0]
 
 
 # ---- waits ----

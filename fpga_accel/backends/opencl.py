@@ -7,24 +7,24 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import pyopencl as cl
 
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Outcome, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
-from fpga_accel.runtime import forks, manifests, programs, switches
+from fpga_accel.runtime import bitstreams, forks, manifests, programs, switches
 from fpga_accel.runtime.manifests import Manifest, Variant
-from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Pipeline, Strategy
+from fpga_accel.runtime.opencl import cl
+from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Elapsed, Pipeline, Strategy
 from fpga_accel.runtime.platforms import Listed
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, new_table
 
 log = logging.getLogger(__name__)
 
 TRIAL_SECONDS = 20.0
-_OPTIONS = ("-cl-std=CL1.2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,16 @@ class _Built:
 
     program: cl.Program
     variant: Variant
+    # None where it was built from source.
+    image: Path | None = None
+    # Channels belong to the program, so that launches of a channel pipeline take turns.
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _InUse(DeviceError):
+    """Another image would have to make way."""
+
+    code = "device_in_use"
 
 
 class OpenClBackend(forks.Resettable):
@@ -50,6 +60,8 @@ class OpenClBackend(forks.Resettable):
         self._refused: dict[str, str] = {}
         # Why each variant that came before the chosen one was passed over, by kernel folder.
         self.skipped: dict[str, list[str]] = {}
+        # Whether an image in use may make way for another one, on devices that hold one at a time.
+        self.allow_reprogram = False
         self.strategy = self._choose_strategy()
         self._pipeline = self._new_pipeline(self.strategy)
 
@@ -58,11 +70,20 @@ class OpenClBackend(forks.Resettable):
         """Id of the device."""
         return self._device_id
 
+    def images(self) -> dict[str, Path]:
+        """Return the images that are loaded, by kernel folder."""
+        return {name: built.image for name, built in self._built.items() if built.image is not None}
+
     def _new_pipeline(self, strategy: Strategy) -> Pipeline:
         return Pipeline(self._context, self._listed.handle, strategy, self._device_id)
 
     def _choose_strategy(self) -> Strategy:
         """Prove the device with the trial kernel and find the cheapest strategy it is right under."""
+        if self._listed.kind == "fpga":
+            # A card runs what its image holds: the known-answer test after each load is the proof.
+            if not bitstreams.images_for(self._listed.identity):
+                raise DeviceError("the catalogs have no image for this device", device=self._device_id)
+            return Strategy.STAGED
         manifest = manifests.shipped("trial")
         memory_is_ours = self._listed.kind in ("cpu", "fpga-emulator")
         legal = [Strategy.STAGED]
@@ -95,12 +116,16 @@ class OpenClBackend(forks.Resettable):
         disabled = switches.disabled()
         skipped = self.skipped[manifest.name] = []
         for variant in manifest.variants:
+            if not variant.serves(self._listed.kind):
+                continue
             if variant.name in disabled:
                 skipped.append(f"{variant.name}: disabled by FPGA_ACCEL_DISABLE")
                 continue
             try:
-                built = self._build(manifest, variant, trials)
+                built = self._built_or_loaded(manifest, variant, trials)
                 self._try(built, trials)
+            except _InUse:
+                raise
             except (DeviceError, cl.Error) as error:
                 log.info("%s: %s/%s is not used: %s", self._device_id, manifest.name, variant.name, error)
                 skipped.append(f"{variant.name}: {_first_error_line(str(error))}")
@@ -110,12 +135,48 @@ class OpenClBackend(forks.Resettable):
         self._refused[manifest.name] = f"no variant of {manifest.name} runs here: {'; '.join(skipped)}"
         raise programs.BuildFailed(self._refused[manifest.name], device=self._device_id)
 
+    def _built_or_loaded(self, manifest: Manifest, variant: Variant, trials: Sequence[Trial]) -> _Built:
+        """Load a catalogued image; without one, build the source, which no card can do while somebody waits."""
+        on_card = self._listed.kind == "fpga"
+        if not variant.single and not on_card:
+            return self._build(manifest, variant, trials)
+        found = bitstreams.image_for(self._listed, manifest, variant)
+        if found is not None:
+            return self._load_image(*found, variant)
+        if on_card:
+            raise programs.BuildFailed(
+                "the catalogs have no image for this device",
+                hint=f"build one with `fpga-accel bitstream build {manifest.name}`",
+                device=self._device_id,
+            )
+        return self._build(manifest, variant, trials)
+
+    def _load_image(self, path: Path, content: bytes, variant: Variant) -> _Built:
+        if self._listed.kind == "fpga":
+            self._reprogram(path)
+        log.info("%s: loading the image %s", self._device_id, path)
+        return _Built(self._loaded(content), variant, path)
+
+    def _reprogram(self, path: Path) -> None:
+        """Make way for another image on a card, which holds one at a time."""
+        loaded = {built.image for built in self._built.values()} - {path, None}
+        if not loaded:
+            return
+        if not self.allow_reprogram:
+            raise _InUse(
+                f"the device holds {', '.join(map(str, loaded))}, which is in use; loading {path} would replace it",
+                hint="Accelerator(..., allow_reprogram=True) allows that",
+                device=self._device_id,
+            )
+        self._built.clear()
+
     def _build(self, manifest: Manifest, variant: Variant, trials: Sequence[Trial]) -> _Built:
         request = programs.BuildRequest(
             identity=self._listed.identity,
             source=manifest.source(variant),
-            options=_OPTIONS + tuple(f"-D{define}" for define in variant.defines),
-            warm=tuple(self._warm_row(trial.launch, variant) for trial in trials),
+            options=(*manifests.LANGUAGE, *variant.macros(self._listed.kind)),
+            # A pipeline for FPGAs has nothing that a first launch would specialise.
+            warm=() if variant.single else tuple(self._warm_row(trial.launch, variant) for trial in trials),
         )
         for attempt in (1, 2):
             binary = programs.binary(request)
@@ -167,14 +228,14 @@ class OpenClBackend(forks.Resettable):
             params=launch.params.tobytes(),
             src=src.tobytes(),
             dst_size=max(1, int(sizes[1])),
-            work_items=self._pipeline.shape.items(len(table), variant.items_per_unit),
+            work_items=self._pipeline.shape.items(len(table), variant),
             local_size=self._pipeline.shape.local,
         )
 
     def _try(self, built: _Built, trials: Sequence[Trial]) -> None:
         for trial in trials:
             deadline = time.monotonic() + TRIAL_SECONDS
-            results, _ = self._pipeline.run(built.program, trial.launch, built.variant.items_per_unit, deadline)
+            results, _ = self._launch(built, trial.launch, deadline)
             if not trial.passed(results):
                 raise DeviceError(
                     f"wrong bytes in the known-answer test of {trial.launch.entry}", device=self._device_id
@@ -183,14 +244,35 @@ class OpenClBackend(forks.Resettable):
     def run(self, launch: Launch, deadline: float | None) -> Outcome:
         """Run a launch of a prepared kernel."""
         self._refuse_after_fork()
-        built = self._built[launch.kernel]
+        built = self._built.get(launch.kernel)
+        if built is None:
+            raise DeviceError(f"{launch.kernel} is being loaded anew after a failure", device=self._device_id)
+        results, elapsed = self._launch(built, launch, deadline)
+        return Outcome(results, built.variant.name, elapsed.transfer, elapsed.kernel)
+
+    def _launch(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
+        if launch.entry not in built.variant.stages:
+            return self._run(built, launch, deadline)
+        left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
+        if not built.turn.acquire(timeout=left):
+            raise DeviceTimeoutError("other launches held the pipeline until the deadline", device=self._device_id)
         try:
-            results, elapsed = self._pipeline.run(built.program, launch, built.variant.items_per_unit, deadline)
+            return self._run(built, launch, deadline)
+        except BaseException:
+            # What is left in its channels would be in front of the next launch, so the program is never used again.
+            if self._built.get(launch.kernel) is built:
+                del self._built[launch.kernel]
+            raise
+        finally:
+            built.turn.release()
+
+    def _run(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
+        try:
+            return self._pipeline.run(built.program, launch, built.variant, deadline)
         except DeviceTimeoutError as error:
             # The kernel may still write where the table points.
             error.buffers_in_use = self.strategy is Strategy.DIRECT
             raise
-        return Outcome(results, built.variant.name, elapsed.transfer, elapsed.kernel)
 
     def _refuse_after_fork(self) -> None:
         if forks.inherited():

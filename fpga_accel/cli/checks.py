@@ -13,12 +13,29 @@ from pathlib import Path
 
 import fpga_accel
 from fpga_accel import config
-from fpga_accel.runtime import discovery, icd, manifests, switches
+from fpga_accel.runtime import bitstreams, discovery, icd, manifests, switches
 
 PASS, FAIL, INFO = "PASS", "FAIL", "info"
 DEVICE = "device"
 
-_PACKAGES = ("numpy", "pyopencl", "lz4", "cryptography", "xxhash", "cffi", "platformdirs", "typer", "rich")
+_PACKAGES = (
+    "numpy",
+    "pyopencl",
+    "lz4",
+    "cryptography",
+    "google-crc32c",
+    "xxhash",
+    "cffi",
+    "platformdirs",
+    "tomli-w",
+    "typer",
+    "rich",
+)
+_MODES = {
+    "fpga-emulator": "emulation: shows that kernels keep to the FPGA compiler's language, and that bytes and channels "
+    "are right; not timing, clock or area",
+    "fpga": "hardware: shows what an image does at its clock on this board",
+}
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 _VENDORS_VARIABLE = "OCL_ICD_VENDORS"
 _INSTALL_RUNTIME = 'pip install "fpga-accel[pocl]"'
@@ -49,6 +66,7 @@ def run() -> Iterator[Finding]:
         ("runtime", _runtimes),
         ("linker", _linker),
         (DEVICE, _devices),
+        ("images", _images),
     )
     for name, part in parts:
         try:
@@ -118,10 +136,9 @@ def _kernels() -> Iterator[Finding]:
 
 def _import_of_loader() -> Iterator[Finding]:
     try:
-        # The loader reads its environment on import, so the import must be the one that prepares it.
+        # The loader reads its environment when it is imported.
+        icd.prepare()
         import pyopencl
-
-        from fpga_accel.runtime import platforms  # noqa: F401
     except (ImportError, OSError) as error:
         yield Finding("loader", FAIL, "pyopencl", _line(error), "pip install pyopencl")
         return
@@ -185,6 +202,32 @@ def _devices() -> Iterator[Finding]:
         cause = discovery.listing_failure() or "the loader lists no platform"
         fix = "remove opencl from FPGA_ACCEL_DISABLE" if discovery.disabled() else _INSTALL_RUNTIME
         yield Finding(DEVICE, FAIL, "OpenCL devices", f"none: {cause}", fix)
+
+
+def _images() -> Iterator[Finding]:
+    """Tell for each FPGA device its mode, what that proves, and the image of each kernel."""
+    for device in discovery.devices():
+        mode = _MODES.get(device.kind)
+        if mode is None:
+            continue
+        yield Finding("images", INFO, f"{device.id} mode", mode)
+        without = (
+            "none, so it is built from source" if device.kind == "fpga-emulator" else "none, so it runs on the CPU"
+        )
+        for name, path in _image_of_each_kernel(device).items():
+            yield Finding("images", INFO, f"{device.id} {name}", str(path or without))
+
+
+def _image_of_each_kernel(device: discovery.Device) -> dict[str, Path | None]:
+    listed = discovery.listed(device.id)
+    found: dict[str, Path | None] = {}
+    for name in manifests.shipped_names():
+        manifest = manifests.shipped(name)
+        images = (
+            bitstreams.image_for(listed, manifest, each) for each in manifest.variants if each.serves(device.kind)
+        )
+        found[name] = next((image[0] for image in images if image), None)
+    return found
 
 
 def _presence(path: Path) -> str:

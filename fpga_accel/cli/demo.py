@@ -157,6 +157,7 @@ def _comparisons(
         yield "we decompress its", peer.name, partial(_decompressed, acc, peer, data), data
     yield "it decrypts ours", stock.cipher.name, partial(stock.cipher.decrypt, sealed, _AAD), packed
     yield "we decrypt its", stock.cipher.name, partial(_decrypted, acc, stock.cipher, packed), packed
+    yield "CRC-32C is its", peers.CRC32C_NAME, partial(_checksum, acc, data), peers.crc32c(data).to_bytes(4, "big")
 
 
 def _decompressed(acc: Accelerator, peer: peers.Compressor, data: bytes) -> bytes:
@@ -165,6 +166,10 @@ def _decompressed(acc: Accelerator, peer: peers.Compressor, data: bytes) -> byte
 
 def _decrypted(acc: Accelerator, cipher: peers.AesGcm, data: bytes) -> bytes:
     return acc.decrypt(cipher.encrypt(data, _AAD), cipher.key, aad=_AAD)
+
+
+def _checksum(acc: Accelerator, data: bytes) -> bytes:
+    return acc.checksum(data, "crc32c").to_bytes(4, "big")
 
 
 def _check(place: str, comparison: Comparison) -> Check:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fpga_accel.receipts import Receipt
+from fpga_accel.runtime import discovery
 
 # Columns of a table that no terminal limits.
 _WIDTH_WITHOUT_TERMINAL = 200
@@ -24,6 +25,7 @@ RECEIPT_COLUMNS = (
     "operation",
     "backend",
     "device",
+    "tier",
     "variant",
     "reason",
     "fallback",
@@ -90,6 +92,8 @@ def receipt_row(receipt: Receipt) -> tuple[object, ...]:
         f"{receipt.algorithm}.{receipt.op}",
         receipt.backend,
         receipt.device,
+        # No throughput stands without what it was measured on: an emulator's says nothing of a card's.
+        discovery.tier(receipt.device),
         receipt.variant,
         receipt.reason.value,
         receipt.fallback,

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 
 import cryptography
+import google_crc32c
 import lz4
 import lz4.frame
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -54,6 +56,14 @@ def _piped(*command: str) -> Callable[[bytes], bytes]:
         return done.stdout
 
     return run
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C by google-crc32c."""
+    return int(google_crc32c.value(data))
+
+
+CRC32C_NAME = f"google-crc32c {metadata.version('google-crc32c')}"
 
 
 class AesGcm:

@@ -78,8 +78,7 @@ def _tried(place: str, threads: int | None, timeout: float | None) -> Iterator[R
 
 def _try(operation: Operation[Any], acc: Accelerator, cpu: Accelerator, row: Row) -> None:
     started = time.perf_counter()
-    name: dict[str, Any] = {"cipher" if operation.op in _CIPHERS else "format": operation.algorithm}
-    plan = acc.explain(operation.op, _SIZES[-1], **name)
+    plan = acc.explain(operation.op, _SIZES[-1], algorithm=operation.algorithm)
     row.prepare_seconds = time.perf_counter() - started
     row.variant = plan.variant
     if row.device != places.CPU and plan.backend == places.CPU:
@@ -96,6 +95,9 @@ def _calls(operation: Operation[Any], acc: Accelerator, cpu: Accelerator) -> Ite
     name = operation.algorithm
     writer, reader = (acc, cpu) if operation.op in ("compress", "encrypt") else (cpu, acc)
     for data in map(_content, _SIZES):
+        if operation.op == "checksum":
+            yield partial(_checksum, acc, cpu, name, data)
+            continue
         if operation.op not in _CIPHERS:
             yield partial(_compression, writer, reader, name, data)
             continue
@@ -115,6 +117,11 @@ def _compression(writer: Accelerator, reader: Accelerator, format: str, data: by
 def _encryption(writer: Accelerator, reader: Accelerator, cipher: str, data: bytes, key: bytes) -> None:
     if reader.decrypt(writer.encrypt(data, key, cipher), key, cipher) != data:
         raise _WrongResultError(f"wrong result for {len(data)} bytes under a key of {len(key)}")
+
+
+def _checksum(acc: Accelerator, cpu: Accelerator, algorithm: str, data: bytes) -> None:
+    if acc.checksum(data, algorithm) != cpu.checksum(data, algorithm):
+        raise _WrongResultError(f"wrong result for {len(data)} bytes")
 
 
 def _tampering(acc: Accelerator, cpu: Accelerator) -> None:

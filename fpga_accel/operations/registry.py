@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fpga_accel.errors import FormatError
-from fpga_accel.operations import aes_ctr, aes_gcm, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
+from fpga_accel.operations import aes_ctr, aes_gcm, crc32c, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation
 from fpga_accel.operations.contract import Operation
@@ -19,11 +19,17 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    crc32c.Crc32c(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
 
 _BY_VERB = {(row.op, row.algorithm): row for row in _ROWS}
+
+# What a verb does where no algorithm is named.
+DEFAULTS = MappingProxyType(
+    {"compress": "lz4", "decompress": "lz4", "encrypt": "aes-gcm", "decrypt": "aes-gcm", "checksum": "crc32c"}
+)
 
 # First bytes of each self-describing format.
 _BY_MAGIC = {

@@ -8,9 +8,9 @@ import sys
 from typing import BinaryIO
 
 import numpy as np
-import pyopencl as cl
 
 from fpga_accel.runtime import platforms
+from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.programs import BuildRequest, WarmRow
 from fpga_accel.segments import RESULT, SEGMENT, new_results
 

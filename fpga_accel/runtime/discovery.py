@@ -52,8 +52,18 @@ class Device:
     reason: str
 
 
+# What a run on each kind of device shows: docs/devices.md.
+TIERS = {
+    "cpu": "CPU OpenCL",
+    "gpu": "GPU",
+    "fpga-emulator": "vendor emulation",
+    "fpga": "card",
+    "rtl": "RTL simulation",
+}
+
 # The best class of device first: hardware made for the work, then other accelerators, then CPU runtimes.
 _PREFERENCE = ("fpga", "gpu", "cpu", "fpga-emulator")
+_POCL = "pocl"
 CLASSES = ("opencl", "fpga", "fpga-emulator", "gpu", "rtl")
 
 _FORKED = "this process was forked after its parent had opened OpenCL devices"
@@ -100,6 +110,23 @@ def disabled() -> bool:
 def calibration_key(device_id: str) -> str:
     """Return the name under which timings of a device are kept."""
     return _listed()[device_id].identity.digest
+
+
+def listed(device_id: str) -> Listed:
+    """Return a device as its runtime lists it, by its id."""
+    return _listed()[device_id]
+
+
+def tier(device_id: str | None) -> str:
+    """Return what a run on a device shows, in the words of docs/devices.md; None is the CPU path.
+
+    Examples
+    --------
+    >>> tier(None)
+    'CPU reference'
+    """
+    found = _listed().get(device_id) if device_id else None
+    return TIERS[found.kind] if found else "CPU reference" if device_id is None else "-"
 
 
 def _judged(device_id: str, listed: Listed) -> Device:
@@ -160,7 +187,7 @@ def _slug(entry: Listed) -> str:
         return "intel-fpga-emulator"
     platform = entry.identity.platform.lower()
     if "portable computing language" in platform:
-        return "pocl"
+        return _POCL
     return "-".join(re.findall(r"[a-z0-9]+", platform.replace("(r)", "").replace("(tm)", ""))[:2]) or "opencl"
 
 
@@ -214,9 +241,8 @@ def open_backend(device_id: str) -> OpenClBackend:
 
 
 def _open(listed: Listed, device_id: str) -> OpenClBackend:
-    import pyopencl as cl
-
     from fpga_accel.backends.opencl import OpenClBackend
+    from fpga_accel.runtime.opencl import cl
 
     try:
         return OpenClBackend(listed, device_id)
@@ -265,9 +291,10 @@ def _searchable(device_id: str, listed: Listed) -> str:
 def _best_of(wanted: str) -> str:
     """Return the first usable device of a class; others are not even opened."""
     kinds = _PREFERENCE if wanted == "opencl" else (wanted,)
-    listed = _listed()
+    # PoCL's compiler tells kernels what the CPU can do, which Intel's does not: x86 variants are for PoCL alone.
+    listed = sorted(_listed().items(), key=lambda each: not each[0].startswith(_POCL))
     for kind in kinds:
-        for device_id, entry in listed.items():
+        for device_id, entry in listed:
             if entry.kind == kind and not _rejection(device_id):
                 return device_id
     error = DeviceNotFoundError(

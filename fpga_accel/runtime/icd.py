@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,10 +18,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-# (distribution, file name its OpenCL driver starts with)
+# (distribution, name of its OpenCL driver without the version)
 _PACKAGED = (
-    ("intel-opencl-rt", "libintelocl.so"),
-    ("intel-opencl-fpga-emu-rt", "libintelocl_emu.so"),
+    ("intel-opencl-rt", "libintelocl"),
+    ("intel-opencl-fpga-emu-rt", "libintelocl_emu"),
     ("pocl-binary-distribution", "libpocl"),
 )
 _SCRATCH_PREFIX = "fpga-accel-"
@@ -36,21 +37,23 @@ def packaged_runtimes() -> dict[str, Path]:
         Distribution name to the absolute path of its driver.
     """
     found: dict[str, Path] = {}
-    for distribution, prefix in _PACKAGED:
-        path = _driver_of(distribution, prefix)
+    for distribution, stem in _PACKAGED:
+        path = _driver_of(distribution, stem)
         if path is not None:
             found[distribution] = path
     return found
 
 
-def _driver_of(distribution: str, prefix: str) -> Path | None:
+def _driver_of(distribution: str, stem: str) -> Path | None:
+    # Wheels put a hash behind the stem, and debuggers' scripts behind the ending.
+    driver = re.compile(rf"{stem}(-[0-9a-f]+)?\.so[0-9.]*")
     try:
         files = metadata.files(distribution) or []
     except metadata.PackageNotFoundError:
         return None
     for file in files:
         path = Path(str(file.locate())).resolve()
-        if file.name.startswith(prefix) and ".so" in file.name and path.is_file():
+        if driver.fullmatch(file.name) and path.is_file():
             return path
     return None
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from fpga_accel.segments import ABI_VERSION
+
+# Every kernel is OpenCL C 1.2, which every device takes.
+LANGUAGE = ("-cl-std=CL1.2",)
+# Items of a channel in the emulator, which switches kernels when a channel is full or empty: with more kernels than
+# cores a depth of 16 makes 3 MB/s of 64-byte items, this one 480 MB/s. Cards have the source's own depth.
+EMULATED_DEPTH = 16384
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([A-Za-z0-9_.]+)"[ \t]*$', re.MULTILINE)
 
@@ -22,6 +29,24 @@ class Variant:
     defines: tuple[str, ...] = ()
     # Work-items a compute unit gets on a CPU; one more launch dimension than rows is never used.
     items_per_unit: int = 4
+    # Kinds of devices it is written for; none means all.
+    kinds: tuple[str, ...] = ()
+    # The kernels that channels join into one entry, from the first that runs to the last.
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def single(self) -> bool:
+        """Whether its kernels are pipelines that one work-item walks the whole table with."""
+        return bool(self.kinds)
+
+    def serves(self, kind: str) -> bool:
+        """Whether it is written for a kind of device."""
+        return not self.kinds or kind in self.kinds
+
+    def macros(self, kind: str) -> tuple[str, ...]:
+        """Return the compiler's ``-D`` options for a kind of device."""
+        deep = (f"CHANNEL_DEPTH={EMULATED_DEPTH}",) if self.stages and kind == "fpga-emulator" else ()
+        return tuple(f"-D{define}" for define in (*self.defines, *deep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +96,37 @@ def load(folder: Path) -> Manifest:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: missing or wrong field {error}") from error
     for variant in variants:
+        if not set(variant.stages) <= set(manifest.entries):
+            raise ValueError(f"{path}: variant {variant.name} has stages of no entry")
         if not (folder / variant.source).is_file():
             raise ValueError(f"{path}: variant {variant.name} names {variant.source}, which is not there")
     return manifest
 
 
+_VARIANT_KEYS = {"name", "source", "defines", "items_per_unit", "kinds", "stages"}
+
+
 def _variant(row: dict[str, object]) -> Variant:
-    unknown = set(row) - {"name", "source", "defines", "items_per_unit"}
+    unknown = set(row) - _VARIANT_KEYS
     if unknown:
         raise TypeError(f"unknown keys {sorted(unknown)}")
-    defines = row.get("defines", [])
-    items = row.get("items_per_unit", 4)
-    if not isinstance(defines, list) or not isinstance(items, int):
-        raise TypeError("defines must be a list and items_per_unit a whole number")
-    return Variant(str(row["name"]), str(row["source"]), tuple(str(define) for define in defines), items)
+    items, stages = row.get("items_per_unit", 4), row.get("stages", {})
+    if not isinstance(items, int) or not isinstance(stages, dict):
+        raise TypeError("items_per_unit must be a whole number and stages a table")
+    return Variant(
+        name=str(row["name"]),
+        source=str(row["source"]),
+        defines=_names(row.get("defines", [])),
+        items_per_unit=items,
+        kinds=_names(row.get("kinds", [])),
+        stages={str(entry): _names(kernels) for entry, kernels in stages.items()},
+    )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} must be a list of names")
+    return tuple(str(name) for name in value)
 
 
 @cache

@@ -19,18 +19,22 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import pyopencl as cl
 
 from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, Slab, wipe
+from fpga_accel.runtime.manifests import Variant
+from fpga_accel.runtime.opencl import cl
 from fpga_accel.segments import RESULT, SEGMENT, Launch, Status, Table, address_of, new_results
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
 PIECE = 32 << 20
 ROW_ALIGNMENT = 64
 _ROWS_A_PIECE = 1 << 20
+
+
+_forsaken: list[Any] = []
 
 
 class Strategy(StrEnum):
@@ -59,9 +63,11 @@ class WorkShape:
         self.local = 32 if gpu else 1
         self._gpu_items = self._units * 256 if gpu else 0
 
-    def items(self, rows: int, items_per_unit: int) -> int:
+    def items(self, rows: int, variant: Variant) -> int:
         """Return the global size for `rows` rows."""
-        wanted = min(rows, self._gpu_items or self._units * items_per_unit)
+        if variant.single:
+            return 1
+        wanted = min(rows, self._gpu_items or self._units * variant.items_per_unit)
         return max(1, -(-wanted // self.local)) * self.local
 
 
@@ -88,7 +94,11 @@ class Lane:
 
     def __init__(self, context: cl.Context, handle: cl.Device, strategy: Strategy) -> None:
         self._context = context
-        self.queue = cl.CommandQueue(context, handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        self._handle = handle
+        self.queue = self._new_queue()
+        # A queue for each further stage of a channel pipeline: two stages on one in-order queue would wait for
+        # each other for ever.
+        self._stage_queues: list[cl.CommandQueue] = []
         self._mirrored = strategy is Strategy.STAGED
         self._regions: dict[str, _Region] = {}
         self._kernels: dict[tuple[int, str], cl.Kernel] = {}
@@ -96,6 +106,15 @@ class Lane:
         self.copies: list[cl.Event] = []
         # Arrays that a direct launch in flight reads and writes.
         self.held: list[Any] = []
+
+    def _new_queue(self) -> cl.CommandQueue:
+        return cl.CommandQueue(self._context, self._handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
+
+    def stage_queues(self, count: int) -> list[cl.CommandQueue]:
+        """Return a queue for each of `count` stages; the first is the lane's own."""
+        while len(self._stage_queues) < count - 1:
+            self._stage_queues.append(self._new_queue())
+        return [self.queue, *self._stage_queues[: count - 1]]
 
     def kernel(self, program: cl.Program, entry: str) -> cl.Kernel:
         """Return this lane's own kernel object: its arguments are not shared between threads."""
@@ -162,7 +181,7 @@ class _Piece:
     src: _Region
     dst: _Region
     done: cl.Event
-    kernel: cl.Event
+    stages: list[cl.Event]
 
 
 class Pipeline:
@@ -177,11 +196,13 @@ class Pipeline:
         self._device_id = device_id
         self._idle: list[Lane] = []
         self._lock = threading.Lock()
-        # Lanes whose launch was given up: the device may still write there, so nothing of them is ever reused.
+        # Lanes whose launch was given up: the device may still write there, so nothing of them is ever reused or
+        # freed, not even once this pipeline is gone.
         self._abandoned: list[tuple[list[Lane], Launch]] = []
+        _forsaken.append(self._abandoned)
 
     def run(
-        self, program: cl.Program, launch: Launch, items_per_unit: int, deadline: float | None
+        self, program: cl.Program, launch: Launch, variant: Variant, deadline: float | None
     ) -> tuple[Table, Elapsed]:
         """Run one launch to its end and return the results of its rows.
 
@@ -193,9 +214,9 @@ class Pipeline:
         lanes: list[Lane] = []
         try:
             if self.strategy is Strategy.DIRECT:
-                outcome = self._run_direct(lanes, program, launch, items_per_unit, deadline)
+                outcome = self._run_direct(lanes, program, launch, variant, deadline)
             else:
-                outcome = self._run_gathered(lanes, program, launch, items_per_unit, deadline)
+                outcome = self._run_gathered(lanes, program, launch, variant, deadline)
         except BaseException as error:
             self._abandoned.append((lanes, launch))
             for array in itertools.chain.from_iterable(lane.held for lane in lanes):
@@ -223,7 +244,7 @@ class Pipeline:
         lanes: list[Lane],
         program: cl.Program,
         launch: Launch,
-        items_per_unit: int,
+        variant: Variant,
         deadline: float | None,
     ) -> tuple[Table, Elapsed]:
         lane = self._borrow(lanes)
@@ -232,13 +253,12 @@ class Pipeline:
         results["status"] = Status.NOT_RUN
         # An abandoned lane holds them.
         lane.held = [_pooled(launch.table), results, _pooled(launch.params, secret=launch.secret)]
-        kernel = lane.kernel(program, launch.entry)
-        kernel.set_args(None, None, *map(self._wrapped, lane.held), np.uint32(count))
-        event = self._enqueue(lane, kernel, count, items_per_unit)
-        lane.queue.flush()
-        waits.wait(event, deadline, self._device_id)
+        arguments = (None, None, *map(self._wrapped, lane.held), np.uint32(count))
+        stages = self._enqueue(lane, program, launch.entry, variant, arguments)
+        for event in stages:
+            waits.wait(event, deadline, self._device_id)
         lane.held = []
-        return results, Elapsed(kernel=_duration(event))
+        return results, Elapsed(kernel=_duration(*stages))
 
     def _wrapped(self, array: Any) -> cl.Buffer:
         """Return an array of the page pool as a buffer of the device."""
@@ -250,15 +270,8 @@ class Pipeline:
             buffer = slab.wrapped[self._context_key] = cl.Buffer(self.context, flags, hostbuf=slab.array)
         return buffer
 
-    def _bind(
-        self,
-        lane: Lane,
-        program: cl.Program,
-        launch: Launch,
-        table: Table,
-        src: cl.Buffer | None,
-        dst: cl.Buffer | None,
-    ) -> cl.Kernel:
+    def _bind(self, lane: Lane, launch: Launch, table: Table, src: cl.Buffer, dst: cl.Buffer) -> tuple[Any, ...]:
+        """Fill the lane's small buffers and send them on their way; return the arguments of the kernel."""
         count = len(table)
         rows = lane.region("table", count * SEGMENT.itemsize)
         results = lane.region("results", count * RESULT.itemsize)
@@ -270,32 +283,45 @@ class Pipeline:
         lane.push(rows, count * SEGMENT.itemsize)
         lane.push(results, count * RESULT.itemsize)
         lane.push(params, len(launch.params))
-        kernel = lane.kernel(program, launch.entry)
-        kernel.set_args(src, dst, rows.buffer, results.buffer, params.buffer, np.uint32(count))
-        return kernel
+        return src, dst, rows.buffer, results.buffer, params.buffer, np.uint32(count)
 
-    def _enqueue(self, lane: Lane, kernel: cl.Kernel, rows: int, items_per_unit: int) -> cl.Event:
-        items = self.shape.items(rows, items_per_unit)
-        return cl.enqueue_nd_range_kernel(lane.queue, kernel, (items,), (self.shape.local,))
+    def _enqueue(
+        self, lane: Lane, program: cl.Program, entry: str, variant: Variant, arguments: tuple[Any, ...]
+    ) -> list[cl.Event]:
+        """Start the kernels of an entry behind the copies on the lane's queue, and flush."""
+        names = variant.stages.get(entry, (entry,))
+        size = (self.shape.items(int(arguments[-1]), variant),)
+        behind = lane.copies if len(names) > 1 else None
+        events, queues = [], lane.stage_queues(len(names))
+        # The other queues wait for the copies, which are only sure to start once this one is flushed.
+        lane.queue.flush()
+        for queue, name in zip(queues, names, strict=True):
+            kernel = lane.kernel(program, name)
+            kernel.set_args(*arguments)
+            events.append(cl.enqueue_nd_range_kernel(queue, kernel, size, (self.shape.local,), wait_for=behind))
+            queue.flush()
+        return events
 
     def _run_gathered(
         self,
         lanes: list[Lane],
         program: cl.Program,
         launch: Launch,
-        items_per_unit: int,
+        variant: Variant,
         deadline: float | None,
     ) -> tuple[Table, Elapsed]:
         results = new_results(len(launch.table))
         elapsed = Elapsed()
         in_flight: list[_Piece] = []
         free: list[Lane] = []
+        # Channels belong to the program, so two pieces in flight would mix in them.
+        most = 1 if launch.entry in variant.stages else 2
         for first, end, src_bytes, dst_bytes in self._cuts(launch.table):
-            if len(in_flight) == 2:
+            if len(in_flight) == most:
                 free.append(self._finish(in_flight.pop(0), launch, elapsed, deadline))
             lane = free.pop() if free else self._borrow(lanes)
             rows = launch.table[first:end]
-            piece = self._start(lane, program, launch, rows, src_bytes, dst_bytes, items_per_unit)
+            piece = self._start(lane, program, launch, rows, src_bytes, dst_bytes, variant)
             piece.results = results[first:end]
             in_flight.append(piece)
         for piece in in_flight:
@@ -330,7 +356,7 @@ class Pipeline:
         rows: Table,
         src_bytes: int,
         dst_bytes: int,
-        items_per_unit: int,
+        variant: Variant,
     ) -> _Piece:
         src, dst = lane.region("src", src_bytes), lane.region("dst", dst_bytes)
         placed = np.empty(len(rows), SEGMENT)
@@ -342,13 +368,15 @@ class Pipeline:
             ROW_ALIGNMENT,
         )
         lane.push(src, src_bytes)
-        kernel = self._bind(lane, program, launch, placed, src.buffer, dst.buffer)
-        event = self._enqueue(lane, kernel, len(rows), items_per_unit)
+        arguments = self._bind(lane, launch, placed, src.buffer, dst.buffer)
+        stages = self._enqueue(lane, program, launch.entry, variant, arguments)
+        if len(stages) > 1:
+            cl.enqueue_barrier(lane.queue, wait_for=stages)
         lane.pull(lane.region("results", len(rows) * RESULT.itemsize), len(rows) * RESULT.itemsize)
         lane.pull(dst, dst_bytes)
         done = cl.enqueue_marker(lane.queue)
         lane.queue.flush()
-        return _Piece(lane, rows, placed, placed, src, dst, done, event)
+        return _Piece(lane, rows, placed, placed, src, dst, done, stages)
 
     def _finish(self, piece: _Piece, launch: Launch, elapsed: Elapsed, deadline: float | None) -> Lane:
         lane = piece.lane
@@ -362,7 +390,7 @@ class Pipeline:
             count,
             ffi.cast("uint8_t *", piece.dst.slab.address),
         )
-        elapsed.kernel += _duration(piece.kernel)
+        elapsed.kernel += _duration(*piece.stages)
         elapsed.transfer += lane.take_copy_seconds()
         if launch.secret:
             lane.wipe_secrets(len(launch.params))
@@ -390,11 +418,13 @@ def _results_view(lane: Lane, count: int) -> Table:
     return view
 
 
-def _duration(event: cl.Event) -> float:
+def _duration(*events: cl.Event) -> float:
+    """Return the seconds from the first start to the last end."""
     # Some runtimes say an event is complete a moment before its profile can be read.
     for _ in range(100):
         try:
-            return (int(event.profile.end) - int(event.profile.start)) * 1e-9
+            starts = [int(event.profile.start) for event in events]
+            return (max(int(event.profile.end) for event in events) - min(starts)) * 1e-9
         except cl.LogicError:
             time.sleep(1e-5)
     return 0.0

@@ -6,12 +6,9 @@ import logging
 from dataclasses import dataclass
 from functools import cache
 
-from fpga_accel.runtime import forks, icd, quirks, switches
+from fpga_accel.runtime import forks, quirks, switches
+from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.programs import Identity
-
-icd.prepare()
-
-import pyopencl as cl  # noqa: E402  # the loader reads its environment when it is imported
 
 log = logging.getLogger(__name__)
 

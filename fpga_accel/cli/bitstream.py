@@ -1,0 +1,274 @@
+"""``fpga-accel bitstream``: list, show, verify, build."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fpga_accel import config
+from fpga_accel.cli import failures, output, session
+from fpga_accel.cli.failures import Failure, UsageError
+from fpga_accel.cli.options import Json
+from fpga_accel.errors import FormatError
+from fpga_accel.runtime import discovery, switches
+from fpga_accel.runtime.bitstreams import catalog, formats, recipes, sources
+from fpga_accel.runtime.bitstreams.catalog import Catalog
+from fpga_accel.runtime.bitstreams.entries import Entry
+from fpga_accel.runtime.bitstreams.image import Image
+from fpga_accel.runtime.manifests import Manifest, Variant
+from fpga_accel.runtime.programs import BuildFailed
+
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    help="List, show, verify and build images for FPGAs and their emulator.",
+)
+
+_COLUMNS = ("kernel", "variant", "format", "build mode", ">MHz", "target", "file")
+_SHOWN = ("entries", "target")
+_UNTESTED = "built only; the known-answer test runs after each load"
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="An xclbin, aocx, ECP5 or program image.")]
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FILE", help="Images; none is everything in the catalogs.", show_default=False),
+]
+Kernel = Annotated[str, typer.Argument(metavar="KERNEL", help="A kernel folder, for example lz4.")]
+TargetName = Annotated[str, typer.Option("--target", metavar="|".join(recipes.NAMES), help="What to build.")]
+Board = Annotated[
+    str | None,
+    typer.Option(metavar="BOARD", help="Board (aoc) or platform (v++).", show_default=False),
+]
+VariantName = Annotated[
+    str | None,
+    typer.Option("--variant", metavar="NAME", help="Variant of the kernel; the best one if not given."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
+
+
+# -- list and show ---------------------------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_images(as_json: Json = False) -> None:
+    """List the images of the shipped catalog and of your own."""
+    listed = list(_catalogued())
+    if as_json:
+        output.show_json([asdict(entry) | {"file": str(found.file_of(entry))} for found, entry in listed])
+        return
+    if not listed:
+        output.say("fpga-accel: the catalogs have no image (see fpga-accel bitstream build)")
+        return
+    rows = [
+        (
+            entry.kernel,
+            entry.variant,
+            entry.format,
+            entry.build_mode,
+            entry.clock_mhz or None,
+            entry.target,
+            found.file_of(entry),
+        )
+        for found, entry in listed
+    ]
+    output.show_table(_COLUMNS, rows)
+
+
+@app.command()
+def show(file: File, as_json: Json = False) -> None:
+    """Show what the header of an image states."""
+    image = _read(file)
+    if as_json:
+        output.show_json({"file": str(file)} | asdict(image))
+        return
+    rows = [
+        ("format", image.format),
+        ("target", image.target),
+        ("mode", image.mode),
+        ("id", image.id or None),
+        ("entries", ", ".join(image.entries) or None),
+        ("size", image.size),
+        ("sha256", image.sha256),
+        *((name.replace("_", " "), _words(value)) for name, value in image.detail.items() if name not in _SHOWN),
+    ]
+    output.show_table(("image", str(file)), rows)
+
+
+def _words(value: Any) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={each}" for name, each in value.items() if each) or None
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or None
+    return value
+
+
+def _read(file: Path) -> Image:
+    try:
+        return formats.read(file)
+    except FormatError as error:
+        raise type(error)(f"{file}: {error}") from error
+
+
+def _catalogued() -> Iterator[tuple[Catalog, Entry]]:
+    for found in (catalog.shipped(), catalog.users()):
+        for entry in found.images:
+            yield found, entry
+
+
+# -- verify ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def verify(files: Files = None, as_json: Json = False) -> None:
+    """Check images: the header, and what a catalog says of them, which includes whether the source has changed.
+
+    Exit codes: 0 all are good, 1 one is not.
+    """
+    listed = list(_catalogued())
+    if files:
+        found = {str(file): list(_problems_of(file, listed)) for file in files}
+    else:
+        found = {str(where.file_of(entry)): list(catalog.problems(where, entry)) for where, entry in listed}
+    bad = sum(bool(problems) for problems in found.values())
+    if as_json:
+        rows = [{"file": file, "ok": not problems, "problems": problems} for file, problems in found.items()]
+        output.show_json(rows)
+    else:
+        _report(found, bad)
+    if bad:
+        raise typer.Exit(failures.FAILED)
+
+
+def _problems_of(file: Path, listed: list[tuple[Catalog, Entry]]) -> Iterator[str]:
+    """Yield what is wrong with a file, by its entries where a catalog lists it, else by its own header."""
+    entries = [(where, entry) for where, entry in listed if where.file_of(entry).resolve() == file.resolve()]
+    for where, entry in entries:
+        yield from catalog.problems(where, entry)
+    if entries:
+        return
+    try:
+        image = formats.read(file)
+    except FormatError as error:
+        yield str(error)
+    except OSError as error:
+        yield error.strerror or str(error)
+    else:
+        yield from catalog.staleness_of(image)
+
+
+def _report(found: dict[str, list[str]], bad: int) -> None:
+    for file, problems in found.items():
+        # One line a file, however much is wrong with it.
+        if problems:
+            Failure(failures.FAILED, "bad_image", f"{file}: {'; '.join(problems)}").show(as_json=False)
+    print(f"{len(found)} {'image' if len(found) == 1 else 'images'} checked, {bad} bad")
+
+
+# -- build -----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def build(
+    kernel: Kernel,
+    *,
+    target: TargetName,
+    board: Board = None,
+    variant: VariantName = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Build an image from a kernel folder, and list it in your catalog.
+
+    The target emulator needs nothing but the installed FPGA emulator. Those that begin with aoc need the Intel
+    FPGA SDK for OpenCL, those that begin with vitis need AMD Vitis.
+    """
+    if target not in recipes.NAMES:
+        raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(recipes.NAMES)}")
+    if target == recipes.EMULATOR and board:
+        raise UsageError("the target emulator has no boards")
+    manifest = sources.manifest_of(kernel)
+    with session.messages(as_json=as_json):
+        if target == recipes.EMULATOR:
+            _build_for_emulator(manifest, _candidates(manifest, variant, "fpga-emulator"), dry_run, as_json)
+        else:
+            wanted = recipes.TARGETS[target]
+            chosen = _candidates(manifest, variant, wanted.kind, channels=wanted.tool is recipes.AOC)[0]
+            _build_with_tool(wanted, manifest, chosen, board, dry_run=dry_run, as_json=as_json)
+
+
+def _candidates(manifest: Manifest, wanted: str | None, kind: str, *, channels: bool = True) -> list[Variant]:
+    if wanted is not None:
+        return [sources.variant_of(manifest, wanted, kind)]
+    return sources.variants_for(manifest, kind, channels=channels)
+
+
+def _build_for_emulator(manifest: Manifest, candidates: list[Variant], dry_run: bool, as_json: bool) -> None:
+    from fpga_accel.runtime import platforms
+
+    device_id = discovery.select("fpga-emulator")
+    digest = discovery.calibration_key(device_id)
+    listed = next(entry for entry in platforms.listed() if entry.identity.digest == digest)
+    if dry_run:
+        chosen = candidates[0]
+        command = f"{manifest.name}/{chosen.name} ({chosen.source}) on {device_id}, {listed.identity.driver}"
+        _show_commands([f"build in this process: {command}"], as_json)
+        return
+    content, chosen = _first_built(listed, manifest, candidates)
+    image = formats.read(content)
+    name = f"{manifest.name}-{chosen.name}-{hashlib.sha256(image.target.encode()).hexdigest()[:8]}.img"
+    _add(content, image, name, manifest, chosen, as_json)
+
+
+def _first_built(listed: Any, manifest: Manifest, candidates: list[Variant]) -> tuple[bytes, Variant]:
+    disabled = switches.disabled()
+    causes = []
+    for variant in candidates:
+        if variant.name in disabled:
+            causes.append(f"{variant.name}: disabled by FPGA_ACCEL_DISABLE")
+            continue
+        try:
+            return recipes.build_program(listed, manifest, variant), variant
+        except BuildFailed as error:
+            causes.append(f"{variant.name}: {error}")
+            output.say(f"fpga-accel: {manifest.name}/{' '.join(causes[-1].split())}")
+    raise BuildFailed(f"no variant of {manifest.name} builds: {'; '.join(causes)}", device=listed.identity.device)
+
+
+def _build_with_tool(
+    target: recipes.Target, manifest: Manifest, variant: Variant, board: str | None, *, dry_run: bool, as_json: bool
+) -> None:
+    made = recipes.recipe(target, manifest, variant, board, (config.cache_dir() / "images" / "work").absolute())
+    if dry_run:
+        _show_commands([shlex.join(command) for command in made.commands], as_json)
+        return
+    recipes.run(made)
+    if target.format is None:
+        _say_built(made.result, None, as_json)
+        return
+    content = made.result.read_bytes()
+    _add(content, formats.read(content), made.result.name, manifest, variant, as_json)
+
+
+def _add(content: bytes, image: Image, name: str, manifest: Manifest, variant: Variant, as_json: bool) -> None:
+    source = sources.hash_of(manifest, variant)
+    entry = catalog.entry_of(image, name, manifest.name, variant.name, source, tested=_UNTESTED)
+    _say_built(catalog.add(content, entry), entry, as_json)
+
+
+def _show_commands(commands: list[str], as_json: bool) -> None:
+    if as_json:
+        output.show_json({"commands": commands})
+        return
+    print("\n".join(commands))
+
+
+def _say_built(file: Path, entry: Entry | None, as_json: bool) -> None:
+    if as_json:
+        output.show_json({"file": str(file)} | (asdict(entry) if entry else {}))
+        return
+    print(f"{file}: {entry.format} image for {entry.target}" if entry else f"{file}: report beside it")
