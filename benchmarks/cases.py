@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks import inputs
-from benchmarks.works import GcmDecrypt, GcmEncrypt, Lz4Compress, Lz4Decompress, Lz4DecompressLinked, Work
+from benchmarks.works import Crc32c, GcmDecrypt, GcmEncrypt, Lz4Compress, Lz4Decompress, Lz4DecompressLinked, Work
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = (4 * KIB, 64 * KIB, MIB, 64 * MIB)
@@ -51,17 +51,33 @@ def size_text(nbytes: int) -> str:
 
 def cases() -> Iterator[Case]:
     """List all cases in the order of the table."""
+    yield from _codecs()
+    yield from _ciphers()
+    yield from _checksums()
+
+
+def _codecs() -> Iterator[Case]:
     for kind in (Lz4Compress, Lz4Decompress):
         for data in inputs.names():
             for size in SIZES if data in MAIN_DATA else SIZES[-1:]:
                 yield Case(kind, data, size)
     for size in (MIB, 64 * MIB):
         yield Case(Lz4DecompressLinked, "text", size)
+    for kind in (Lz4Compress, Lz4Decompress):
+        yield Case(kind, "text", 4 * KIB, BATCH)
+
+
+def _ciphers() -> Iterator[Case]:
     for cipher in (GcmEncrypt, GcmDecrypt):
         for size in SIZES:
             yield Case(cipher, inputs.RANDOM, size)
     for size in (4 * KIB, 256):
         for cipher in (GcmEncrypt, GcmDecrypt):
             yield Case(cipher, inputs.RANDOM, size, BATCH)
-    for kind in (Lz4Compress, Lz4Decompress):
-        yield Case(kind, "text", 4 * KIB, BATCH)
+
+
+def _checksums() -> Iterator[Case]:
+    for size in SIZES:
+        yield Case(Crc32c, "text", size)
+    for size in (4 * KIB, 256):
+        yield Case(Crc32c, "text", size, BATCH)

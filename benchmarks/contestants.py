@@ -88,7 +88,7 @@ class Field:
         return [entry for entry in found if entry is not None]
 
     def _entry(self, contestant: Contestant, work: Work) -> Entry | None:
-        if contestant.into and len(work.items) > 1:
+        if contestant.into and (len(work.items) > 1 or not work.has_into):
             # There is no batch into one buffer yet.
             return None
         if contestant.device is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+import google_crc32c
 import lz4.frame
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -36,6 +37,8 @@ class Work(ABC):
     peer_name: ClassVar[str]
     # Whether the peer can write into a buffer of the caller.
     peer_into: ClassVar[bool] = False
+    # Whether there are calls into a buffer of the caller.
+    has_into: ClassVar[bool] = True
     # Whether a compression ratio says anything.
     has_ratio: ClassVar[bool] = False
 
@@ -196,6 +199,43 @@ class GcmDecrypt(Work):
         if outs is None:
             return cipher.decrypt, [(nonce, item, None) for nonce, item in zip(self.nonces, fed, strict=False)]
         return cipher.decrypt_into, _with_outs(self.nonces, fed, outs)
+
+
+class Crc32c(Work):
+    """CRC-32C; checksums are compared as four bytes each."""
+
+    name = "crc32c.checksum"
+    peer_name = "google-crc32c"
+    has_into = False
+
+    def one(self, acc: Accelerator) -> Callable[[], bytes]:
+        return lambda: _as_bytes(acc.checksum(self.fed[0], "crc32c"))
+
+    def into(self, acc: Accelerator, out: Any) -> Callable[[], int]:
+        raise TypeError("a checksum goes into no buffer")
+
+    def many(self, acc: Accelerator) -> Callable[[], list[bytes]]:
+        return lambda: list(map(_as_bytes, acc.checksum_many(self.fed, "crc32c")))
+
+    def peer(self, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> PeerCalls:
+        return _peer_checksum, [(item,) for item in fed]
+
+    def decoded(self, parts: Sequence[Buffer]) -> bytes:
+        # Two halves, where the peer has two threads, or the items as they are.
+        fed = self.fed if len(parts) == len(self.fed) else _halves(self.fed[0])
+        return self.plain if list(parts) == [_peer_checksum(item) for item in fed] else b""
+
+
+def _as_bytes(checksum: int) -> bytes:
+    return checksum.to_bytes(4, "big")
+
+
+def _peer_checksum(data: bytes) -> bytes:
+    return _as_bytes(google_crc32c.value(data))
+
+
+def _halves(item: bytes) -> list[bytes]:
+    return [item[: len(item) // 2], item[len(item) // 2 :]]
 
 
 def _with_outs(nonces: Sequence[bytes], fed: Sequence[bytes], outs: Sequence[memoryview]) -> list[tuple[Any, ...]]:

@@ -909,7 +909,7 @@ def test_recipes_for_cards_keep_the_depth_of_the_source(tmp_path: Path) -> None:
     manifest = manifests.shipped("trial")
     for target, deep in (("aoc-emulator", True), ("aoc-hardware", False), ("aoc-report", False)):
         made = recipes.recipe(recipes.TARGETS[target], manifest, CHANNELS, BOARD, tmp_path)
-        assert ("-DCHANNEL_DEPTH=16384" in made.commands[0]) is deep
+        assert (f"-DCHANNEL_DEPTH={manifests.EMULATED_DEPTH}" in made.commands[0]) is deep
 
 
 @pytest.mark.parametrize(
@@ -1039,7 +1039,10 @@ def test_channels_are_deep_in_the_emulator(emulator: Any, monkeypatch: pytest.Mo
     manifest = manifests.shipped("trial")
     for variant in (manifest.variants[-1], replace(CHANNELS, source="portable.cl")):
         assert bitstreams.read(recipes.build_program(emulator, manifest, variant)).detail["variant"] == variant.name
-    assert asked == [("-cl-std=CL1.2",), ("-cl-std=CL1.2", "-DCHANNELS=1", "-DCHANNEL_DEPTH=16384")]
+    assert asked == [
+        ("-cl-std=CL1.2",),
+        ("-cl-std=CL1.2", "-DCHANNELS=1", f"-DCHANNEL_DEPTH={manifests.EMULATED_DEPTH}"),
+    ]
 
 
 def test_a_variant_that_does_not_build(invoke: Invoke, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,13 +21,15 @@ from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.cli import checks, output
 from fpga_accel.operations import registry
 from fpga_accel.runtime import bitstreams, discovery, manifests
-from fpga_accel.runtime.bitstreams import catalog
+from fpga_accel.runtime.bitstreams import catalog, program
+from fpga_accel.runtime.programs import Identity
 
 pytestmark = pytest.mark.fpga
 
 KEY, NONCE = bytes(range(32)), bytes(12)
 KERNELS = sorted({operation.kernel for operation in registry.OPERATIONS.values()})
 BUILDING = "building a kernel"
+IDENTITY = [field.name for field in fields(Identity) if field.name != "index"]
 
 # Builds an image of each kernel folder that is named.
 BUILD = """
@@ -119,6 +121,15 @@ def _elf(content: bytes) -> bytes:
     return b"\x7fELF" + content
 
 
+def _for_another_device(content: bytes) -> bytes:
+    """The same program, sound in itself, for a device of another name."""
+    image = bitstreams.read(content)
+    stated = image.detail
+    identity = Identity(**{name: stated["target"][name] for name in IDENTITY} | {"device": "Another Device"}, index=0)
+    binary = content[stated["payload_offset"] :]
+    return program.pack(identity, stated["kernel"], stated["variant"], image.entries, stated["source_sha256"], binary)
+
+
 @pytest.mark.parametrize("damage", [_cut, _flipped, _elf, lambda content: b"", lambda content: content + bytes(10**6)])
 @pytest.mark.parametrize("catalogued", [False, True], ids=["behind the catalog's back", "with its hash catalogued"])
 def test_a_damaged_image_never_reaches_the_driver(
@@ -132,6 +143,16 @@ def test_a_damaged_image_never_reaches_the_driver(
     out, err = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
     assert out.split() == [kernel for kernel in KERNELS if kernel != "aes"]
     assert "passed over" in err
+
+
+def test_an_image_for_another_device_never_reaches_the_driver(cache: Path) -> None:
+    path, entry = entry_of("aes")
+    content = _for_another_device(path.read_bytes())
+    image = bitstreams.read(content)
+    catalog.add(content, replace(entry, sha256=image.sha256, target=image.target))
+    assert all(not list(catalog.problems(catalog.users(), each)) for each in catalog.users().images)
+    out, _ = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
+    assert out.split() == [kernel for kernel in KERNELS if kernel != "aes"]
 
 
 def test_an_image_of_another_source_is_not_used(cache: Path) -> None:

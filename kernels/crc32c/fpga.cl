@@ -7,7 +7,7 @@
  * | CHANNEL_DEPTH | n      | optional, CHANNELS=1: items that a channel holds                   |
  * | REPLICAS      | 1      | optional: one core takes all that the reader can bring             |
  *
- * Tested: CHANNELS=1 with depths of 64 and 16384, CHANNELS=0. Rows are as rows.h has them.
+ * Tested: CHANNELS=1 with depths of 64, 16384 and 65536, CHANNELS=0. Rows are as rows.h has them.
  */
 #ifndef CHANNELS
 #error "fpga.cl needs -D CHANNELS=0 or -D CHANNELS=1"

@@ -2,7 +2,7 @@
  *
  * -D parameters        values           tested
  * CHANNELS             1, 0             1: kernels joined by Intel channels; 0: one kernel an entry
- * CHANNEL_DEPTH        64 (default), …  items in a channel; with CHANNELS=1: 64, 4096, 16384
+ * CHANNEL_DEPTH        64 (default), …  items in a channel; with CHANNELS=1: 64, 4096, 16384, 65536
  * CHUNK_WORDS          1 (default), 8   64-byte words in an item to the compressor; both
  * REPLICAS             1 (default), 2   cores an entry; with CHANNELS=1: both
  *
