@@ -104,6 +104,20 @@ def test_threads_take_turns(acc: fa.Accelerator) -> None:
         assert all(pool.map(work, range(60)))
 
 
+def test_replicas_of_a_core_share_a_launch(emulator: str) -> None:
+    backend, manifest = opened(emulator), manifests.shipped("lz4")
+    single = next(variant for variant in manifest.variants if variant.serves("fpga-emulator"))
+    names = ("reader", "core0", "core1", "writer")
+    stages = {entry: tuple(f"{entry}_{name}" for name in names) for entry in manifest.entries}
+    double = replace(single, defines=(*single.defines, "REPLICAS=2"), stages=stages)
+    backend.prepare(replace(manifest, variants=(double,)), [row.trial for row in registry.of_kernel("lz4")])
+    data = sizes.mixed(3 << 20)
+    with fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always") as found:
+        assert lz4.frame.decompress(found.compress(data, block_size=64 << 10)) == data
+        assert found.decompress(lz4.frame.compress(data, block_linked=False)) == data
+    assert backend._built["lz4"].variant is double
+
+
 # ---- runs that do not end ----
 
 
