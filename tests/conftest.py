@@ -181,6 +181,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{name:{width}}{row}")
 
 
+@pytest.fixture(scope="session")
+def emulator() -> str:
+    """Id of the FPGA emulator."""
+    found = [device.id for device in fa.devices() if device.kind == "fpga-emulator" and device.usable]
+    return found[0] if found else required.missing("fpga-emulator", "no FPGA emulator is usable")
+
+
 # ---- tools and data ----
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import lz4.frame
 import pytest
-import required
 import sizes
 from children import finish, run, start
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -45,13 +44,6 @@ def test_every_kernel_folder_has_a_pipeline_for_fpgas_and_for_the_emulator() -> 
 
 
 # ---- the emulator ----
-
-
-@pytest.fixture(scope="module")
-def emulator() -> str:
-    """Id of the FPGA emulator."""
-    found = [device.id for device in fa.devices() if device.kind == "fpga-emulator" and device.usable]
-    return found[0] if found else required.missing("fpga-emulator", "no FPGA emulator is usable")
 
 
 def opened(device: str, strategy: str | None = None) -> Any:

@@ -57,13 +57,6 @@ WORK = """
 
 
 @pytest.fixture(scope="module")
-def emulator() -> str:
-    """Id of the FPGA emulator."""
-    found = [device.id for device in fa.devices() if device.kind == "fpga-emulator" and device.usable]
-    return found[0] if found else required.missing("fpga-emulator", "no FPGA emulator is usable")
-
-
-@pytest.fixture(scope="module")
 def built(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder whose catalog has an image of every kernel folder, and no programs; tests copy it."""
     folder = tmp_path_factory.mktemp("images") / "cache"

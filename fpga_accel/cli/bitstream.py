@@ -208,11 +208,8 @@ def _candidates(manifest: Manifest, wanted: str | None, kind: str, *, channels: 
 
 
 def _build_for_emulator(manifest: Manifest, candidates: list[Variant], dry_run: bool, as_json: bool) -> None:
-    from fpga_accel.runtime import platforms
-
     device_id = discovery.select("fpga-emulator")
-    digest = discovery.calibration_key(device_id)
-    listed = next(entry for entry in platforms.listed() if entry.identity.digest == digest)
+    listed = discovery.listed(device_id)
     if dry_run:
         chosen = candidates[0]
         command = f"{manifest.name}/{chosen.name} ({chosen.source}) on {device_id}, {listed.identity.driver}"

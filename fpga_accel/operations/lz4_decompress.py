@@ -68,6 +68,11 @@ class DecompressOptions:
         if self.max_output is not None and self.max_output < 0:
             raise ValueError(f"max_output is {self.max_output}; it must not be negative")
 
+    @property
+    def most(self) -> int:
+        """Bytes that an item may become."""
+        return _LARGEST_CONTENT if self.max_output is None else self.max_output
+
     def check(self, nbytes: int) -> None:
         """Refuse more output than was allowed."""
         if self.max_output is None or nbytes <= self.max_output:
@@ -103,20 +108,13 @@ class Lz4Decompress(Operation[DecompressOptions]):
         return DecompressOptions(capacity, by_buffer=True)
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
-        return _one_plain_frame(data, options) or _decode(memoryview(data), options, _frame_on_cpu)
+        return _one_plain_frame(data, options.most) or _decode(memoryview(data), options, _frame_on_cpu)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        if not 0 < _objects.lz4_plain_size(data) <= _SMALL_CONTENT:
-            return None
-        try:
-            content: bytes = lz4.frame.decompress(data)
-        except RuntimeError:
-            return None
-        return content
+        return _one_plain_frame(data, _SMALL_CONTENT)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
-        most = _LARGEST_CONTENT if options.max_output is None else options.max_output
-        if not _objects.lz4_all_plain(items, most):
+        if not _objects.lz4_all_plain(items, options.most):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write.
         try:
@@ -202,12 +200,11 @@ def _decode(data: memoryview, options: DecompressOptions, decode_frame: FrameDec
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _one_plain_frame(data: Flat, options: DecompressOptions) -> bytes | None:
+def _one_plain_frame(data: Flat, most: int) -> bytes | None:
     """Decode the usual case, one frame that declares its size, with one call of the library.
 
     None stands for everything else, bad input included: the general way says what is wrong with it.
     """
-    most = _LARGEST_CONTENT if options.max_output is None else options.max_output
     if not 0 < _objects.lz4_plain_size(data) <= most:
         return None
     try:
