@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.aead import AESGCM
+from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
     BatchError,
     BufferTooSmallError,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     # What `__getattr__` gives: methods of the default Accelerator.
     _acc = default_accelerator()
+    chain = _acc.chain
     checksum = _acc.checksum
     checksum_many = _acc.checksum_many
     compress = _acc.compress
@@ -63,6 +65,8 @@ __all__ = [
     "Accelerator",
     "BatchError",
     "BufferTooSmallError",
+    "Chain",
+    "Chained",
     "ConcurrentUseError",
     "Device",
     "DeviceError",
@@ -83,6 +87,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "chain",
     "checksum",
     "checksum_many",
     "compress",

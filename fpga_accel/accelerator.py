@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from fpga_accel import config
+from fpga_accel.chains import Chain, new_chain
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor, OpensBackend
 from fpga_accel.operations import registry
@@ -350,6 +351,36 @@ class Accelerator:
         operation = registry.find("checksum", algorithm)
         results = self._executor.many(operation, operation.settings(value=value), items).results
         return [int.from_bytes(result, "big") for result in results]
+
+    # -- chains ---------------------------------------------------------------------------------------------------
+
+    def chain(self, *stages: str, **options: Any) -> Chain:
+        """Return several operations as one, such as ``chain("lz4.compress", "aes-gcm.encrypt")``.
+
+        Parameters
+        ----------
+        stages
+            ``algorithm.op``, such as ``"lz4.compress"``, or a checksum such as ``"crc32c"``, which is of the bytes at
+            that point and changes nothing.
+        options
+            Such as ``level=``, ``block_size=`` and ``max_output=``, for the stages that have them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            There is no such stage or option.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> seal = acc.chain("crc32c", "lz4.compress", "aes-gcm.encrypt", level=-1)
+        >>> pages, key = [b"one " * 1000, b"two " * 1000], bytes(32)
+        >>> sealed = seal.many(pages, key=key)
+        >>> opened = seal.inverse().many([each.data for each in sealed], key=key, checksums=[s.checksums for s in sealed])
+        >>> opened == pages
+        True
+        """
+        return new_chain(self._executor, self._many, stages, options)
 
     # -- what happened, and what would ----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -25,16 +25,26 @@ from fpga_accel.errors import (
     ForkedContextError,
     refusal,
 )
-from fpga_accel.operations import registry
+from fpga_accel.operations import links, registry
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept, output_of, row_of
+from fpga_accel.operations.contract import (
+    DATA_ERRORS,
+    Errors,
+    Job,
+    Operation,
+    RunLinked,
+    Work,
+    kept,
+    output_of,
+    row_of,
+)
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
 from fpga_accel.routing import CPU, LARGE, Case, Choice, Plan, Router, is_small_batch
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Status, Table, address_of, first_impossible
+from fpga_accel.segments import Launch, Linked, Place, Status, Table, address_of, first_impossible
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +91,19 @@ class _Account:
     rows: int = 0
     checked: bool = False
     variant: str = ""
+    # How launches of a chain were joined: by the device, by the host, or both.
+    joined: dict[str, None] = field(default_factory=dict)
+
+    def ran(self, variant: str, joined: str = "") -> None:
+        """Note the variants of a launch, each once."""
+        self.variant = "+".join(dict.fromkeys([*filter(None, self.variant.split("+")), *variant.split("+")]))
+        if joined:
+            self.joined[joined] = None
+
+    @property
+    def told(self) -> str:
+        """The variants, as a receipt tells them."""
+        return f"{self.variant} {', '.join(self.joined)}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +250,8 @@ class Executor(forks.Resettable):
         if not health.admitted():
             detail = f"{health.cause}; next try in {health.seconds_left:.0f} s"
             return Plan(CPU, None, library, Reason.QUARANTINED, detail=detail)
-        manifest = manifests.shipped(operation.kernel)
-        trials = [row.trial for row in registry.of_kernel(operation.kernel)]
         try:
-            variant = backend.prepare(manifest, trials)
+            variant = _prepared(operation, backend)
         except DeviceError as error:
             if not isinstance(error, BuildFailed | ForkedContextError):
                 health.failed(str(error), grave=isinstance(error, DeviceTimeoutError))
@@ -377,11 +398,48 @@ class Executor(forks.Resettable):
                 if work.secret:
                     wipe(address_of(work.params), work.params.nbytes)
 
-        errors = operation.on_device(job, launch)
+        errors = operation.on_linking_device(job, launch, self._linker(operation, backend, account))
         if errors:
             self._second_opinion(call, job, errors)
+        if operation.by_items:
+            self._compare_items(operation, job, errors, account)
         self._health_of(operation).succeeded()
         return errors
+
+    def _linker(self, operation: Operation[Any], backend: Backend, account: _Account) -> RunLinked | None:
+        """Return what runs linked launches; None where the device has no kernels that link."""
+        if operation.kernel != links.KERNEL or not backend.links:
+            return None
+        try:
+            backend.prepare(manifests.shipped(links.KERNEL), links.trials())
+        except BuildFailed as error:
+            log.info("%s: launches are joined on the host: %s", operation.name, error)
+            return None
+
+        def link(work: Linked) -> None:
+            seconds = self._timeout or DEFAULT_SECONDS + work.nbytes / SLOWEST_BYTES_PER_SECOND
+            try:
+                outcome = backend.run_linked(work, time.monotonic() + seconds)
+            finally:
+                for step in work.steps:
+                    if step.secret and not isinstance(step.params, Place):
+                        wipe(address_of(step.params), step.params.nbytes)
+            account.transfer += outcome.transfer
+            account.kernel += outcome.kernel
+            account.rows += work.rows
+            account.ran(outcome.variant, "linked")
+
+        return link
+
+    def _compare_items(self, operation: Operation[Any], job: Job[Any], errors: Errors, account: _Account) -> None:
+        began = time.perf_counter()
+        for index in self._sampler.chosen(job.items.sizes, account.transfer + account.kernel):
+            if index in errors:
+                continue
+            account.checked = True
+            if not operation.agrees_on(job, index):
+                raise Mismatch(f"{operation.name} gave wrong bytes for item {index} of {len(job.items)}")
+        self._sampler.spent(time.perf_counter() - began)
 
     def _launched(self, work: Launch, operation: Operation[Any], backend: Backend, account: _Account) -> Table:
         seconds = self._timeout or DEFAULT_SECONDS + work.nbytes / SLOWEST_BYTES_PER_SECOND
@@ -390,10 +448,11 @@ class Executor(forks.Resettable):
         account.transfer += outcome.transfer
         account.kernel += outcome.kernel
         account.rows += len(work.table)
-        account.variant = outcome.variant
+        account.ran(outcome.variant, "by stages" if operation.by_items else "")
         _refuse_impossible(work, outcome.results, backend.device_id)
-        rows = self._sampler.rows(work, time.perf_counter() - began)
-        self._compare(operation, work, outcome.results, rows, account)
+        if not operation.by_items:
+            rows = self._sampler.rows(work, time.perf_counter() - began)
+            self._compare(operation, work, outcome.results, rows, account)
         return outcome.results
 
     def _compare(
@@ -463,7 +522,7 @@ class Executor(forks.Resettable):
                 bytes_out=call.nbytes_out,
                 backend=plan.backend,
                 device=plan.device,
-                variant=account.variant or plan.variant,
+                variant=account.told or plan.variant,
                 reason=plan.reason,
                 verified=account.checked,
                 segments=account.rows,
@@ -473,6 +532,15 @@ class Executor(forks.Resettable):
                 thread=threading.get_ident(),
             )
         )
+
+
+def _prepared(operation: Operation[Any], backend: Backend) -> str:
+    """Build and try every kernel folder that an operation needs; return the variants."""
+    variants = []
+    for kernel in operation.kernels:
+        trials = [row.trial for row in registry.of_kernel(kernel)]
+        variants.append(backend.prepare(manifests.shipped(kernel), trials))
+    return "+".join(dict.fromkeys(variants))
 
 
 def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
@@ -497,7 +565,11 @@ class _Sampler:
         self._next = 0
 
     def rows(self, launch: Launch, seconds: float) -> Iterable[int]:
-        count = len(launch.table)
+        return self.chosen(launch.table["src_size"], seconds)
+
+    def chosen(self, sizes: Any, seconds: float) -> Iterable[int]:
+        """Choose among rows or items of these sizes, after so many seconds of a device's work."""
+        count = len(sizes)
         if self.policy == "always":
             return range(count)
         if self.policy == "never":
@@ -505,7 +577,7 @@ class _Sampler:
         self._credit = min(self._credit + SAMPLED_SHARE * seconds, SAMPLED_CREDIT)
         # A stride that is prime to most counts visits all rows in time.
         self._next = (self._next + 7919) % count
-        size = int(launch.table["src_size"][self._next])
+        size = int(sizes[self._next])
         expected = CHECK_SECONDS + size / CHECK_BYTES_PER_SECOND
         return (self._next,) if self._credit >= expected else ()
 

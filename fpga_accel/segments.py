@@ -5,9 +5,10 @@ The layouts are those of ``kernels/common/abi.h``; a test compiles that file and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,139 @@ class Launch:
     def nbytes(self) -> int:
         """Bytes the rows read."""
         return int(self.table["src_size"].sum(dtype=np.uint64))
+
+
+# ---- linked launches ----
+
+
+class Space(Enum):
+    """Memory that the rows of a linked launch point into."""
+
+    INPUT = "input"
+    SCRATCH = "scratch"
+    OUTPUT = "output"
+    # Those of another launch of the same sequence, for kernels that link.
+    TABLE = "table"
+    RESULTS = "results"
+    PARAMS = "params"
+
+
+class Place(NamedTuple):
+    """A space; `step` says whose table, results or parameters."""
+
+    space: Space
+    step: int = 0
+
+
+INPUT, SCRATCH, OUTPUT = Place(Space.INPUT), Place(Space.SCRATCH), Place(Space.OUTPUT)
+
+Addresses = npt.NDArray[np.uint64]
+# Where each item of a space starts: as for rows that are gathered, and so that no two empty ones are in one place.
+ALIGNMENT = 64
+
+
+def spread(sizes: Addresses) -> tuple[Addresses, int]:
+    """Return aligned places for items of these sizes, one behind the other, and the bytes they take together."""
+    rooms = (sizes | np.uint64(ALIGNMENT - 1)) + np.uint64(1)
+    ends = np.cumsum(rooms, dtype=np.uint64)
+    return ends - rooms, int(ends[-1]) if len(ends) else 0
+
+
+@dataclass(slots=True)
+class Scattered:
+    """Items of host memory, seen by rows as one space in which they lie one behind the other.
+
+    Attributes
+    ----------
+    addresses, sizes
+        Where they are, and their bytes.
+    starts, nbytes
+        Their places in the space, and its size.
+    """
+
+    addresses: Addresses
+    sizes: Addresses
+    starts: Addresses
+    nbytes: int
+
+    @classmethod
+    def of(cls, addresses: Addresses, sizes: Addresses) -> Scattered:
+        """Lay items out."""
+        return cls(addresses, sizes, *spread(sizes))
+
+    def absolute(self, offsets: Addresses) -> Addresses:
+        """Return the host addresses of places in the space."""
+        items = np.searchsorted(self.starts, offsets, side="right") - 1
+        return self.addresses[items] + (offsets - self.starts[items])
+
+
+@dataclass(slots=True)
+class Step:
+    """One launch of a linked sequence.
+
+    Parameters
+    ----------
+    kernel, entry
+        Kernel folder and function.
+    table
+        Rows of dtype `SEGMENT`; ``src`` and ``dst`` are offsets in the places of that name.
+    params
+        Parameter bytes, or the place of another launch that the kernel reads instead.
+    secret
+        True where params hold keys: every copy of them is wiped afterwards.
+    """
+
+    kernel: str
+    entry: str
+    table: Table
+    params: Bytes | Place = field(repr=False)
+    src: Place = INPUT
+    dst: Place = SCRATCH
+    secret: bool = False
+
+
+@dataclass(slots=True)
+class Linked:
+    """Launches that run one behind the other on a device; what is in between stays there.
+
+    Parameters
+    ----------
+    steps
+        The launches. Tables may be filled in by earlier ones.
+    inputs
+        What `Space.INPUT` is.
+    scratch
+        Bytes of `Space.SCRATCH`, which starts with undefined content.
+    outputs
+        What `Space.OUTPUT` is: memory of the host, or so many bytes that `collect` is given.
+    keep
+        Owners of the memory of inputs and outputs, alive until the end.
+    private
+        Whether scratch memory is wiped at the end.
+    then
+        Given the results of every step, returns what goes on with the same scratch memory, None for nothing.
+    collect
+        Given the results of every step and the host address of an output of so many bytes, takes what it needs.
+    """
+
+    steps: list[Step]
+    inputs: Scattered
+    scratch: int
+    outputs: Scattered | int
+    keep: Any = field(default=None, repr=False)
+    private: bool = False
+    then: Callable[[list[Table]], Linked | None] | None = None
+    collect: Callable[[list[Table], int], None] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the inputs."""
+        return int(self.inputs.sizes.sum())
+
+    @property
+    def rows(self) -> int:
+        """Rows of all steps."""
+        return sum(len(step.table) for step in self.steps)
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

@@ -15,13 +15,14 @@ from typing import Any, Literal, NoReturn
 
 from fpga_accel.backends import Outcome, Trial
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError
-from fpga_accel.operations import registry
+from fpga_accel.operations import links, registry
 from fpga_accel.operations.buffers import memory
 from fpga_accel.operations.contract import Operation, row_of
 from fpga_accel.runtime.discovery import OPEN_SECONDS
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.programs import BUILD_SECONDS, BuildFailed
-from fpga_accel.segments import Launch, Status, Table, new_results
+from fpga_accel.runtime.placing import HostPlaces, Placed
+from fpga_accel.segments import Launch, Linked, Scattered, Status, Table, address_of, new_results
 
 __all__ = ["LEGAL", "FaultyDevice", "Mode", "Stage"]
 
@@ -218,6 +219,37 @@ class _FaultyBackend:
         if bad_result is not None:
             _corrupt_result(results, bad_result)
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
+
+    @property
+    def links(self) -> bool:
+        return True
+
+    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+        began = time.perf_counter()
+        bad_input = self._device.enter("copy", deadline)
+        copied = time.perf_counter()
+        bad_output = self._device.enter("run", deadline)
+        places, phase, first = HostPlaces(linked.scratch), linked, None
+        bad_result: int | None = None
+        while phase is not None:
+            launches = places.placed(phase)
+            results = _emulated_in_turn(launches, bad_input)
+            bad_input = None
+            following = phase.then
+            last = phase.then is None or first is not None
+            if first is None:
+                bad_result = self._device.enter("result", deadline)
+            if bad_output is not None and last:
+                _corrupt_output(_launch_of(launches[-1]), results[-1], bad_output)
+            if bad_result is not None and last:
+                _corrupt_result(results[-1], bad_result)
+            first = first or results
+            following_phase = following(results) if following else None
+            if phase.collect:
+                phase.collect(results, address_of(places.output))
+            phase = following_phase
+        assert first is not None
+        return Outcome(first[0], VARIANT, transfer=copied - began, kernel=time.perf_counter() - copied)
 
 
 def _operation(launch: Launch) -> Operation[Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fpga_accel.runtime.manifests import Manifest
-from fpga_accel.segments import Launch, Table
+from fpga_accel.segments import Launch, Linked, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,19 @@ class Backend(Protocol):
 
     def run(self, launch: Launch, deadline: float | None) -> Outcome:
         """Run a launch of a prepared kernel.
+
+        Raises
+        ------
+        DeviceError, DeviceTimeoutError
+            The device failed or was too slow.
+        """
+
+    @property
+    def links(self) -> bool:
+        """Whether it runs linked launches; where it does not, each launch goes by way of the host."""
+
+    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+        """Run linked launches of prepared kernels; the outcome has the results of the first step.
 
         Raises
         ------

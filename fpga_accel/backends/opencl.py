@@ -16,11 +16,12 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Outcome, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
 from fpga_accel.runtime import bitstreams, forks, manifests, programs, switches
+from fpga_accel.runtime.linked import LinkedRun
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Elapsed, Pipeline, Strategy
 from fpga_accel.runtime.platforms import Listed
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, new_table
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Linked, Table, address_of, new_table
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +250,25 @@ class OpenClBackend(forks.Resettable):
             raise DeviceError(f"{launch.kernel} is being loaded anew after a failure", device=self._device_id)
         results, elapsed = self._launch(built, launch, deadline)
         return Outcome(results, built.variant.name, elapsed.transfer, elapsed.kernel)
+
+    @property
+    def links(self) -> bool:
+        """Whether it runs linked launches: pipelines for FPGAs have no kernel that links."""
+        return not self._listed.kind.startswith("fpga")
+
+    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+        """Run linked launches of prepared kernels."""
+        self._refuse_after_fork()
+        built = {name: (found.program, found.variant) for name, found in self._built.items()}
+        run = LinkedRun(self._pipeline, built, deadline, self._device_id)
+        try:
+            results, elapsed = run.run(linked)
+        except DeviceTimeoutError as error:
+            error.buffers_in_use = self.strategy is Strategy.DIRECT
+            raise
+        kernels = dict.fromkeys(step.kernel for step in linked.steps if step.kernel != "chain")
+        variants = dict.fromkeys(built[kernel][1].name for kernel in kernels)
+        return Outcome(results[0], "+".join(variants), elapsed.transfer, elapsed.kernel)
 
     def _launch(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
         if launch.entry not in built.variant.stages:

@@ -79,12 +79,17 @@ class Cut:
         """Cut into rows of `ROW` bytes; an empty message is one empty row."""
         count = len(sizes)
         if not count or int(sizes.max()) <= ROW:
-            each = np.arange(count)
-            return cls(each, np.zeros(count, np.uint64), each)
+            return cls.none(count)
         rows = np.maximum(-(-sizes.astype(np.int64) // ROW), 1)
         first = np.cumsum(rows) - rows
         message = np.repeat(np.arange(count), rows)
         return cls(message, ((np.arange(len(message)) - first[message]) * ROW).astype(np.uint64), first)
+
+    @classmethod
+    def none(cls, count: int) -> Cut:
+        """Leave every message whole, whatever its size."""
+        each = np.arange(count)
+        return cls(each, np.zeros(count, np.uint64), each)
 
     @property
     def pick(self) -> Any:
@@ -169,8 +174,19 @@ class AesOperation(CipherOperation):
         self.mark(table, cut)
         return table, params
 
+    def whole_rows(self, texts: Texts, options: CipherOptions) -> tuple[Table, Bytes]:
+        """Return table and parameters with one row for each message, whatever its size, marks included."""
+        table, params = self._rows(texts, Cut.none(len(texts.sizes)), options)
+        table["src_size"] = texts.sizes
+        table["dst_capacity"] = texts.sizes + np.uint64(self.whole_room)
+        return table, params
+
     def mark(self, table: Table, cut: Cut) -> None:
         """Set the flags of rows, and their capacity where results are longer than texts."""
+
+    def forged(self, texts: Texts, cut: Cut, results: Table) -> list[int]:
+        """Return the messages whose tags are wrong."""
+        return []
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         """Combine what rows gave."""

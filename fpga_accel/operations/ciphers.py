@@ -59,6 +59,15 @@ class CipherOptions:
             aads=[self.aad(i) for i in indices] if self.aads else None,
         )
 
+    def sliced(self, part: slice) -> CipherOptions:
+        """Return the options of items in a row."""
+        aads = self.aads[part] if self.aads is not None and len(self.aads) > 1 else self.aads
+        return CipherOptions(
+            keys=self.keys[part] if len(self.keys) > 1 else self.keys,
+            nonces=None if self.nonces is None else self.nonces[part],
+            aads=aads,
+        )
+
 
 class CipherOperation(Operation[CipherOptions]):
     """A cipher in one direction. A result is ``[nonce ‖] ciphertext [‖ tag]``."""

@@ -18,12 +18,13 @@ from fpga_accel.errors import (
     OutputLimitError,
 )
 from fpga_accel.operations.buffers import Flat, Items, Sink, memory, require_room
-from fpga_accel.segments import Bytes, Launch, Status, Table
+from fpga_accel.segments import Bytes, Launch, Linked, Status, Table
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
 Run = Callable[[Launch], Table]
+RunLinked = Callable[[Linked], None]
 # Errors of single items, by their position in the call.
 Errors = dict[int, Exception]
 
@@ -82,16 +83,18 @@ class Operation(ABC, Generic[OptionsT]):
     """One algorithm in one direction."""
 
     op: ClassVar[str]
-    algorithm: ClassVar[str]
+    algorithm: str
     kernel: ClassVar[str]
     entry: ClassVar[str]
     # The CPU library, as receipts name it.
-    library: ClassVar[str]
+    library: str
     # Batches whose items have so many bytes on average run on threads, None where the library's calls are too short
     # or hold the GIL.
-    threads_from: ClassVar[int | None] = None
+    threads_from: int | None = None
     # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
     small: ClassVar[int] = 128 << 10
+    # Whether what a device wrote is compared item by item, with `agrees_on`, rather than row by row.
+    by_items: ClassVar[bool] = False
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
 
@@ -172,6 +175,15 @@ class Operation(ABC, Generic[OptionsT]):
         """Return why no device can do it with these options, None where one can."""
         return None
 
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernel folders that a device needs for it."""
+        return (self.kernel,)
+
+    def on_linking_device(self, job: Job[OptionsT], run: Run, link: RunLinked | None) -> Errors:
+        """Do all items as `on_device` does, or with launches that a device links by itself where `link` is given."""
+        return self.on_device(job, run)
+
     @abstractmethod
     def on_device(self, job: Job[OptionsT], run: Run) -> Errors:
         """Do all items through kernel launches; return the errors of single items by index."""
@@ -183,6 +195,10 @@ class Operation(ABC, Generic[OptionsT]):
     def agrees(self, row: RowInput, output: RowOutput) -> bool:
         """Whether what a device wrote for a row is right."""
         return self.emulate(row) == output
+
+    def agrees_on(self, job: Job[OptionsT], index: int) -> bool:
+        """Whether what a device made of one item is right."""
+        raise NotImplementedError(f"{self.name} is compared row by row")
 
     @abstractmethod
     def trial(self) -> Trial:

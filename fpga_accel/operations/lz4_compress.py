@@ -84,6 +84,12 @@ class CompressOptions:
             return self.block_size
         return _ONE_BLOCK if nbytes <= _ONE_BLOCK else 256 << 10
 
+    def blocks_for(self, sizes: Any) -> Any:
+        """Return the block size for each of many contents."""
+        if self.block_size is not None:
+            return np.full(len(sizes), self.block_size, np.int64)
+        return np.where(sizes <= _ONE_BLOCK, _ONE_BLOCK, self.block_for(_ONE_BLOCK + 1)).astype(np.int64)
+
     def tail(self, content: Flat) -> bytes:
         """Return what ends a frame: the EndMark, and the content's checksum where the frame carries one."""
         if not self.content_checksum:
@@ -163,8 +169,8 @@ class Lz4Compress(Operation[CompressOptions]):
     def _frames_in_one_launch(self, job: Job[CompressOptions], indices: range, run: Run) -> None:
         items, options = job.items.picked(slice(indices.start, indices.stop)), job.options
         sizes = items.sizes.astype(np.int64)
-        blocks = np.array([options.block_for(int(size)) for size in sizes], np.int64)
-        table, first_rows = _cut(items.addresses, sizes, blocks, options)
+        blocks = options.blocks_for(sizes)
+        table, first_rows = cut(items.addresses, sizes, blocks, options)
         with POOL.take(items.nbytes) as slab:
             table["dst"] = _slots(table["src_size"], slab.address)
             results = run(_launch(table, items, slab)) if len(table) else table
@@ -192,7 +198,7 @@ class Lz4Compress(Operation[CompressOptions]):
     def blocks(self, data: memoryview, block: int, options: CompressOptions, run: Run) -> bytes:
         """Return `data` as blocks of a frame: no header, no EndMark."""
         items = Items.of([data])
-        table, _ = _cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
+        table, _ = cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
         with POOL.take(len(data)) as slab:
             table["dst"] = _slots(table["src_size"], slab.address)
             results = run(_launch(table, items, slab))
@@ -288,7 +294,7 @@ def _text() -> bytes:
     return words[np.random.default_rng(2).zipf(1.3, 1 << 18) % 4096].tobytes()
 
 
-def _cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:
+def cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:
     """Cut contents into rows of their block sizes; `first_rows` has one more entry than contents."""
     rows_each = -(-sizes // blocks)
     first_rows = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows_each)))

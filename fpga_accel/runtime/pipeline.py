@@ -26,7 +26,7 @@ from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, Slab, wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
-from fpga_accel.segments import RESULT, SEGMENT, Launch, Status, Table, address_of, new_results
+from fpga_accel.segments import RESULT, SEGMENT, Launch, Linked, Status, Table, address_of, new_results
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
 PIECE = 32 << 20
@@ -198,7 +198,7 @@ class Pipeline:
         self._lock = threading.Lock()
         # Lanes whose launch was given up: the device may still write there, so nothing of them is ever reused or
         # freed, not even once this pipeline is gone.
-        self._abandoned: list[tuple[list[Lane], Launch]] = []
+        self._abandoned: list[tuple[list[Lane], Launch | Linked]] = []
         _forsaken.append(self._abandoned)
 
     def run(

@@ -15,8 +15,6 @@ typedef struct {
   uint part[WORD_PARTS];
 } word_t;
 
-INLINE void store4(output_t p, uint v) { ((global unaligned4_t *)p)->value = v; }
-
 /* 16 bytes into an array of the kernel's own, and out of it. */
 INLINE void take16(private uchar *to, input_t from) {
   ((private unaligned16_t *)to)->value = ((global const unaligned16_t *)from)->value;

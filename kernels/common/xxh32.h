@@ -1,6 +1,6 @@
 /* XXH32 with seed 0, by the xxHash specification. */
-#ifndef LZ4_XXH32_H
-#define LZ4_XXH32_H
+#ifndef FPGA_ACCEL_XXH32_H
+#define FPGA_ACCEL_XXH32_H
 
 #include "bytes.h"
 

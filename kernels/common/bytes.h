@@ -1,6 +1,6 @@
 /* Unaligned little-endian loads, stores and copies. */
-#ifndef LZ4_BYTES_H
-#define LZ4_BYTES_H
+#ifndef FPGA_ACCEL_BYTES_H
+#define FPGA_ACCEL_BYTES_H
 
 #include "abi.h"
 
@@ -28,6 +28,7 @@ INLINE ulong load8(input_t p) { return ((global const unaligned8_t *)p)->value; 
 INLINE uint load4(input_t p) { return ((global const unaligned4_t *)p)->value; }
 INLINE uint load2(input_t p) { return ((global const unaligned2_t *)p)->value; }
 INLINE void store8(output_t p, ulong v) { ((global unaligned8_t *)p)->value = v; }
+INLINE void store4(output_t p, uint v) { ((global unaligned4_t *)p)->value = v; }
 INLINE void store2(output_t p, uint v) { ((global unaligned2_t *)p)->value = (ushort)v; }
 INLINE void copy16(output_t to, input_t from) {
   ((global unaligned16_t *)to)->value = ((global const unaligned16_t *)from)->value;

@@ -1,0 +1,303 @@
+"""Chains: several operations one behind the other, as one operation.
+
+On the CPU each item goes through all stages while it is in the cache. On a device that links launches
+(`fpga_accel.operations.chain_linked`) what is between the stages stays there; elsewhere the stages' own launches run
+in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import IntegrityError
+from fpga_accel.operations import chain_linked, links, registry
+from fpga_accel.operations.buffers import BytesSink, Flat, Items
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
+from fpga_accel.operations.contract import (
+    ALONE,
+    DATA_ERRORS,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    RunLinked,
+    Work,
+    kept,
+)
+
+INVERSE = {"compress": "decompress", "decompress": "compress", "encrypt": "decrypt", "decrypt": "encrypt"}
+CHECKSUM = "checksum"
+
+# Items of so many bytes together go through one stage before the next on the CPU: that much stays in a core's cache.
+_IN_CACHE = 128 << 10
+
+Checksums = npt.NDArray[np.uint32]
+
+
+@dataclass(slots=True)
+class ChainOptions:
+    """Options of a call of a chain.
+
+    Attributes
+    ----------
+    stages
+        The options of each stage.
+    checksums
+        A row an item and a column a checksum stage, filled in by the call.
+    expected
+        What the checksums must be, None where they are only taken.
+    """
+
+    stages: tuple[Any, ...] = field(repr=False)
+    checksums: Checksums
+    expected: Checksums | None = None
+
+
+class ChainOperation(Operation[ChainOptions]):
+    """Stages one behind the other."""
+
+    op = "chain"
+    kernel = links.KERNEL
+    entry = links.LINK
+    by_items = True
+    small = 1 << 20
+
+    def __init__(self, stages: Sequence[Operation[Any]]) -> None:
+        self.algorithm = "+".join(_stage_name(stage) for stage in stages)
+        self.library = "+".join(dict.fromkeys(stage.library for stage in stages))
+        super().__init__()
+        self.name = self.algorithm
+        self.stages = tuple(stages)
+        # The column of each checksum stage.
+        checks = [number for number, stage in enumerate(stages) if stage.op == CHECKSUM]
+        self.columns = {number: column for column, number in enumerate(checks)}
+        self.data_stages = [stage for stage in stages if stage.op != CHECKSUM]
+        threads = [stage.threads_from for stage in self.data_stages if stage.threads_from is not None]
+        self.threads_from = min(threads, default=None)
+
+    def inverse(self) -> ChainOperation:
+        """Return what undoes it: the inverse stages in reverse order."""
+        return ChainOperation([_inverse(stage) for stage in reversed(self.stages)])
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernel folders of the stages; the one that links is no condition."""
+        return tuple(dict.fromkeys(stage.kernel for stage in self.stages))
+
+    def options(self, **given: Any) -> ChainOptions:
+        if given:
+            raise TypeError(f"a chain has no options {sorted(given)} of its own")
+        return ChainOptions(tuple(stage.settings() for stage in self.stages), self.no_checksums(0))
+
+    def no_checksums(self, count: int) -> Checksums:
+        """Return room for the checksums of `count` items."""
+        return np.zeros((count, len(self.columns)), np.uint32)
+
+    def unsupported(self, options: ChainOptions) -> str | None:
+        pairs = zip(self.stages, options.stages, strict=True)
+        return next((why for stage, each in pairs if (why := stage.unsupported(each))), None)
+
+    def work(self, data: Flat) -> Work:
+        return self.data_stages[0].work(data) if self.data_stages else Work(len(data))
+
+    # -- the CPU --------------------------------------------------------------------------------------------------
+
+    def on_cpu(self, data: Flat, options: ChainOptions, index: int, workers: Workers) -> bytes:
+        value = data
+        for number, stage in enumerate(self.stages):
+            result = stage.on_cpu(value, options.stages[number], index, workers)
+            if number in self.columns:
+                self._take_checksum(options, number, index, int.from_bytes(result, "big"))
+            else:
+                value = result
+        return bytes(value)
+
+    def _take_checksum(self, options: ChainOptions, number: int, index: int, found: int) -> None:
+        column = self.columns[number]
+        options.checksums[index, column] = found
+        if options.expected is not None and int(options.expected[index, column]) != found:
+            raise wrong_checksum(self.stages[number].algorithm)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
+        results: list[Any] = []
+        errors: Errors = {}
+        for part in _parts(items):
+            found = self._part_on_cpu(items[part], options, first + part.start)
+            if found is None:
+                found, wrong = super().on_cpu_many(items[part], options, first + part.start)
+                errors.update(wrong)
+            results += found
+        return results, errors
+
+    def _part_on_cpu(self, items: Sequence[Flat], options: ChainOptions, first: int) -> list[Any] | None:
+        """Do items stage by stage, None where one of them fails."""
+        values = list(items)
+        for number, stage in enumerate(self.stages):
+            results, errors = stage.on_cpu_many(values, options.stages[number], first)
+            if errors:
+                return None
+            if number not in self.columns:
+                values = results
+                continue
+            column, rows = self.columns[number], slice(first, first + len(items))
+            found = np.frombuffer(b"".join(results), ">u4")
+            options.checksums[rows, column] = found
+            if options.expected is not None and (options.expected[rows, column] != found).any():
+                return None
+        return [value if type(value) is bytes else bytes(value) for value in values]
+
+    # -- a device -------------------------------------------------------------------------------------------------
+
+    def on_linking_device(self, job: Job[ChainOptions], run: Run, link: RunLinked | None) -> Errors:
+        way = chain_linked.way_of(self.stages)
+        if link is None or way is None:
+            return self.on_device(job, run)
+        errors: Errors = {}
+        apart: list[int] = []
+        for indices in chain_linked.grouped(self.stages, job, apart):
+            coded = way(self, job, indices)
+            link(coded.linked())
+            errors.update(coded.errors)
+            apart += coded.apart
+        if apart:
+            errors.update(self._by_stages(job, sorted(apart), run))
+        return errors
+
+    def on_device(self, job: Job[ChainOptions], run: Run) -> Errors:
+        return self._by_stages(job, list(range(len(job.items))), run)
+
+    def _by_stages(self, job: Job[ChainOptions], indices: list[int], run: Run) -> Errors:
+        """Do some items by the stages' own launches, each for all of them."""
+        errors: Errors = {}
+        alive, items, values = indices, job.items.picked(indices), [job.items.view(index) for index in indices]
+        for number, stage in enumerate(self.stages):
+            if not alive:
+                break
+            sink = BytesSink(len(alive))
+            found = stage.on_device(Job(items, _picked(job.options.stages[number], alive, len(job.items)), sink), run)
+            if number in self.columns:
+                found |= self._take_checksums(job.options, number, alive, sink.values)
+            else:
+                values = list(sink.values)
+            for position, error in found.items():
+                errors[alive[position]] = error
+            if found:
+                values = [value for position, value in enumerate(values) if position not in found]
+                alive = [index for position, index in enumerate(alive) if position not in found]
+            items = Items.of(values)
+        for index, value in zip(alive, values, strict=True):
+            job.sink.put(index, value)
+        return errors
+
+    def _take_checksums(self, options: ChainOptions, number: int, indices: list[int], found: list[bytes]) -> Errors:
+        errors: Errors = {}
+        for position, (index, result) in enumerate(zip(indices, found, strict=True)):
+            try:
+                self._take_checksum(options, number, index, int.from_bytes(result, "big"))
+            except IntegrityError as error:
+                errors[position] = kept(error)
+        return errors
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    def agrees_on(self, job: Job[ChainOptions], index: int) -> bool:
+        assert isinstance(job.sink, BytesSink)
+        result: bytes = job.sink.values[index]
+        if any(stage.op in ("decompress", "decrypt") for stage in self.stages):
+            again = ChainOptions(job.options.stages, job.options.checksums.copy(), job.options.expected)
+            content = self.on_cpu(job.items.view(index), again, index, ALONE)
+            return content == result and bool((again.checksums[index] == job.options.checksums[index]).all())
+        # Compressed bytes may differ from the library's, so the way back decides.
+        back, columns = self.inverse(), slice(None, None, -1)
+        sums = job.options.checksums[:, columns]
+        options = tuple(
+            each if isinstance(each, CipherOptions) else stage.settings()
+            for stage, each in zip(back.stages, reversed(job.options.stages), strict=True)
+        )
+        try:
+            content = back.on_cpu(result, ChainOptions(options, sums.copy(), sums), index, ALONE)
+        except DATA_ERRORS:
+            return False
+        return content == job.items.view(index)
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        raise NotImplementedError("a chain has no rows of its own")
+
+    def trial(self) -> Trial:
+        raise NotImplementedError("the trials of a chain are those of its kernels")
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], ChainOptions]:
+        if not self.data_stages:
+            return [b"\x55" * nbytes] * count, ChainOptions(self._sample_options(count), self.no_checksums(count))
+        if {stage.op for stage in self.data_stages} <= {"decompress", "decrypt"}:
+            return self._sealed_sample(count, nbytes, kind)
+        data, _ = self.data_stages[0].sample(count, nbytes, kind)
+        return data, ChainOptions(self._sample_options(count), self.no_checksums(count))
+
+    def _sample_options(self, count: int) -> tuple[Any, ...]:
+        return tuple(stage.sample(count, 1, "")[1] for stage in self.stages)
+
+    def _sealed_sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], ChainOptions]:
+        forward = self.inverse()
+        # What is sealed was compressed to about half, and the work of opening it counts sealed bytes.
+        shrinks = forward.data_stages[0].op == "compress" and len(forward.data_stages) > 1
+        (content,), options = forward.sample(1, 2 * nbytes if shrinks else nbytes, kind)
+        sealed = forward.on_cpu(content, options, 0, ALONE)
+        expected = np.repeat(options.checksums[:, ::-1], count, axis=0)
+        return [sealed] * count, ChainOptions(self._sample_options(count), expected.copy(), expected)
+
+
+def wrong_checksum(algorithm: str) -> IntegrityError:
+    """Return the error of a checksum that does not match."""
+    return IntegrityError(f"the {algorithm} checksum does not match: the bytes at that stage are others")
+
+
+def _stage_name(stage: Operation[Any]) -> str:
+    return stage.algorithm if stage.op == CHECKSUM else stage.name
+
+
+def _inverse(stage: Operation[Any]) -> Operation[Any]:
+    return stage if stage.op == CHECKSUM else registry.find(INVERSE[stage.op], stage.algorithm)
+
+
+def stage_of(name: str) -> Operation[Any]:
+    """Return the operation of a stage: ``algorithm.op``, or a checksum by its name alone.
+
+    Raises
+    ------
+    ValueError
+        There is none; the message lists the legal ones.
+    """
+    full = name if "." in name else f"{name}.{CHECKSUM}"
+    found = registry.OPERATIONS.get(full) if isinstance(name, str) else None
+    if found is None:
+        legal = ", ".join(_stage_name(each) for each in registry.OPERATIONS.values())
+        raise ValueError(f"unknown stage {name!r}; legal ones are {legal}")
+    return found
+
+
+def is_cipher(stage: Operation[Any]) -> bool:
+    """Whether a stage takes key, nonce and associated data."""
+    return isinstance(stage, CipherOperation)
+
+
+def _parts(items: Sequence[Flat]) -> Iterator[slice]:
+    """Yield items in a row that a core's cache holds."""
+    count = len(items)
+    each = max(1, _IN_CACHE * count // max(1, sum(map(len, items)))) if count else 1
+    for start in range(0, count, each):
+        yield slice(start, min(start + each, count))
+
+
+def _picked(options: Any, indices: list[int], count: int) -> Any:
+    """Return the options of some items of a call."""
+    return options.picked(indices) if isinstance(options, CipherOptions) and len(indices) < count else options

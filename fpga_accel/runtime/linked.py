@@ -1,0 +1,255 @@
+"""Runs linked sequences on one OpenCL device: every launch on one in-order queue, one wait behind the last.
+
+The memory strategies are those of `fpga_accel.runtime.pipeline`. Under the direct one every space is host memory; under
+the others each is a buffer of the lane, and only inputs, outputs, tables, parameters and results are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fpga_accel._host import ffi, lib
+from fpga_accel.errors import DeviceError, DeviceTimeoutError
+from fpga_accel.runtime import waits
+from fpga_accel.runtime.buffers import POOL, wipe
+from fpga_accel.runtime.manifests import Variant
+from fpga_accel.runtime.opencl import cl
+from fpga_accel.runtime.pipeline import Elapsed, Lane, Pipeline, Strategy, _duration, _Region
+from fpga_accel.runtime.placing import HostPlaces
+from fpga_accel.segments import (
+    RESULT,
+    SEGMENT,
+    Addresses,
+    Linked,
+    Place,
+    Scattered,
+    Space,
+    Status,
+    Table,
+    address_of,
+)
+
+Programs = Mapping[str, tuple[cl.Program, Variant]]
+
+
+class LinkedRun:
+    """One sequence on one lane of a pipeline."""
+
+    def __init__(self, pipeline: Pipeline, programs: Programs, deadline: float | None, device_id: str) -> None:
+        self._pipeline = pipeline
+        self._programs = programs
+        self._deadline = deadline
+        self._device_id = device_id
+        self._in_flight = False
+        self._elapsed = Elapsed()
+
+    def run(self, linked: Linked) -> tuple[list[Table], Elapsed]:
+        """Run a sequence to its end; return the results of each step of its first phase.
+
+        Raises
+        ------
+        DeviceTimeoutError, DeviceError
+            With ``buffers_in_use`` true where the device may still write to the sequence's memory.
+        """
+        lanes: list[Lane] = []
+        kind = _Direct if self._pipeline.strategy is Strategy.DIRECT else _Gathered
+        try:
+            memory = kind(self._pipeline, self._pipeline._borrow(lanes), linked)
+            results = self._phases(memory, linked)
+        except BaseException as error:
+            self._give_up(lanes, linked, error)
+            if isinstance(error, cl.Error):
+                raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
+            raise
+        self._give_back(lanes)
+        return results, self._elapsed
+
+    def _phases(self, memory: _Direct | _Gathered, linked: Linked) -> list[Table]:
+        results = first = self._phase(memory, linked)
+        phase: Linked | None = linked
+        try:
+            while phase is not None:
+                following = phase.then(results) if phase.then else None
+                if phase.collect:
+                    phase.collect(results, memory.output_address())
+                if following is not None:
+                    results = self._phase(memory, following)
+                phase = following
+        finally:
+            if linked.private and not self._in_flight:
+                memory.wipe()
+        return first
+
+    def _phase(self, memory: _Direct | _Gathered, phase: Linked) -> list[Table]:
+        self._in_flight = True
+        launches = memory.place(phase)
+        events = []
+        for step, arguments in zip(phase.steps, launches, strict=True):
+            if len(step.table):
+                program, variant = self._programs[step.kernel]
+                events += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
+        done = memory.send_back(phase)
+        for event in (*events[-1:], done):
+            waits.wait(event, self._deadline, self._device_id)
+        self._in_flight = False
+        self._elapsed.kernel += _duration(*events) if events else 0.0
+        self._elapsed.transfer += memory.lane.take_copy_seconds()
+        return memory.results(phase)
+
+    def _give_back(self, lanes: list[Lane]) -> None:
+        for lane in lanes:
+            lane.held = []
+        with self._pipeline._lock:
+            self._pipeline._idle.extend(lanes)
+
+    def _give_up(self, lanes: list[Lane], linked: Linked, error: BaseException) -> None:
+        if not self._in_flight:
+            # What failed was the host's part, or came before the first launch.
+            self._give_back(lanes)
+            return
+        self._pipeline._abandoned.append((lanes, linked))
+        for lane in lanes:
+            for array in lane.held:
+                POOL.forsake(address_of(array))
+            if isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError):
+                lane.wipe_host_secrets()
+
+
+class _Direct:
+    """Every space is memory of this process."""
+
+    def __init__(self, pipeline: Pipeline, lane: Lane, linked: Linked) -> None:
+        self.lane = lane
+        self._pipeline = pipeline
+        self._places = HostPlaces(linked.scratch)
+        self._results: list[Table] = []
+
+    def place(self, phase: Linked) -> list[tuple[Any, ...]]:
+        launches = self._places.placed(phase)
+        self._results = [each.results for each in launches]
+        # An abandoned lane holds them.
+        self.lane.held += [self._places.scratch, self._places.output]
+        wrapped = self._pipeline._wrapped
+        arguments = []
+        for each in launches:
+            self.lane.held += [each.table, each.results, each.params]
+            count = np.uint32(len(each.table))
+            buffers = (wrapped(each.table), wrapped(each.results), wrapped(each.params))
+            arguments.append((None, None, *buffers, count))
+        return arguments
+
+    def send_back(self, phase: Linked) -> cl.Event:
+        done = cl.enqueue_marker(self.lane.queue)
+        self.lane.queue.flush()
+        return done
+
+    def results(self, phase: Linked) -> list[Table]:
+        return self._results
+
+    def output_address(self) -> int:
+        return address_of(self._places.output)
+
+    def wipe(self) -> None:
+        scratch = self._places.scratch
+        wipe(address_of(scratch), scratch.nbytes)
+
+
+class _Gathered:
+    """Every space is a buffer of the lane."""
+
+    def __init__(self, pipeline: Pipeline, lane: Lane, linked: Linked) -> None:
+        self.lane = lane
+        self._staged = pipeline.strategy is Strategy.STAGED
+        self._scratch = lane.region("scratch", linked.scratch)
+        self._scratch_size = linked.scratch
+        self._output_size = 0
+
+    def place(self, phase: Linked) -> list[tuple[Any, ...]]:
+        lane = self.lane
+        source = lane.region("src", phase.inputs.nbytes)
+        _copy(phase.inputs.addresses, phase.inputs.starts + np.uint64(source.slab.address), phase.inputs.sizes)
+        lane.push(source, phase.inputs.nbytes)
+        outputs = phase.outputs
+        size = outputs.nbytes if isinstance(outputs, Scattered) else outputs
+        self._output_size = max(self._output_size, size)
+        regions = {
+            Space.INPUT: source.buffer,
+            Space.SCRATCH: self._scratch.buffer,
+            Space.OUTPUT: lane.region("dst", size).buffer,
+        }
+        pieces = [self._pieces(phase, number) for number in range(len(phase.steps))]
+
+        def buffer(place: Place) -> cl.Buffer:
+            found = regions.get(place.space)
+            return pieces[place.step][place.space].buffer if found is None else found
+
+        arguments = []
+        for step, own in zip(phase.steps, pieces, strict=True):
+            params = buffer(step.params) if isinstance(step.params, Place) else own[Space.PARAMS].buffer
+            tables = (own[Space.TABLE].buffer, own[Space.RESULTS].buffer, params)
+            arguments.append((buffer(step.src), buffer(step.dst), *tables, np.uint32(len(step.table))))
+        return arguments
+
+    def _pieces(self, phase: Linked, number: int) -> dict[Space, _Region]:
+        """Fill the table, the results and the parameters of one step, and send them on their way."""
+        lane, step = self.lane, phase.steps[number]
+        count = len(step.table)
+        table = lane.region(f"table{number}", count * SEGMENT.itemsize)
+        table.slab.array[: count * SEGMENT.itemsize] = step.table.view(np.uint8)
+        lane.push(table, count * SEGMENT.itemsize)
+        results = lane.region(f"results{number}", count * RESULT.itemsize)
+        self._view(results, count)["status"] = Status.NOT_RUN
+        lane.push(results, count * RESULT.itemsize)
+        pieces = {Space.TABLE: table, Space.RESULTS: results}
+        if not isinstance(step.params, Place):
+            # Of the one name that a lane wipes: no sequence has two launches with keys.
+            params = lane.region("params" if step.secret else f"params{number}", len(step.params))
+            params.slab.array[: len(step.params)] = step.params
+            params.slab.secret |= step.secret
+            lane.push(params, len(step.params))
+            pieces[Space.PARAMS] = params
+        return pieces
+
+    @staticmethod
+    def _view(region: _Region, count: int) -> Table:
+        view: Table = region.slab.array[: count * RESULT.itemsize].view(RESULT)
+        return view
+
+    def send_back(self, phase: Linked) -> cl.Event:
+        for number, step in enumerate(phase.steps):
+            self.lane.pull(self.lane.region(f"results{number}", 0), len(step.table) * RESULT.itemsize)
+        outputs = phase.outputs
+        self.lane.pull(self.lane.region("dst", 0), outputs.nbytes if isinstance(outputs, Scattered) else outputs)
+        done = cl.enqueue_marker(self.lane.queue)
+        self.lane.queue.flush()
+        return done
+
+    def results(self, phase: Linked) -> list[Table]:
+        if isinstance(phase.outputs, Scattered):
+            places = phase.outputs.starts + np.uint64(self.output_address())
+            _copy(places, phase.outputs.addresses, phase.outputs.sizes)
+        for step in phase.steps:
+            if step.secret and not isinstance(step.params, Place):
+                self.lane.wipe_secrets(len(step.params))
+        # The lane's memory serves the next phase.
+        return [
+            self._view(self.lane.region(f"results{number}", 0), len(step.table)).copy()
+            for number, step in enumerate(phase.steps)
+        ]
+
+    def output_address(self) -> int:
+        return self.lane.region("dst", 0).slab.address
+
+    def wipe(self) -> None:
+        for region, size in ((self._scratch, self._scratch_size), (self.lane.region("dst", 0), self._output_size)):
+            wipe(region.slab.address, size)
+            if self._staged and size:
+                cl.enqueue_copy(self.lane.queue, region.buffer, region.slab.array[:size], is_blocking=True)
+
+
+def _copy(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
+    pointers = (ffi.cast("uint64_t *", address_of(each)) for each in (sources, targets, sizes))
+    lib.fa_copy_many(*pointers, len(sizes))
