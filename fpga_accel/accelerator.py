@@ -376,8 +376,8 @@ class Accelerator:
         >>> seal = acc.chain("crc32c", "lz4.compress", "aes-gcm.encrypt", level=-1)
         >>> pages, key = [b"one " * 1000, b"two " * 1000], bytes(32)
         >>> sealed = seal.many(pages, key=key)
-        >>> opened = seal.inverse().many([each.data for each in sealed], key=key, checksums=[s.checksums for s in sealed])
-        >>> opened == pages
+        >>> data, checksums = zip(*sealed)
+        >>> seal.inverse().many(data, key=key, checksums=checksums) == pages
         True
         """
         return new_chain(self._executor, self._many, stages, options)

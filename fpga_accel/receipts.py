@@ -151,8 +151,8 @@ class Described(Protocol):
 
     name: str
     op: ClassVar[str]
-    algorithm: ClassVar[str]
-    library: ClassVar[str]
+    algorithm: str
+    library: str
 
 
 # A call on the CPU path: operation, reason, fallback, items, bytes in, bytes out, start and end.

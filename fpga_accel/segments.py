@@ -83,6 +83,9 @@ class Launch:
 
 # ---- linked launches ----
 
+# The kernel folder that joins the others.
+LINKING = "chain"
+
 
 class Space(Enum):
     """Memory that the rows of a linked launch point into."""

@@ -20,9 +20,9 @@ from fpga_accel.operations.buffers import memory
 from fpga_accel.operations.contract import Operation, row_of
 from fpga_accel.runtime.discovery import OPEN_SECONDS
 from fpga_accel.runtime.manifests import Manifest
-from fpga_accel.runtime.programs import BUILD_SECONDS, BuildFailed
 from fpga_accel.runtime.placing import HostPlaces, Placed
-from fpga_accel.segments import Launch, Linked, Scattered, Status, Table, address_of, new_results
+from fpga_accel.runtime.programs import BUILD_SECONDS, BuildFailed
+from fpga_accel.segments import Launch, Linked, Status, Table, address_of, new_results
 
 __all__ = ["LEGAL", "FaultyDevice", "Mode", "Stage"]
 
@@ -198,7 +198,11 @@ class _FaultyBackend:
     def _fail_trials(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], failure: int) -> None:
         for make in trials:
             trial = make()
-            results = _emulated(trial.launch, None)
+            launch = trial.launch
+            if launch.kernel == links.KERNEL:
+                results = links.emulated(launch.entry, launch.table, launch.params)
+            else:
+                results = _emulated(launch, None)
             _corrupt_output(trial.launch, results, failure)
             if not trial.passed(results):
                 raise BuildFailed(
@@ -229,27 +233,48 @@ class _FaultyBackend:
         bad_input = self._device.enter("copy", deadline)
         copied = time.perf_counter()
         bad_output = self._device.enter("run", deadline)
-        places, phase, first = HostPlaces(linked.scratch), linked, None
-        bad_result: int | None = None
-        while phase is not None:
-            launches = places.placed(phase)
-            results = _emulated_in_turn(launches, bad_input)
-            bad_input = None
-            following = phase.then
-            last = phase.then is None or first is not None
-            if first is None:
-                bad_result = self._device.enter("result", deadline)
-            if bad_output is not None and last:
-                _corrupt_output(_launch_of(launches[-1]), results[-1], bad_output)
-            if bad_result is not None and last:
-                _corrupt_result(results[-1], bad_result)
-            first = first or results
-            following_phase = following(results) if following else None
+        places = HostPlaces(linked.scratch)
+        launches, results = _emulated_phase(places, linked, bad_input)
+        writer = _last_writer(launches, results)
+        if bad_output is not None:
+            _corrupt_output(_launch_of(launches[writer]), results[writer], bad_output)
+        ran = time.perf_counter()
+        bad_result = self._device.enter("result", deadline)
+        if bad_result is not None:
+            _corrupt_result(results[writer], bad_result)
+        first, phase = results, linked
+        while True:
+            following = phase.then(results) if phase.then else None
             if phase.collect:
                 phase.collect(results, address_of(places.output))
-            phase = following_phase
-        assert first is not None
-        return Outcome(first[0], VARIANT, transfer=copied - began, kernel=time.perf_counter() - copied)
+            if following is None:
+                break
+            phase = following
+            _, results = _emulated_phase(places, phase, None)
+        return Outcome(first[0], VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
+
+
+def _emulated_phase(places: HostPlaces, phase: Linked, bad_input: int | None) -> tuple[list[Placed], list[Table]]:
+    """Do linked launches in turn, the first on a damaged input where `bad_input` numbers a failure."""
+    launches = places.placed(phase)
+    for number, placed in enumerate(launches):
+        launch = _launch_of(placed)
+        if launch.kernel == links.KERNEL:
+            placed.results[:] = links.emulated(launch.entry, launch.table, launch.params)
+        else:
+            placed.results[:] = _emulated(launch, bad_input if number == 0 else None)
+    return launches, [placed.results for placed in launches]
+
+
+def _launch_of(placed: Placed) -> Launch:
+    return Launch(placed.step.kernel, placed.step.entry, placed.table, placed.params)
+
+
+def _last_writer(launches: list[Placed], results: list[Table]) -> int:
+    """Return the last launch that wrote bytes of the data."""
+    pairs = enumerate(zip(launches, results, strict=True))
+    wrote = [i for i, (each, found) in pairs if each.step.kernel != links.KERNEL and found["dst_size"].any()]
+    return wrote[-1] if wrote else 0
 
 
 def _operation(launch: Launch) -> Operation[Any]:

@@ -262,13 +262,11 @@ class OpenClBackend(forks.Resettable):
         built = {name: (found.program, found.variant) for name, found in self._built.items()}
         run = LinkedRun(self._pipeline, built, deadline, self._device_id)
         try:
-            results, elapsed = run.run(linked)
+            results = run.run(linked)
         except DeviceTimeoutError as error:
             error.buffers_in_use = self.strategy is Strategy.DIRECT
             raise
-        kernels = dict.fromkeys(step.kernel for step in linked.steps if step.kernel != "chain")
-        variants = dict.fromkeys(built[kernel][1].name for kernel in kernels)
-        return Outcome(results[0], "+".join(variants), elapsed.transfer, elapsed.kernel)
+        return Outcome(results[0], "+".join(run.variants), run.elapsed.transfer, run.elapsed.kernel)
 
     def _launch(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
         if launch.entry not in built.variant.stages:

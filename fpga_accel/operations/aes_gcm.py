@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,11 @@ class GcmEncrypt(_Gcm):
             _cipher(options, index).encrypt_into(nonce, data, options.aad(index), out[front:total])
         return total
 
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: CipherOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        return _each(options, part, items, _cipher(options, 0).encrypt)
+
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
@@ -187,16 +193,10 @@ class GcmDecrypt(_Gcm):
             raise wrong_tag() from None
         return total
 
-    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not _is_plain(options):
-            return super().on_cpu_many(items, options, first)
-        # The loop that users would write.
-        assert options.nonces is not None
-        decrypt, nonces = _cipher(options, 0).decrypt, options.nonces[first : first + len(items)]
-        try:
-            return [decrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
-        except (LibraryInvalidTag, OverflowError):
-            return super().on_cpu_many(items, options, first)
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: CipherOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        return _each(options, part, items, _cipher(options, 0).decrypt)
 
     def mark(self, table: Table, cut: Cut) -> None:
         table["flags"] = self.whole_flags
@@ -206,8 +206,7 @@ class GcmDecrypt(_Gcm):
         stated = copied(texts.sources + texts.sizes, TAG)
         if hmac.compare_digest(computed.tobytes(), stated.tobytes()):
             return []
-        pairs = zip(computed, stated, strict=True)
-        return [i for i, (ours, theirs) in enumerate(pairs) if not hmac.compare_digest(ours.tobytes(), theirs.tobytes())]
+        return [i for i in range(len(stated)) if not hmac.compare_digest(computed[i].tobytes(), stated[i].tobytes())]
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         errors: Errors = {}
@@ -220,6 +219,15 @@ class GcmDecrypt(_Gcm):
 def _is_plain(options: CipherOptions) -> bool:
     """Whether the loop that users would write serves: one key, given nonces, no associated data."""
     return options.nonces is not None and len(options.keys) == 1 and not options.aads
+
+
+def _each(
+    options: CipherOptions, part: slice, items: Iterable[Flat], work: Callable[[Any, Flat, Any], bytes]
+) -> Iterator[bytes] | None:
+    if not _is_plain(options):
+        return None
+    assert options.nonces is not None
+    return map(work, options.nonces[part], items, itertools.repeat(None))
 
 
 def wrong_tag() -> InvalidTag:

@@ -7,7 +7,9 @@ in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,10 +36,13 @@ from fpga_accel.operations.contract import (
     kept,
 )
 
+log = logging.getLogger(__name__)
+
 INVERSE = {"compress": "decompress", "decompress": "compress", "encrypt": "decrypt", "decrypt": "encrypt"}
 CHECKSUM = "checksum"
 
-# Items of so many bytes together go through one stage before the next on the CPU: that much stays in a core's cache.
+# Items of so many bytes together are done at a time on the CPU: where a stage has to take them all before the next
+# does, that much stays in a core's cache.
 _IN_CACHE = 128 << 10
 
 Checksums = npt.NDArray[np.uint32]
@@ -131,12 +136,33 @@ class ChainOperation(Operation[ChainOptions]):
         results: list[Any] = []
         errors: Errors = {}
         for part in _parts(items):
-            found = self._part_on_cpu(items[part], options, first + part.start)
+            found = self._each_on_cpu(items[part], options, first + part.start)
+            if found is None:
+                found = self._part_on_cpu(items[part], options, first + part.start)
             if found is None:
                 found, wrong = super().on_cpu_many(items[part], options, first + part.start)
                 errors.update(wrong)
             results += found
         return results, errors
+
+    def _each_on_cpu(self, items: Sequence[Flat], options: ChainOptions, first: int) -> list[Any] | None:
+        """Do item by item in a loop of the interpreter's own, None where stages have none or an item fails."""
+        if self.columns:
+            return None
+        most = max(map(len, items), default=0)
+        values: Iterable[Flat] = items
+        for stage, each in zip(self.stages, options.stages, strict=True):
+            following = stage.each_on_cpu(values, each, slice(first, first + len(items)), most)
+            if following is None:
+                return None
+            values = following
+            # No stage makes much more of what came in; what it does not take, it refuses.
+            most = sys.maxsize
+        try:
+            return list(values)
+        except Exception as error:
+            log.debug("%s: doing %d items one by one: %s", self.name, len(items), type(error).__name__)
+            return None
 
     def _part_on_cpu(self, items: Sequence[Flat], options: ChainOptions, first: int) -> list[Any] | None:
         """Do items stage by stage, None where one of them fails."""

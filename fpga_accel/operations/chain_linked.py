@@ -1,8 +1,9 @@
 """How chains become linked launches: encoding (compress, then encrypt) and decoding (decrypt, then decompress).
 
 An item is one row a stage. Compressed blocks are written where the frame's payloads belong; `lz4_frames` makes the
-frame around them, and `link` tells the cipher's row how long it became. On the way back `lz4_measure` says what a frame
-holds, the host allocates, and `lz4_rows` writes the rows of its blocks. A checksum stage takes the bytes where they are.
+frame around them, and `link` tells the cipher's row how long it became. On the way back `lz4_measure` says what a
+frame holds, the host allocates, and `lz4_rows` writes the rows of its blocks. A checksum stage takes the bytes where
+they are.
 """
 
 from __future__ import annotations
@@ -326,6 +327,8 @@ class Decoding(_Coding):
             if number in self._chain.columns:
                 self._check(number, range(self._count), results[step])
                 continue
+            if (results[step]["dst_size"] != self._texts.sizes).any():
+                raise DeviceError(f"{self._cipher.entry} wrote more or less than it was told")
             for position in self._cipher.forged(self._texts, Cut.none(self._count), results[step]):
                 self._fail(position, wrong_tag())
         if self._unpacks is None:
@@ -345,7 +348,7 @@ class Decoding(_Coding):
         if options.expected is None:
             return
         for row in np.flatnonzero(options.expected[indices, column] != options.checksums[indices, column]):
-            self._fail(positions[row], wrong_checksum(self._chain.stages[number].algorithm))
+            self._fail(positions[int(row)], wrong_checksum(self._chain.stages[number].algorithm))
 
     def _fail(self, position: int, error: Exception) -> None:
         self.errors.setdefault(self._first + position, error)
@@ -438,5 +441,8 @@ class Decoding(_Coding):
 
 
 def _copy(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
-    pointers = (ffi.cast("uint64_t *", address_of(each)) for each in (sources, targets, sizes))
-    lib.fa_copy_many(*pointers, len(sizes))
+    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
+
+
+def _pointer(values: Addresses) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -154,6 +154,14 @@ class Operation(ABC, Generic[OptionsT]):
                 results.append(error)
                 errors[index] = kept(error)
         return results, errors
+
+    def each_on_cpu(self, items: Iterable[Flat], options: OptionsT, part: slice, most: int) -> Iterator[bytes] | None:
+        """Return what does items `part` of a call, each of at most `most` bytes, one after the other in the least time.
+
+        None where there is nothing faster than `on_cpu_many`. Any error says no more than that one of the items has to
+        go another way.
+        """
+        return None
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         """Do one item with default options in one call of the CPU library, in the least time.

@@ -12,8 +12,9 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.aes import RECORD
 from fpga_accel.operations.buffers import memory
-from fpga_accel.operations.lz4_frame import HAS_CONTENT_SIZE, ROW_STORED, FrameHeader
+from fpga_accel.operations.lz4_frame import ROW_STORED, FrameHeader
 from fpga_accel.segments import (
+    LINKING,
     RESULT,
     SEGMENT,
     Addresses,
@@ -29,7 +30,7 @@ from fpga_accel.segments import (
     new_table,
 )
 
-KERNEL = "chain"
+KERNEL = LINKING
 LINK, FRAMES, MEASURE, ROWS = "link", "lz4_frames", "lz4_measure", "lz4_rows"
 
 # As in kernels/chain/params.h.
@@ -156,10 +157,13 @@ def _plain(frame: bytes) -> tuple[FrameHeader, list[_Block], bytes] | None:
         header = lz4_frame.parse_header(frame, plausible=False)
     except FormatError:
         return None
-    if header.legacy or not header.independent or not header.content_size or header.content_size > MOST_CONTENT:
+    # A header that declares no size has None.
+    if header.legacy or not header.independent or not 0 < (header.content_size or 0) <= MOST_CONTENT:
         return None
-    if not frame[4] & HAS_CONTENT_SIZE:
-        return None
+    return _blocks_of(frame, header)
+
+
+def _blocks_of(frame: bytes, header: FrameHeader) -> tuple[FrameHeader, list[_Block], bytes] | None:
     blocks, at, checks = [], header.size, WORD * header.block_checksum
     while (word := frame[at : at + WORD]) != lz4_frame.END_MARK:
         size = int.from_bytes(word, "little") & 0x7FFFFFFF
@@ -172,7 +176,7 @@ def _plain(frame: bytes) -> tuple[FrameHeader, list[_Block], bytes] | None:
         blocks.append(_Block(at, size, bool(word[3] >> 7)))
         at = end
     tail = frame[at + WORD :]
-    whole = -(-header.content_size // header.block_size)
+    whole = -(-(header.content_size or 0) // header.block_size)
     if len(blocks) != whole or len(tail) != WORD * header.content_checksum:
         return None
     return header, blocks, tail
@@ -183,7 +187,7 @@ def _emulate_measure(row: dict[str, int], params: Bytes) -> Outcome:
     if found is None:
         return _BAD
     header, blocks, tail = found
-    said = (header.content_size, len(blocks), header.block_size, int.from_bytes(tail, "little"))
+    said = (header.content_size or 0, len(blocks), header.block_size, int.from_bytes(tail, "little"))
     return 0, Status.OK, int(header.content_checksum), list(np.array([said], MEASURED).tobytes())
 
 

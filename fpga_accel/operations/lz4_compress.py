@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -157,6 +157,11 @@ class Lz4Compress(Operation[CompressOptions]):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write: every argument more would show.
         return list(map(_only_block, items)), {}
+
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: CompressOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        return map(_only_block, items) if options == self._defaults and most <= _ONE_BLOCK else None
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         for indices in _grouped(job.items.sizes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,19 @@ class Lz4Decompress(Operation[DecompressOptions]):
             return list(map(lz4.frame.decompress, items)), {}
         except RuntimeError:
             return super().on_cpu_many(items, options, first)
+
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: DecompressOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        plain_size, decompress, limit = _objects.lz4_plain_size, lz4.frame.decompress, options.most
+
+        def content(frame: Flat) -> bytes:
+            if not 0 < plain_size(frame) <= limit:
+                raise FormatError("not one plain frame of a size within the limit")
+            plain: bytes = decompress(frame)
+            return plain
+
+        return map(content, items)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         errors: Errors = {}

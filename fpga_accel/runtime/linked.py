@@ -20,6 +20,7 @@ from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.pipeline import Elapsed, Lane, Pipeline, Strategy, _duration, _Region
 from fpga_accel.runtime.placing import HostPlaces
 from fpga_accel.segments import (
+    LINKING,
     RESULT,
     SEGMENT,
     Addresses,
@@ -44,9 +45,11 @@ class LinkedRun:
         self._deadline = deadline
         self._device_id = device_id
         self._in_flight = False
-        self._elapsed = Elapsed()
+        self.elapsed = Elapsed()
+        # The variants of the stages' kernels, each once.
+        self.variants: dict[str, None] = {}
 
-    def run(self, linked: Linked) -> tuple[list[Table], Elapsed]:
+    def run(self, linked: Linked) -> list[Table]:
         """Run a sequence to its end; return the results of each step of its first phase.
 
         Raises
@@ -65,7 +68,7 @@ class LinkedRun:
                 raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
             raise
         self._give_back(lanes)
-        return results, self._elapsed
+        return results
 
     def _phases(self, memory: _Direct | _Gathered, linked: Linked) -> list[Table]:
         results = first = self._phase(memory, linked)
@@ -90,13 +93,15 @@ class LinkedRun:
         for step, arguments in zip(phase.steps, launches, strict=True):
             if len(step.table):
                 program, variant = self._programs[step.kernel]
+                if step.kernel != LINKING:
+                    self.variants[variant.name] = None
                 events += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
         done = memory.send_back(phase)
         for event in (*events[-1:], done):
             waits.wait(event, self._deadline, self._device_id)
         self._in_flight = False
-        self._elapsed.kernel += _duration(*events) if events else 0.0
-        self._elapsed.transfer += memory.lane.take_copy_seconds()
+        self.elapsed.kernel += _duration(*events) if events else 0.0
+        self.elapsed.transfer += memory.lane.take_copy_seconds()
         return memory.results(phase)
 
     def _give_back(self, lanes: list[Lane]) -> None:
@@ -251,5 +256,8 @@ class _Gathered:
 
 
 def _copy(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
-    pointers = (ffi.cast("uint64_t *", address_of(each)) for each in (sources, targets, sizes))
-    lib.fa_copy_many(*pointers, len(sizes))
+    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
+
+
+def _pointer(values: Addresses) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))

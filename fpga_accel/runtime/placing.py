@@ -48,7 +48,7 @@ class HostPlaces:
         launches = [_placed(step) for step in phase.steps]
         for each in launches:
             if isinstance(each.step.params, Place):
-                each.params = launches[each.step.params.step].results
+                each.params = launches[each.step.params.step].results.view(np.uint8)
         for each in launches:
             each.table["src"] = self._addresses(each.table["src"], each.step.src, phase, launches)
             each.table["dst"] = self._addresses(each.table["dst"], each.step.dst, phase, launches)
