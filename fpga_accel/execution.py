@@ -448,11 +448,10 @@ class Executor(forks.Resettable):
         account.transfer += outcome.transfer
         account.kernel += outcome.kernel
         account.rows += len(work.table)
-        account.ran(outcome.variant, "by stages" if operation.by_items else "")
+        account.ran(outcome.variant, "by stages" if operation.kernel == links.KERNEL else "")
         _refuse_impossible(work, outcome.results, backend.device_id)
-        if not operation.by_items:
-            rows = self._sampler.rows(work, time.perf_counter() - began)
-            self._compare(operation, work, outcome.results, rows, account)
+        rows = self._sampler.rows(work, time.perf_counter() - began)
+        self._compare(operation.of_rows(work), work, outcome.results, rows, account)
         return outcome.results
 
     def _compare(

@@ -35,15 +35,17 @@ from fpga_accel.operations.contract import (
     Work,
     kept,
 )
+from fpga_accel.segments import Launch
 
 log = logging.getLogger(__name__)
 
 INVERSE = {"compress": "decompress", "decompress": "compress", "encrypt": "decrypt", "decrypt": "encrypt"}
 CHECKSUM = "checksum"
 
-# Items of so many bytes together are done at a time on the CPU: where a stage has to take them all before the next
-# does, that much stays in a core's cache.
+# On the CPU items of so many bytes together go through one stage before the next, as they stay in a core's cache.
 _IN_CACHE = 128 << 10
+# A loop over items one by one has so many bytes: what is done again where one of them fails.
+_A_LOOP = 1 << 20
 
 Checksums = npt.NDArray[np.uint32]
 
@@ -73,7 +75,6 @@ class ChainOperation(Operation[ChainOptions]):
     op = "chain"
     kernel = links.KERNEL
     entry = links.LINK
-    by_items = True
     small = 1 << 20
 
     def __init__(self, stages: Sequence[Operation[Any]]) -> None:
@@ -82,6 +83,9 @@ class ChainOperation(Operation[ChainOptions]):
         super().__init__()
         self.name = self.algorithm
         self.stages = tuple(stages)
+        self._way = chain_linked.way_of(stages)
+        # The rows of linked launches are nowhere to be compared.
+        self.by_items = self._way is not None
         # The column of each checksum stage.
         checks = [number for number, stage in enumerate(stages) if stage.op == CHECKSUM]
         self.columns = {number: column for column, number in enumerate(checks)}
@@ -135,10 +139,19 @@ class ChainOperation(Operation[ChainOptions]):
     def on_cpu_many(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
         results: list[Any] = []
         errors: Errors = {}
-        for part in _parts(items):
+        for part in _parts(items, _A_LOOP):
             found = self._each_on_cpu(items[part], options, first + part.start)
             if found is None:
-                found = self._part_on_cpu(items[part], options, first + part.start)
+                found, wrong = self._parts_on_cpu(items[part], options, first + part.start)
+                errors.update(wrong)
+            results += found
+        return results, errors
+
+    def _parts_on_cpu(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
+        results: list[Any] = []
+        errors: Errors = {}
+        for part in _parts(items, _IN_CACHE):
+            found = self._part_on_cpu(items[part], options, first + part.start)
             if found is None:
                 found, wrong = super().on_cpu_many(items[part], options, first + part.start)
                 errors.update(wrong)
@@ -184,19 +197,21 @@ class ChainOperation(Operation[ChainOptions]):
     # -- a device -------------------------------------------------------------------------------------------------
 
     def on_linking_device(self, job: Job[ChainOptions], run: Run, link: RunLinked | None) -> Errors:
-        way = chain_linked.way_of(self.stages)
-        if link is None or way is None:
+        if link is None or self._way is None:
             return self.on_device(job, run)
         errors: Errors = {}
         apart: list[int] = []
         for indices in chain_linked.grouped(self.stages, job, apart):
-            coded = way(self, job, indices)
+            coded = self._way(self, job, indices)
             link(coded.linked())
             errors.update(coded.errors)
             apart += coded.apart
         if apart:
             errors.update(self._by_stages(job, sorted(apart), run))
         return errors
+
+    def of_rows(self, launch: Launch) -> Operation[Any]:
+        return next(stage for stage in self.stages if (stage.kernel, stage.entry) == (launch.kernel, launch.entry))
 
     def on_device(self, job: Job[ChainOptions], run: Run) -> Errors:
         return self._by_stages(job, list(range(len(job.items))), run)
@@ -238,7 +253,7 @@ class ChainOperation(Operation[ChainOptions]):
     def agrees_on(self, job: Job[ChainOptions], index: int) -> bool:
         assert isinstance(job.sink, BytesSink)
         result: bytes = job.sink.values[index]
-        if any(stage.op in ("decompress", "decrypt") for stage in self.stages):
+        if self._way is chain_linked.Decoding:
             again = ChainOptions(job.options.stages, job.options.checksums.copy(), job.options.expected)
             content = self.on_cpu(job.items.view(index), again, index, ALONE)
             return content == result and bool((again.checksums[index] == job.options.checksums[index]).all())
@@ -316,10 +331,10 @@ def is_cipher(stage: Operation[Any]) -> bool:
     return isinstance(stage, CipherOperation)
 
 
-def _parts(items: Sequence[Flat]) -> Iterator[slice]:
-    """Yield items in a row that a core's cache holds."""
+def _parts(items: Sequence[Flat], nbytes: int) -> Iterator[slice]:
+    """Yield items in a row that have about so many bytes."""
     count = len(items)
-    each = max(1, _IN_CACHE * count // max(1, sum(map(len, items)))) if count else 1
+    each = max(1, nbytes * count // max(1, sum(map(len, items))))
     for start in range(0, count, each):
         yield slice(start, min(start + each, count))
 

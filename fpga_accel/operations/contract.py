@@ -93,8 +93,8 @@ class Operation(ABC, Generic[OptionsT]):
     threads_from: int | None = None
     # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
     small: ClassVar[int] = 128 << 10
-    # Whether what a device wrote is compared item by item, with `agrees_on`, rather than row by row.
-    by_items: ClassVar[bool] = False
+    # Whether what a device made is also compared item by item, with `agrees_on`.
+    by_items: bool = False
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
 
@@ -188,6 +188,10 @@ class Operation(ABC, Generic[OptionsT]):
         """The kernel folders that a device needs for it."""
         return (self.kernel,)
 
+    def of_rows(self, launch: Launch) -> Operation[Any]:
+        """Return the operation that knows what rows of a launch mean."""
+        return self
+
     def on_linking_device(self, job: Job[OptionsT], run: Run, link: RunLinked | None) -> Errors:
         """Do all items as `on_device` does, or with launches that a device links by itself where `link` is given."""
         return self.on_device(job, run)
@@ -206,7 +210,7 @@ class Operation(ABC, Generic[OptionsT]):
 
     def agrees_on(self, job: Job[OptionsT], index: int) -> bool:
         """Whether what a device made of one item is right."""
-        raise NotImplementedError(f"{self.name} is compared row by row")
+        raise NotImplementedError(f"{self.name} is compared row by row alone")
 
     @abstractmethod
     def trial(self) -> Trial:

@@ -12,7 +12,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.aes import RECORD
 from fpga_accel.operations.buffers import memory
-from fpga_accel.operations.lz4_frame import ROW_STORED, FrameHeader
+from fpga_accel.operations.lz4_frame import HAS_CONTENT_SIZE, ROW_STORED, FrameHeader
 from fpga_accel.segments import (
     LINKING,
     RESULT,
@@ -157,8 +157,9 @@ def _plain(frame: bytes) -> tuple[FrameHeader, list[_Block], bytes] | None:
         header = lz4_frame.parse_header(frame, plausible=False)
     except FormatError:
         return None
-    # A header that declares no size has None.
-    if header.legacy or not header.independent or not 0 < (header.content_size or 0) <= MOST_CONTENT:
+    # A declared size of 0 reads as None, as does none; without a block it is 0 either way.
+    sized = not header.legacy and frame[4] & HAS_CONTENT_SIZE
+    if not sized or not header.independent or (header.content_size or 0) > MOST_CONTENT:
         return None
     return _blocks_of(frame, header)
 

@@ -62,8 +62,8 @@ static int frame_open(private frame_t *frame, input_t src, uint size) {
   frame->block_checks = has_block_checks(descriptor);
   frame->has_check = has_content_check(descriptor);
   frame->at = FRAME_HEADER;
-  /* A size of 0 stands for "unknown". */
-  return load4(src + 10) == 0 && frame->content != 0 && frame->content <= FRAME_MOST_CONTENT;
+  /* A size of 0 stands for "unknown", too: with no block it is 0 either way. */
+  return load4(src + 10) == 0 && frame->content <= FRAME_MOST_CONTENT;
 }
 
 /* Moves on to the next block. False: it is malformed or cut off. */
