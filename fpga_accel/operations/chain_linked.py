@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 
 from fpga_accel._host import ffi, lib
-from fpga_accel.errors import DeviceError, FormatError, OutputLimitError
+from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
 from fpga_accel.operations.aes import AesOperation, Cut, Texts
 from fpga_accel.operations.aes_gcm import wrong_tag
@@ -428,18 +428,17 @@ class Decoding(_Coding):
         self._refuse_failed(results, "lz4_decompress")
         right = (results[1]["status"] == Status.OK) & (results[1]["dst_size"] == self._blocks)
         whole = np.logical_and.reduceat(right, self._first_rows.astype(np.int64))
-        for row, position in enumerate(self._positions):
-            if not whole[row]:
-                self._fail(position, FormatError("malformed LZ4 block"))
-            elif self._checked[position]:
-                content = memory(int(self._outputs.addresses[row]), int(self._outputs.sizes[row]))
-                if xxhash.xxh32_intdigest(content) != self._said["checksum"][row]:
-                    self._fail(position, FormatError("the content checksum of the LZ4 frame is wrong"))
+        for row in np.flatnonzero(~whole).tolist():
+            self._fail(self._positions[row], FormatError("malformed LZ4 block"))
+        for row in np.flatnonzero(whole & (self._checked[self._positions] != 0)).tolist():
+            content = memory(int(self._outputs.addresses[row]), int(self._outputs.sizes[row]))
+            if xxhash.xxh32_intdigest(content) != self._said["checksum"][row]:
+                self._fail(self._positions[row], IntegrityError("the content checksum of the LZ4 frame is wrong"))
         for number, step in self._sums:
             self._check(number, self._positions, results[step])
-        for position in self._positions:
-            if self._first + position in self.errors:
-                self._job.sink.discard(self._first + position)
+        group = range(self._first + self._positions[0], self._first + self._positions[-1] + 1)
+        for index in self.errors.keys() & group:
+            self._job.sink.discard(index)
         return self._group()
 
 

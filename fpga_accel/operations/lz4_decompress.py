@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,15 +126,7 @@ class Lz4Decompress(Operation[DecompressOptions]):
     def each_on_cpu(
         self, items: Iterable[Flat], options: DecompressOptions, part: slice, most: int
     ) -> Iterator[bytes] | None:
-        plain_size, decompress, limit = _objects.lz4_plain_size, lz4.frame.decompress, options.most
-
-        def content(frame: Flat) -> bytes:
-            if not 0 < plain_size(frame) <= limit:
-                raise FormatError("not one plain frame of a size within the limit")
-            plain: bytes = decompress(frame)
-            return plain
-
-        return map(content, items)
+        return _plain_contents(iter(items), options.most)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         errors: Errors = {}
@@ -225,6 +218,14 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
     except RuntimeError:
         return None
     return content
+
+
+def _plain_contents(frames: Iterator[Flat], most: int) -> Iterator[bytes]:
+    """Decode frames of the usual kind, a few at a time."""
+    while few := list(itertools.islice(frames, 8)):
+        if not _objects.lz4_all_plain(few, most):
+            raise FormatError("not all are single frames that declare a size within the limit")
+        yield from map(lz4.frame.decompress, few)
 
 
 def _frame_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
