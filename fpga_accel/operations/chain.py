@@ -44,8 +44,8 @@ CHECKSUM = "checksum"
 
 # On the CPU items of so many bytes together go through one stage before the next, as they stay in a core's cache.
 _IN_CACHE = 128 << 10
-# A loop over items one by one has so many bytes: what is done again where one of them fails.
-_A_LOOP = 1 << 20
+# A loop over items one by one has so many: what is done again where one of them fails.
+_A_LOOP = 64
 
 Checksums = npt.NDArray[np.uint32]
 
@@ -139,10 +139,11 @@ class ChainOperation(Operation[ChainOptions]):
     def on_cpu_many(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
         results: list[Any] = []
         errors: Errors = {}
-        for part in _parts(items, _A_LOOP):
-            found = self._each_on_cpu(items[part], options, first + part.start)
+        for start in range(0, len(items), _A_LOOP):
+            few = items[start : start + _A_LOOP]
+            found = self._each_on_cpu(few, options, first + start)
             if found is None:
-                found, wrong = self._parts_on_cpu(items[part], options, first + part.start)
+                found, wrong = self._parts_on_cpu(few, options, first + start)
                 errors.update(wrong)
             results += found
         return results, errors
@@ -150,7 +151,7 @@ class ChainOperation(Operation[ChainOptions]):
     def _parts_on_cpu(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
         results: list[Any] = []
         errors: Errors = {}
-        for part in _parts(items, _IN_CACHE):
+        for part in _parts(items):
             found = self._part_on_cpu(items[part], options, first + part.start)
             if found is None:
                 found, wrong = super().on_cpu_many(items[part], options, first + part.start)
@@ -331,10 +332,10 @@ def is_cipher(stage: Operation[Any]) -> bool:
     return isinstance(stage, CipherOperation)
 
 
-def _parts(items: Sequence[Flat], nbytes: int) -> Iterator[slice]:
-    """Yield items in a row that have about so many bytes."""
+def _parts(items: Sequence[Flat]) -> Iterator[slice]:
+    """Yield items in a row that a core's cache holds."""
     count = len(items)
-    each = max(1, nbytes * count // max(1, sum(map(len, items))))
+    each = max(1, _IN_CACHE * count // max(1, sum(map(len, items))))
     for start in range(0, count, each):
         yield slice(start, min(start + each, count))
 

@@ -222,10 +222,14 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
 def _plain_contents(frames: Iterator[Flat], most: int) -> Iterator[bytes]:
     """Decode frames of the usual kind, a few at a time."""
-    while few := list(itertools.islice(frames, 8)):
+
+    def contents(few: list[Flat]) -> Iterator[bytes]:
         if not _objects.lz4_all_plain(few, most):
             raise FormatError("not all are single frames that declare a size within the limit")
-        yield from map(lz4.frame.decompress, few)
+        return map(lz4.frame.decompress, few)
+
+    # No step of Python's own for each frame: it would show on pages of 4 KiB.
+    return itertools.chain.from_iterable(map(contents, iter(lambda: list(itertools.islice(frames, 8)), [])))
 
 
 def _frame_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
