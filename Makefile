@@ -28,7 +28,7 @@ test: $(READY)
 # The FPGA emulator, 0.9 GB, goes into the same environment. The suite runs there from images that are built first.
 FPGA_READY := $(VENV)/.fpga-ready
 FPGA_CACHE := $(VENV)/fpga-cache
-FPGA_KERNELS := $(filter-out trial,$(patsubst kernels/%/kernel.toml,%,$(wildcard kernels/*/kernel.toml)))
+FPGA_KERNELS := $(filter-out trial chain,$(patsubst kernels/%/kernel.toml,%,$(wildcard kernels/*/kernel.toml)))
 $(FPGA_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[fpga-emulator]'
 	@touch $@
