@@ -222,6 +222,12 @@ def address_of(array: npt.NDArray[Any]) -> int:
     return _objects.address(array.data)[0]
 
 
+def copy_many(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
+    """Copy `sizes` bytes from each host address to another."""
+    pointers = [ffi.cast("uint64_t *", address_of(each)) for each in (sources, targets, sizes)]
+    lib.fa_copy_many(pointers[0], pointers[1], pointers[2], len(sizes))
+
+
 def first_failed(results: Table) -> int | None:
     """Return the first row whose status is not OK."""
     pointer = ffi.cast("result_t *", address_of(results))

@@ -195,6 +195,16 @@ def test_a_wrong_checksum_loses_its_item_alone(acc: fa.Accelerator, column: int)
         seal.inverse()(data[1], key=KEY, nonce=nonces_for(items)[1], checksums=wrong[1])
 
 
+def test_the_checksum_of_nothing_is_compared_too(acc: fa.Accelerator) -> None:
+    seal = acc.chain("crc32c", *SEAL)
+    items = [b"", sizes.text(3000)]
+    data, checksums = zip(*seal.many(items, key=KEY), strict=True)
+    assert checksums[0] == (0,)
+    found = seal.inverse().many(data, key=KEY, checksums=[(1,), checksums[1]], return_exceptions=True)
+    assert isinstance(found[0], fa.IntegrityError)
+    assert found[1] == items[1]
+
+
 # ---- damage ----
 
 
@@ -648,7 +658,7 @@ def test_the_python_of_the_link_kernels_passes_their_trials() -> None:
 
 
 def test_rows_that_link_have_no_room_beyond_their_table() -> None:
-    step = links.sizes_to_rows(3, 1, 2, 5, 16)
+    step = links.sizes_to_rows(3, 1, 2, 16)
     assert step.table.dtype == SEGMENT
     assert step.table["src"].tolist() == [0, 32, 64]
     assert step.table["dst"].tolist() == [16, 48, 80]

@@ -134,7 +134,7 @@ class ChainOperation(Operation[ChainOptions]):
         column = self.columns[number]
         options.checksums[index, column] = found
         if options.expected is not None and int(options.expected[index, column]) != found:
-            raise wrong_checksum(self.stages[number].algorithm)
+            raise chain_linked.wrong_checksum(self.stages[number].algorithm)
 
     def on_cpu_many(self, items: Sequence[Flat], options: ChainOptions, first: int) -> tuple[list[Any], Errors]:
         results: list[Any] = []
@@ -296,11 +296,6 @@ class ChainOperation(Operation[ChainOptions]):
         sealed = forward.on_cpu(content, options, 0, ALONE)
         expected = np.repeat(options.checksums[:, ::-1], count, axis=0)
         return [sealed] * count, ChainOptions(self._sample_options(count), expected.copy(), expected)
-
-
-def wrong_checksum(algorithm: str) -> IntegrityError:
-    """Return the error of a checksum that does not match."""
-    return IntegrityError(f"the {algorithm} checksum does not match: the bytes at that stage are others")
 
 
 def _stage_name(stage: Operation[Any]) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
 from fpga_accel.operations.aes import AesOperation, Cut, Texts
@@ -37,7 +36,7 @@ from fpga_accel.segments import (
     Status,
     Step,
     Table,
-    address_of,
+    copy_many,
     new_table,
     spread,
 )
@@ -55,6 +54,7 @@ MOST_LINKED = (1 << 20) + (4 << 10)
 _GROUP = lz4_frame.GROUP
 _NO_PARAMS = 16
 _CHECKSUM_OF_NOTHING = xxhash.xxh32_intdigest(b"")
+_CRC_OF_NOTHING = 0
 _BLOCK_SIZES = tuple(lz4_frame.BLOCK_CODES)
 
 
@@ -122,6 +122,11 @@ class _Data(NamedTuple):
     step: int | None = None
 
 
+def wrong_checksum(algorithm: str) -> IntegrityError:
+    """Return the error of a checksum that does not match."""
+    return IntegrityError(f"the {algorithm} checksum does not match: the bytes at that stage are others")
+
+
 class _Coding:
     """One submission under construction.
 
@@ -155,7 +160,7 @@ class _Coding:
         table = new_table(len(data.starts))
         table["src"], table["src_size"], table["flags"] = data.starts, data.sizes, values
         if data.step is not None:
-            steps.append(links.sizes_to_rows(len(table), data.step, len(steps) + 1, 0, 0))
+            steps.append(links.sizes_to_rows(len(table), data.step, len(steps) + 1, 0))
         steps.append(Step("crc32c", "crc32c", table, np.zeros(_NO_PARAMS, np.uint8), data.place, data.place))
         return len(steps) - 1
 
@@ -228,8 +233,8 @@ class Encoding(_Coding):
         if data.step is not None:
             following = len(self._steps) + 2
             self._steps += [
-                links.sizes_to_rows(self._count, data.step, following, 0, cipher.whole_room),
-                links.sizes_to_records(self._count, data.step, following, 0),
+                links.sizes_to_rows(self._count, data.step, following, cipher.whole_room),
+                links.sizes_to_records(self._count, data.step, following),
             ]
         self._steps.append(Step(cipher.kernel, cipher.entry, table, params, data.place, OUTPUT, secret=True))
         return _Data(OUTPUT, slots, bounds, len(self._steps) - 1)
@@ -252,8 +257,8 @@ class Encoding(_Coding):
         front = np.uint64(0) if self._nonces is None else self._nonces.sizes[0]
         targets = self._job.sink.allocate(sizes + front, self._first)
         if self._nonces is not None:
-            _copy(self._nonces.addresses, targets, self._nonces.sizes)
-        _copy(self._data.starts + np.uint64(address), targets + front, sizes)
+            copy_many(self._nonces.addresses, targets, self._nonces.sizes)
+        copy_many(self._data.starts + np.uint64(address), targets + front, sizes)
         rows = slice(self._first, self._first + self._count)
         for column, step in self._sums:
             self._job.options.checksums[rows, column] = results[step]["check"]
@@ -326,7 +331,7 @@ class Decoding(_Coding):
         self._refuse_failed(results, links.MEASURE)
         for number, step in self._verdicts:
             if number in self._chain.columns:
-                self._check(number, range(self._count), results[step])
+                self._check(number, range(self._count), results[step]["check"])
                 continue
             if (results[step]["dst_size"] != self._texts.sizes).any():
                 raise DeviceError(f"{self._cipher.entry} wrote more or less than it was told")
@@ -340,12 +345,10 @@ class Decoding(_Coding):
         self._next = 0
         return self._group()
 
-    def _check(self, number: int, positions: Sequence[int], results: Table) -> None:
-        from fpga_accel.operations.chain import wrong_checksum
-
+    def _check(self, number: int, positions: Sequence[int], found: Any) -> None:
         column, options = self._chain.columns[number], self._job.options
         indices = np.fromiter(positions, np.int64, len(positions)) + self._first
-        options.checksums[indices, column] = results["check"]
+        options.checksums[indices, column] = found
         if options.expected is None:
             return
         for row in np.flatnonzero(options.expected[indices, column] != options.checksums[indices, column]):
@@ -365,7 +368,6 @@ class Decoding(_Coding):
             raise DeviceError(f"{links.MEASURE} reports blocks that are no frame's")
         # The stages' own launches say what is wrong with a frame that promises more than it can hold.
         plain &= said["content"] <= self._data.sizes * np.uint64(lz4_frame.MAX_EXPANSION)
-        # Of nothing no checksum is taken later.
         plain &= (said["content"] > 0) | (results["check"] == 0) | (said["checksum"] == _CHECKSUM_OF_NOTHING)
         for position in range(self._count) if not plain.all() or self.errors else ():
             if self._first + position in self.errors:
@@ -380,6 +382,9 @@ class Decoding(_Coding):
                 self._fail(position, error.with_traceback(None))
         said[~plain] = 0
         self._checked = results["check"]
+        for number in self._behind:
+            # Of nothing no row is made.
+            self._check(number, np.flatnonzero(plain & (said["content"] == 0)).tolist(), _CRC_OF_NOTHING)
         return said
 
     def _group(self) -> Linked | None:
@@ -435,16 +440,8 @@ class Decoding(_Coding):
             if xxhash.xxh32_intdigest(content) != self._said["checksum"][row]:
                 self._fail(self._positions[row], IntegrityError("the content checksum of the LZ4 frame is wrong"))
         for number, step in self._sums:
-            self._check(number, self._positions, results[step])
+            self._check(number, self._positions, results[step]["check"])
         group = range(self._first + self._positions[0], self._first + self._positions[-1] + 1)
         for index in self.errors.keys() & group:
             self._job.sink.discard(index)
         return self._group()
-
-
-def _copy(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
-    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
-
-
-def _pointer(values: Addresses) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))

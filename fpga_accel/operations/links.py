@@ -51,23 +51,23 @@ def _at(dtype: Any, field: str) -> int:
     return offset
 
 
-def sizes_to_rows(count: int, done: int, following: int, added: int, room: int) -> Step:
-    """Give rows the sizes that earlier rows wrote, `added` more, and room for `room` bytes more than that."""
-    return _link(count, done, Place(Space.TABLE, following), _at(SEGMENT, "src_size"), SEGMENT.itemsize, added, room)
+def sizes_to_rows(count: int, done: int, following: int, room: int) -> Step:
+    """Give rows the sizes that earlier rows wrote, and capacity for `room` bytes more than that."""
+    return _link(count, done, Place(Space.TABLE, following), _at(SEGMENT, "src_size"), SEGMENT.itemsize, room)
 
 
-def sizes_to_records(count: int, done: int, following: int, added: int) -> Step:
+def sizes_to_records(count: int, done: int, following: int) -> Step:
     """Give the parameter records of rows, which come first in the parameters, the same sizes as totals."""
-    return _link(count, done, Place(Space.PARAMS, following), _at(RECORD, "total"), RECORD.itemsize, added, TOTAL)
+    return _link(count, done, Place(Space.PARAMS, following), _at(RECORD, "total"), RECORD.itemsize, TOTAL)
 
 
-def _link(count: int, done: int, target: Place, offset: int, stride: int, added: int, flags: int) -> Step:
+def _link(count: int, done: int, target: Place, offset: int, stride: int, flags: int) -> Step:
     table = new_table(count)
     each = np.arange(count, dtype=np.uint64)
     table["src"] = each * np.uint64(RESULT.itemsize)
     table["dst"] = each * np.uint64(stride) + np.uint64(offset)
     table["src_size"], table["dst_capacity"] = RESULT.itemsize, 8
-    table["param"], table["flags"] = added, flags
+    table["flags"] = flags
     return Step(KERNEL, LINK, table, np.zeros(_NO_PARAMS, np.uint8), Place(Space.RESULTS, done), target)
 
 
@@ -106,7 +106,7 @@ _BAD: Outcome = (0, Status.BAD_DATA, 0, [0] * 16)
 
 def _emulate_link(row: dict[str, int], params: Bytes) -> Outcome:
     done = np.frombuffer(memory(row["src"], RESULT.itemsize), RESULT)[0]
-    size = int(done["dst_size"]) + row["param"] if done["status"] == Status.OK else 0
+    size = int(done["dst_size"]) if done["status"] == Status.OK else 0
     room = 0 if row["flags"] & TOTAL else size + row["flags"]
     memory(row["dst"], 8)[:] = np.array([size, room], "<u4").tobytes()
     return 8, Status.OK, 0, [0] * 16
@@ -214,13 +214,13 @@ def trials() -> list[Any]:
 def _link_trial() -> Trial:
     done, out = new_results(2), np.zeros(2, "<u8")
     done["dst_size"], done["status"] = (1000, 70), (Status.OK, Status.BAD_DATA)
-    step = _link(2, 0, Place(Space.TABLE), 0, 8, 12, 16)
+    step = _link(2, 0, Place(Space.TABLE), 0, 8, 16)
     step.table["src"] += np.uint64(address_of(done))
     step.table["dst"] += np.uint64(address_of(out))
     launch = Launch(KERNEL, LINK, step.table, np.zeros(_NO_PARAMS, np.uint8), keep=(done, out))
 
     def passed(results: Table) -> bool:
-        return bool((results["dst_size"] == 8).all()) and out.tolist() == [1012 | 1028 << 32, 16 << 32]
+        return bool((results["dst_size"] == 8).all()) and out.tolist() == [1000 | 1016 << 32, 16 << 32]
 
     return Trial(launch, passed)
 

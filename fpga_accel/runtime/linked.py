@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, wipe
@@ -23,7 +22,6 @@ from fpga_accel.segments import (
     LINKING,
     RESULT,
     SEGMENT,
-    Addresses,
     Linked,
     Place,
     Scattered,
@@ -31,6 +29,7 @@ from fpga_accel.segments import (
     Status,
     Table,
     address_of,
+    copy_many,
 )
 
 Programs = Mapping[str, tuple[cl.Program, Variant]]
@@ -175,7 +174,7 @@ class _Gathered:
     def place(self, phase: Linked) -> list[tuple[Any, ...]]:
         lane = self.lane
         source = lane.region("src", phase.inputs.nbytes)
-        _copy(phase.inputs.addresses, phase.inputs.starts + np.uint64(source.slab.address), phase.inputs.sizes)
+        copy_many(phase.inputs.addresses, phase.inputs.starts + np.uint64(source.slab.address), phase.inputs.sizes)
         lane.push(source, phase.inputs.nbytes)
         outputs = phase.outputs
         size = outputs.nbytes if isinstance(outputs, Scattered) else outputs
@@ -235,7 +234,7 @@ class _Gathered:
     def results(self, phase: Linked) -> list[Table]:
         if isinstance(phase.outputs, Scattered):
             places = phase.outputs.starts + np.uint64(self.output_address())
-            _copy(places, phase.outputs.addresses, phase.outputs.sizes)
+            copy_many(places, phase.outputs.addresses, phase.outputs.sizes)
         for step in phase.steps:
             if step.secret and not isinstance(step.params, Place):
                 self.lane.wipe_secrets(len(step.params))
@@ -253,11 +252,3 @@ class _Gathered:
             wipe(region.slab.address, size)
             if self._staged and size:
                 cl.enqueue_copy(self.lane.queue, region.buffer, region.slab.array[:size], is_blocking=True)
-
-
-def _copy(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
-    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
-
-
-def _pointer(values: Addresses) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))

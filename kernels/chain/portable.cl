@@ -17,7 +17,7 @@ kernel void link(global const uchar *src, global uchar *dst, global const segmen
     global const result_t *done = (global const result_t *)(src + segment.src);
     global uint *out = (global uint *)(dst + segment.dst);
     /* A row that failed is of no use to the next stage: the host sees its status. */
-    uint size = done->status == STATUS_OK ? done->dst_size + segment.param : 0;
+    uint size = done->status == STATUS_OK ? done->dst_size : 0;
     out[0] = size;
     out[1] = segment.flags & LINK_TOTAL ? 0 : size + segment.flags;
     put_result(results + row, 8, STATUS_OK, 0);
