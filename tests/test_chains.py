@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -495,6 +496,18 @@ def test_every_strategy_wipes_keys_and_what_was_decrypted(forced: fa.Accelerator
         assert mark not in content
 
 
+def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:
+    seal = forced.chain(*SEAL)
+    unseal = seal.inverse()
+
+    def work(number: int) -> bool:
+        items = [sizes.mixed(1000 * number + 7 * each) for each in range(1, 30)]
+        return unseal.many(seal.many(items, key=KEY), key=KEY) == items
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(12)))
+
+
 def test_a_device_that_is_too_slow_is_given_up(forced: fa.Accelerator) -> None:
     backend: Any = forced.engine._backend
     seal = forced.chain(*SEAL)
@@ -556,6 +569,22 @@ def test_a_healthy_device_made_of_python_links() -> None:
         receipt = acc.last_receipt
         assert receipt is not None
         assert (receipt.variant, receipt.verified) == ("emulated linked", True)
+
+
+def test_sampled_comparison_finds_a_device_that_lies() -> None:
+    device = FaultyDevice(fail_at="run", mode="corrupt")
+    with fa.Accelerator(device, fallback="allow", verify="sampled") as acc:
+        seal = acc.chain(*SEAL)
+        items = [sizes.text(3000)] * 4
+        # The credit for comparisons grows with the time that the device has worked.
+        for _ in range(2000):
+            seal.many(items, key=KEY)
+            receipt = acc.last_receipt
+            assert receipt is not None
+            if receipt.fallback:
+                assert receipt.reason is Reason.MISMATCH
+                return
+        pytest.fail("nothing was compared in 2,000 calls")
 
 
 def test_a_device_without_link_kernels_does_the_stages_one_by_one() -> None:

@@ -96,7 +96,8 @@ class LinkedRun:
                     self.variants[variant.name] = None
                 events += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
         done = memory.send_back(phase)
-        for event in (*events[-1:], done):
+        # Behind the last one all have ended; each says whether it failed.
+        for event in (done, *events):
             waits.wait(event, self._deadline, self._device_id)
         self._in_flight = False
         self.elapsed.kernel += _duration(*events) if events else 0.0
