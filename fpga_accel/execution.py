@@ -426,7 +426,7 @@ class Executor(forks.Resettable):
                         wipe(address_of(step.params), step.params.nbytes)
             account.transfer += outcome.transfer
             account.kernel += outcome.kernel
-            account.rows += work.rows
+            account.rows += len(outcome.results)
             account.ran(outcome.variant, "linked")
 
         return link

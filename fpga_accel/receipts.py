@@ -81,7 +81,8 @@ class Receipt:
     device
         Id of the device, None on the CPU path.
     variant
-        Kernel variant, or the library on the CPU path.
+        Kernel variant, or the library on the CPU path. That of a chain ends with how its launches were joined:
+        "linked" by the device, "by stages" through the host, or both, for different items.
     reason
         Why it ran there.
     fallback

@@ -211,11 +211,6 @@ class Linked:
         """Bytes of the inputs."""
         return int(self.inputs.sizes.sum())
 
-    @property
-    def rows(self) -> int:
-        """Rows of all steps."""
-        return sum(len(step.table) for step in self.steps)
-
 
 def address_of(array: npt.NDArray[Any]) -> int:
     """Return where an array's bytes are; ten times as fast as ``array.ctypes.data``."""

@@ -242,7 +242,7 @@ class _FaultyBackend:
         bad_result = self._device.enter("result", deadline)
         if bad_result is not None:
             _corrupt_result(results[writer], bad_result)
-        first, phase = results, linked
+        found, phase = list(results), linked
         while True:
             following = phase.then(results) if phase.then else None
             if phase.collect:
@@ -251,7 +251,10 @@ class _FaultyBackend:
                 break
             phase = following
             _, results = _emulated_phase(places, phase, None)
-        return Outcome(first[0], VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
+            found += results
+        return Outcome(
+            np.concatenate(found), VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied
+        )
 
 
 def _emulated_phase(places: HostPlaces, phase: Linked, bad_input: int | None) -> tuple[list[Placed], list[Table]]:

@@ -486,6 +486,7 @@ def test_every_strategy_wipes_keys_and_what_was_decrypted(forced: fa.Accelerator
     page = mark + sizes.noise(3000)
     key = bytes(byte ^ 0x5A for byte in KEY)
     message = AESGCM(key).encrypt(NONCE, frame_of(page), None)
+    forced.chain(*SEAL).many([sizes.text(3000)] * 3, key=key)
     assert forced.chain(*SEAL).inverse().many([message] * 3, key=key, nonces=[NONCE] * 3) == [page] * 3
     backend: Any = forced.engine._backend
     slabs = POOL.idle() + [region.slab for lane in backend._pipeline._idle for region in lane._regions.values()]

@@ -65,7 +65,7 @@ class Backend(Protocol):
         """Whether it runs linked launches; where it does not, each launch goes by way of the host."""
 
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
-        """Run linked launches of prepared kernels; the outcome has the results of the first step.
+        """Run linked launches of prepared kernels; the outcome has the results of all rows.
 
         Raises
         ------

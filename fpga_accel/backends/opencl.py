@@ -266,7 +266,7 @@ class OpenClBackend(forks.Resettable):
         except DeviceTimeoutError as error:
             error.buffers_in_use = self.strategy is Strategy.DIRECT
             raise
-        return Outcome(results[0], "+".join(run.variants), run.elapsed.transfer, run.elapsed.kernel)
+        return Outcome(np.concatenate(results), "+".join(run.variants), run.elapsed.transfer, run.elapsed.kernel)
 
     def _launch(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
         if launch.entry not in built.variant.stages:

@@ -49,7 +49,7 @@ class LinkedRun:
         self.variants: dict[str, None] = {}
 
     def run(self, linked: Linked) -> list[Table]:
-        """Run a sequence to its end; return the results of each step of its first phase.
+        """Run a sequence to its end; return the results of each launch.
 
         Raises
         ------
@@ -70,7 +70,8 @@ class LinkedRun:
         return results
 
     def _phases(self, memory: _Direct | _Gathered, linked: Linked) -> list[Table]:
-        results = first = self._phase(memory, linked)
+        results = self._phase(memory, linked)
+        found = list(results)
         phase: Linked | None = linked
         try:
             while phase is not None:
@@ -79,11 +80,12 @@ class LinkedRun:
                     phase.collect(results, memory.output_address())
                 if following is not None:
                     results = self._phase(memory, following)
+                    found += results
                 phase = following
         finally:
             if linked.private and not self._in_flight:
                 memory.wipe()
-        return first
+        return found
 
     def _phase(self, memory: _Direct | _Gathered, phase: Linked) -> list[Table]:
         self._in_flight = True
