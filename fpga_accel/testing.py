@@ -13,6 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
+import numpy as np
+
 from fpga_accel.backends import Outcome, Trial
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError
 from fpga_accel.operations import links, registry
