@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol
@@ -25,30 +25,17 @@ from fpga_accel.errors import (
     ForkedContextError,
     refusal,
 )
+from fpga_accel.launches import Launches, Mismatch, Sampler
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept, output_of, row_of
+from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
 from fpga_accel.routing import CPU, LARGE, Case, Choice, Plan, Router, is_small_batch
 from fpga_accel.runtime import discovery, forks, manifests
-from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Status, Table, address_of, first_impossible
 
 log = logging.getLogger(__name__)
-
-# Without a timeout a launch gets this long, and a second more for so many bytes: emulators are slow.
-DEFAULT_SECONDS = 120.0
-SLOWEST_BYTES_PER_SECOND = 1 << 20
-
-# verify="sampled" spends this share of the device's time and saves up no more than so many seconds of it.
-SAMPLED_SHARE = 0.02
-SAMPLED_CREDIT = 0.25
-# What checking one row is expected to cost before it is done.
-CHECK_SECONDS = 200e-6
-CHECK_BYTES_PER_SECOND = 300e6
-
 
 # What a device that failed before the launch raises under fallback="never", besides FallbackDisabledError.
 _KINDS: Mapping[Reason, type[DeviceError]] = {
@@ -64,23 +51,6 @@ class OpensBackend(Protocol):
 
     def open_backend(self) -> Backend:
         """Return the backend."""
-
-
-class Mismatch(DeviceError):
-    """What a device wrote differs from the CPU path."""
-
-    code = "mismatch"
-
-
-@dataclass(slots=True)
-class _Account:
-    """What the launches of one call add up to."""
-
-    transfer: float = 0.0
-    kernel: float = 0.0
-    rows: int = 0
-    checked: bool = False
-    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +81,7 @@ class Executor(forks.Resettable):
         self._allow_reprogram = allow_reprogram
         self._fallback = fallback
         self._timeout = timeout
-        self._sampler = _Sampler(verify)
+        self._sampler = Sampler(verify)
         self._workers = Workers(threads)
         self._health: dict[str, Health] = {}
         # Plans for kernels that are built and proved, by operation.
@@ -279,7 +249,7 @@ class Executor(forks.Resettable):
                 call.on_cpu(self._workers)
             else:
                 job = call.job()
-                call.take(job, self._on_device(call, job, _Account()))
+                call.take(job, self._on_device(call, job, self._launches(operation)))
             seconds = time.perf_counter() - started
             # As callers do, the last result is kept until the next is there.
             last[:] = [call]
@@ -347,14 +317,14 @@ class Executor(forks.Resettable):
         started = time.perf_counter()
         plan, _ = self.plan(call)
         if plan.backend != CPU:
-            job, account = call.job(), _Account()
+            job, launches = call.job(), self._launches(call.operation)
             try:
-                errors = self._on_device(call, job, account)
+                errors = self._on_device(call, job, launches)
             except DeviceError as error:
                 plan = self._after_failure(call, plan, job, error)
             else:
                 call.take(job, errors)
-                self._file_device(call, plan, account, started)
+                self._file_device(call, plan, launches, started)
                 return
             fallback = True
         else:
@@ -366,50 +336,24 @@ class Executor(forks.Resettable):
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
 
-    def _on_device(self, call: Call, job: Job[Any], account: _Account) -> Errors:
-        operation, backend = call.operation, self._backend
-        assert backend is not None
+    def _launches(self, operation: Operation[Any]) -> Launches:
+        assert self._backend is not None
+        return Launches(operation, self._backend, self._sampler, self._timeout)
 
-        def launch(work: Launch) -> Table:
-            try:
-                return self._launched(work, operation, backend, account)
-            finally:
-                if work.secret:
-                    wipe(address_of(work.params), work.params.nbytes)
-
-        errors = operation.on_device(job, launch)
+    def _on_device(self, call: Call, job: Job[Any], launches: Launches) -> Errors:
+        try:
+            errors = call.operation.on_device(job, launches)
+            launches.drain()
+        except Exception:
+            launches.drain()
+            raise
+        except BaseException:
+            launches.abandon()
+            raise
         if errors:
             self._second_opinion(call, job, errors)
-        self._health_of(operation).succeeded()
+        self._health_of(call.operation).succeeded()
         return errors
-
-    def _launched(self, work: Launch, operation: Operation[Any], backend: Backend, account: _Account) -> Table:
-        seconds = self._timeout or DEFAULT_SECONDS + work.nbytes / SLOWEST_BYTES_PER_SECOND
-        began = time.perf_counter()
-        outcome = backend.run(work, time.monotonic() + seconds)
-        account.transfer += outcome.transfer
-        account.kernel += outcome.kernel
-        account.rows += len(work.table)
-        account.variant = outcome.variant
-        _refuse_impossible(work, outcome.results, backend.device_id)
-        rows = self._sampler.rows(work, time.perf_counter() - began)
-        self._compare(operation, work, outcome.results, rows, account)
-        return outcome.results
-
-    def _compare(
-        self,
-        operation: Operation[Any],
-        launch: Launch,
-        results: Table,
-        rows: Iterable[int],
-        account: _Account,
-    ) -> None:
-        began = time.perf_counter()
-        for row in rows:
-            account.checked = True
-            if not operation.agrees(row_of(launch, row), output_of(launch, results, row)):
-                raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
-        self._sampler.spent(time.perf_counter() - began)
 
     def _second_opinion(self, call: Call, job: Job[Any], errors: Errors) -> None:
         """Let the CPU path confirm what a device calls bad input; its errors are the ones callers see."""
@@ -452,9 +396,10 @@ class Executor(forks.Resettable):
         if self._fallback == "warn":
             warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=_callers_level())
 
-    def _file_device(self, call: Call, plan: Plan, account: _Account, started: float) -> None:
+    def _file_device(self, call: Call, plan: Plan, launches: Launches, started: float) -> None:
         total = time.perf_counter() - started
-        busy = account.transfer + account.kernel
+        transfer, kernel, overlap = launches.transfer, launches.kernel, launches.overlap
+        queue = max(0.0, total - transfer - kernel + overlap)
         self.ledger.add(
             Receipt(
                 op=call.operation.op,
@@ -463,56 +408,17 @@ class Executor(forks.Resettable):
                 bytes_out=call.nbytes_out,
                 backend=plan.backend,
                 device=plan.device,
-                variant=account.variant or plan.variant,
+                variant=launches.variant or plan.variant,
                 reason=plan.reason,
-                verified=account.checked,
-                segments=account.rows,
-                seconds=Seconds(max(0.0, total - busy), account.transfer, account.kernel, total),
+                verified=launches.checked,
+                segments=launches.rows,
+                seconds=Seconds(queue, transfer, kernel, total, overlap),
                 items=call.count,
                 started=started,
                 thread=threading.get_ident(),
+                spans=tuple(launches.spans),
             )
         )
-
-
-def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
-    """Refuse sizes and states that no kernel may report: what reads them next trusts them with memory."""
-    row = first_impossible(work.table, results)
-    if row is None:
-        return
-    size, status = int(results["dst_size"][row]), int(results["status"][row])
-    if status == Status.NOT_RUN:
-        raise DeviceError("the launch ended and left rows undone", device=device)
-    if size > int(work.table["dst_capacity"][row]):
-        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
-    raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
-
-
-class _Sampler:
-    """Chooses the rows of a launch that are compared with the CPU path."""
-
-    def __init__(self, policy: str) -> None:
-        self.policy = policy
-        self._credit = 0.0
-        self._next = 0
-
-    def rows(self, launch: Launch, seconds: float) -> Iterable[int]:
-        count = len(launch.table)
-        if self.policy == "always":
-            return range(count)
-        if self.policy == "never":
-            return ()
-        self._credit = min(self._credit + SAMPLED_SHARE * seconds, SAMPLED_CREDIT)
-        # A stride that is prime to most counts visits all rows in time.
-        self._next = (self._next + 7919) % count
-        size = int(launch.table["src_size"][self._next])
-        expected = CHECK_SECONDS + size / CHECK_BYTES_PER_SECOND
-        return (self._next,) if self._credit >= expected else ()
-
-    def spent(self, seconds: float) -> None:
-        """Account for time spent comparing; a debt is paid off by later launches."""
-        if self.policy == "sampled":
-            self._credit -= seconds
 
 
 def _callers_level() -> int:

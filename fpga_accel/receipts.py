@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from fpga_accel._objects import Tally
 from fpga_accel.runtime import forks
+from fpga_accel.segments import Span
 
 
 class Reason(StrEnum):
@@ -41,6 +42,9 @@ class Reason(StrEnum):
 class Seconds(Mapping[str, float]):
     """Durations of one call in seconds, as attributes and as a mapping; zero where a stage does not exist.
 
+    `overlap` is the part of `transfer` and `kernel` that went on beside other work, so that
+    ``queue + transfer + kernel - overlap`` is `total`.
+
     Examples
     --------
     >>> spent = Seconds(kernel=0.25, total=0.5)
@@ -52,6 +56,7 @@ class Seconds(Mapping[str, float]):
     transfer: float = 0.0
     kernel: float = 0.0
     total: float = 0.0
+    overlap: float = 0.0
 
     def __getitem__(self, name: str) -> float:
         if name not in self.__dataclass_fields__:
@@ -92,13 +97,15 @@ class Receipt:
     segments
         Rows launched on the device; 0 on the CPU path.
     seconds
-        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``.
+        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``, ``overlap``.
     items
         Items of a batch; 1 for a single call.
     started
         ``time.perf_counter()`` at the start, for traces.
     thread
         Id of the calling thread.
+    spans
+        What the device did when, for traces.
     """
 
     op: str
@@ -116,6 +123,7 @@ class Receipt:
     items: int = 1
     started: float = 0.0
     thread: int = 0
+    spans: tuple[Span, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -129,21 +137,23 @@ class Trace:
         self.receipts: list[Receipt] = []
 
     def save_chrome_trace(self, path: str | PathLike[str]) -> None:
-        """Write the calls in Chrome's trace format (load it at ``chrome://tracing``)."""
-        events = [_chrome_event(receipt) for receipt in self.receipts]
+        """Write the calls, and below them what devices did, in Chrome's trace format (for ``chrome://tracing``)."""
+        events = [event for receipt in self.receipts for event in _chrome_events(receipt)]
         Path(path).write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
 
 
-def _chrome_event(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "name": f"{receipt.algorithm}.{receipt.op}",
-        "ph": "X",
-        "ts": receipt.started * 1e6,
-        "dur": receipt.seconds.total * 1e6,
-        "pid": 0,
-        "tid": receipt.thread,
-        "args": receipt.as_dict(),
-    }
+def _chrome_events(receipt: Receipt) -> Iterator[dict[str, Any]]:
+    """Yield the call on its thread's row, and what its device did on rows of the device's."""
+    name = f"{receipt.algorithm}.{receipt.op}"
+    arguments = {key: value for key, value in receipt.as_dict().items() if key != "spans"}
+    seconds = receipt.seconds.total
+    yield _chrome_event(name, 0, receipt.thread, receipt.started, seconds) | {"args": arguments}
+    for span in receipt.spans:
+        yield _chrome_event(f"{name} {span.name}", receipt.device or "", span.name, span.started, span.seconds)
+
+
+def _chrome_event(name: str, process: int | str, thread: int | str, started: float, seconds: float) -> dict[str, Any]:
+    return {"name": name, "ph": "X", "ts": started * 1e6, "dur": seconds * 1e6, "pid": process, "tid": thread}
 
 
 class Described(Protocol):

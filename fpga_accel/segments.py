@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,14 @@ class Launch:
     def nbytes(self) -> int:
         """Bytes the rows read."""
         return int(self.table["src_size"].sum(dtype=np.uint64))
+
+
+class Span(NamedTuple):
+    """What a device did when: ``"kernel"`` or ``"transfer"``, from `started` (``time.perf_counter()``) on."""
+
+    name: str
+    started: float
+    seconds: float
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

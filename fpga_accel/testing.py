@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
-from fpga_accel.backends import Outcome, Trial
+from fpga_accel.backends import Deferred, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import memory
@@ -204,6 +204,9 @@ class _FaultyBackend:
                     f"no variant of {manifest.name} runs here: {VARIANT}: wrong bytes in the known-answer test",
                     device=DEVICE_ID,
                 )
+
+    def start(self, launch: Launch) -> Pending:
+        return Deferred(lambda deadline: self.run(launch, deadline))
 
     def run(self, launch: Launch, deadline: float | None) -> Outcome:
         began = time.perf_counter()

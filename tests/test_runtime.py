@@ -843,7 +843,7 @@ def test_every_strategy_gives_a_launch_up_and_goes_on(
         patch.setattr(waits, "wait", fail)
         launch = captured("encrypt", "aes-gcm", keys=[secret], nonces=[NONCE])
         with pytest.raises(kind) as error:
-            backend.run(launch, None)
+            backend.start(launch).outcome(None)
     if isinstance(error.value, fa.DeviceTimeoutError):
         assert error.value.buffers_in_use == (backend.strategy.value == "direct")
     assert len(pipeline._abandoned) == abandoned + 1
@@ -935,7 +935,7 @@ SLOW_REAL = """
         # Some minutes of work: the same row again and again.
         launch.table = np.repeat(launch.table, 4_000_000)
         print("ready", flush=True)
-        backend.run(launch, time.monotonic() + float(sys.argv[2]))
+        backend.start(launch).outcome(time.monotonic() + float(sys.argv[2]))
 
     operation.on_device(Job(Items.of([bytes(256 << 10)]), options, BytesSink(1)), run)
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -46,14 +48,25 @@ _PARTIAL_WORDS = slice(2, 4)
 ROW = 256 << 10
 
 
+# Messages a part has at least: below that a launch of its own costs more than it hides. And the largest message
+# worth it.
+PART = 1024
+PARTS = 3
+LARGEST_IN_PARTS = 16 << 10
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The messages of a launch: where they are read, where they are written, and their nonces."""
+    """The messages of a launch: where they are read, where they are written, and their nonces.
+
+    `first` is the position of the first of them in the call.
+    """
 
     sources: Sizes
     targets: Sizes
     sizes: Sizes
     nonces: Items
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +133,39 @@ class AesOperation(CipherOperation):
     def on_device(self, job: Job[CipherOptions], run: Run) -> Errors:
         items, options = job.items, job.options
         overhead = np.uint64(self.overhead(options))
-        front = np.uint64(self.nonce_size if options.nonces is None else 0)
+        short: Any = () if self.encrypts else np.flatnonzero(items.sizes < overhead)
+        if len(short):
+            errors: Errors = {int(i): too_short(int(items.sizes[i]), int(overhead)) for i in short}
+            return self._without(errors, job, run)
         nonces = options.nonce_items()
-        if not self.encrypts:
-            short = np.flatnonzero(items.sizes < overhead)
-            if len(short):
-                errors: Errors = {int(i): too_short(int(items.sizes[i]), int(overhead)) for i in short}
-                return self._without(errors, job, run)
-            sizes = items.sizes - overhead
-            texts = Texts(items.addresses + front, job.sink.allocate(sizes), sizes, nonces or self.in_front(items))
-            return self._run(job, texts, run)
-        targets = job.sink.allocate(items.sizes + overhead)
         if nonces is None:
-            nonces = self.random_nonces(len(items))
+            nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
+        # While the device works on one part, the host makes the next one's results and rows.
+        parts = [self._start(job, nonces, part, run) for part in _parts(items.sizes, options)]
+        found = [self._finished(job, texts, cut, results()) for texts, cut, results in parts]
+        return {index: error for errors in found for index, error in errors.items()}
+
+    def _start(
+        self, job: Job[CipherOptions], nonces: Items, part: slice, run: Run
+    ) -> tuple[Texts, Cut, Callable[[], Table]]:
+        """Send some of the messages on their way."""
+        texts = self._texts(job, nonces.picked(part), part)
+        cut = Cut.of(texts.sizes)
+        table, params = self._rows(texts, cut, job.options)
+        launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
+        return texts, cut, run.start(launch)
+
+    def _texts(self, job: Job[CipherOptions], nonces: Items, part: slice) -> Texts:
+        sources, sizes = job.items.addresses[part], job.items.sizes[part]
+        overhead = np.uint64(self.overhead(job.options))
+        front = np.uint64(self.nonce_size if job.options.nonces is None else 0)
+        if not self.encrypts:
+            sizes = sizes - overhead
+            return Texts(sources + front, job.sink.allocate(sizes, part.start), sizes, nonces, part.start)
+        targets = job.sink.allocate(sizes + overhead, part.start)
+        if front:
             _copy(nonces.addresses, targets, nonces.sizes)
-        return self._run(job, Texts(items.addresses, targets + front, items.sizes, nonces), run)
+        return Texts(sources, targets + front, sizes, nonces, part.start)
 
     def _without(self, errors: Errors, job: Job[CipherOptions], run: Run) -> Errors:
         """Do the other items of a batch in which some are too short."""
@@ -150,11 +181,7 @@ class AesOperation(CipherOperation):
                 job.sink.put(index, sink.values[position])
         return errors
 
-    def _run(self, job: Job[CipherOptions], texts: Texts, run: Run) -> Errors:
-        cut = Cut.of(texts.sizes)
-        table, params = self._rows(texts, cut, job.options)
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
-        results = run(launch)
+    def _finished(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         failed = first_failed(results)
         if failed is not None:
             status = results["status"][failed]
@@ -175,6 +202,17 @@ class AesOperation(CipherOperation):
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         """Combine what rows gave."""
         return {}
+
+
+def _parts(sizes: Sizes, options: CipherOptions) -> list[slice]:
+    """Cut a batch of small messages, whose results and rows cost the host as much as the device, into parts."""
+    count = len(sizes)
+    shared = len(options.keys) == 1 and len(options.aads or (b"",)) == 1
+    if not shared or count < 2 * PART or int(sizes.max()) > LARGEST_IN_PARTS:
+        return [slice(0, count)]
+    parts = min(PARTS, count // PART)
+    bounds = [count * part // parts for part in range(parts + 1)]
+    return [slice(*bound) for bound in itertools.pairwise(bounds)]
 
 
 def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:

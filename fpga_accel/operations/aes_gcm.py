@@ -196,10 +196,10 @@ class GcmDecrypt(_Gcm):
         if hmac.compare_digest(computed.tobytes(), stated.tobytes()):
             return {}
         errors: Errors = {}
-        for index in range(len(stated)):
-            if not hmac.compare_digest(computed[index].tobytes(), stated[index].tobytes()):
-                job.sink.discard(index)
-                errors[index] = wrong_tag()
+        for row in range(len(stated)):
+            if not hmac.compare_digest(computed[row].tobytes(), stated[row].tobytes()):
+                job.sink.discard(texts.first + row)
+                errors[texts.first + row] = wrong_tag()
         return errors
 
 

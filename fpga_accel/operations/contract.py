@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
@@ -23,14 +23,25 @@ from fpga_accel.segments import Bytes, Launch, Status, Table
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
-Run = Callable[[Launch], Table]
 # Errors of single items, by their position in the call.
 Errors = dict[int, Exception]
 
 OptionsT = TypeVar("OptionsT")
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
 
 # No threads but the caller's.
 ALONE = Workers(1)
+
+
+class Run(Protocol):
+    """Where an operation sends its launches."""
+
+    def __call__(self, launch: Launch) -> Table:
+        """Run a launch to its end and return the results of its rows."""
+
+    def start(self, launch: Launch) -> Callable[[], Table]:
+        """Send a launch on its way; what is returned waits for its results. Each is waited for, in order."""
 
 
 @dataclass(slots=True)
@@ -193,6 +204,18 @@ class Operation(ABC, Generic[OptionsT]):
         """Return representative work for calibration: `count` items of about `nbytes` bytes of work each."""
 
 
+def one_ahead(inputs: Iterable[InputT], start: Callable[[InputT], Callable[[], OutputT]]) -> Iterator[OutputT]:
+    """Yield what each input gives, in order; the next is on its way while one is waited for and finished."""
+    waiting: Callable[[], OutputT] | None = None
+    for each in inputs:
+        following = start(each)
+        if waiting is not None:
+            yield waiting()
+        waiting = following
+    if waiting is not None:
+        yield waiting()
+
+
 def kept(error: Exception) -> Exception:
     """Return an error that is stored rather than raised: its traceback would hold buffers, and itself in a cycle."""
     return error.with_traceback(None)
@@ -230,23 +253,32 @@ class _Captured(Exception):
         self.launch = launch
 
 
-def trial_of(operation: Operation[Any], job: Job[Any]) -> Trial:
-    """Make a trial of the first launch that `operation` does for `job`, judged by the CPU library."""
+class _Captures:
+    """Runs nothing, and ends the operation."""
 
-    def capture(launch: Launch) -> Table:
+    def __call__(self, launch: Launch) -> NoReturn:
         raise _Captured(launch)
 
+    start = __call__
+
+
+def first_launch(operation: Operation[Any], job: Job[Any]) -> Launch:
+    """Return the first launch that `operation` does for `job`, without running it."""
     try:
-        operation.on_device(job, capture)
+        operation.on_device(job, _Captures())
     except _Captured as captured:
-        launch = captured.launch
-    else:
-        raise ValueError(f"{operation.name}: the trial job needs no launch")
+        # The sink owns the memory that the table points at.
+        captured.launch.keep = (captured.launch.keep, job)
+        return captured.launch
+    raise ValueError(f"{operation.name}: the job needs no launch")
+
+
+def trial_of(operation: Operation[Any], job: Job[Any]) -> Trial:
+    """Make a trial of the first launch that `operation` does for `job`, judged by the CPU library."""
+    launch = first_launch(operation, job)
 
     def passed(results: Table) -> bool:
         rows = range(len(launch.table))
         return all(operation.agrees(row_of(launch, i), output_of(launch, results, i)) for i in rows)
 
-    # The sink owns the memory that the table points at.
-    launch.keep = (launch.keep, job)
     return Trial(launch, passed)

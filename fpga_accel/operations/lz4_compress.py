@@ -20,7 +20,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, trial_of
+from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import Launch, Status, Table, address_of, new_table
@@ -182,26 +182,19 @@ class Lz4Compress(Operation[CompressOptions]):
                 frame[len(frame) - len(tail) :] = tail
 
     def _frame_in_groups(self, job: Job[CompressOptions], index: int, run: Run) -> None:
-        """Compress content of any size with scratch memory of one group."""
+        """Compress content of any size with scratch memory of two groups."""
         data, options = job.items.view(index), job.options
         block = options.block_for(len(data))
-        bodies = [self.blocks(data[start : start + GROUP], block, options, run) for start in range(0, len(data), GROUP)]
+        groups = (data[start : start + GROUP] for start in range(0, len(data), GROUP))
+        bodies = list(one_ahead(groups, lambda group: _start_blocks(group, block, options, run)))
         head, tail = options.header(len(data), block).pack(), options.tail(data if options.content_checksum else b"")
-        job.sink.put(index, b"".join((head, *bodies, tail)))
-
-    def blocks(self, data: memoryview, block: int, options: CompressOptions, run: Run) -> bytes:
-        """Return `data` as blocks of a frame: no header, no EndMark."""
-        items = Items.of([data])
-        table, _ = _cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
-        with POOL.take(len(data)) as slab:
-            table["dst"] = _slots(table["src_size"], slab.address)
-            results = run(_launch(table, items, slab))
-            sink = BytesSink(1)
-            size = int(_payload_sizes(table, results, options).sum())
-            (target,) = sink.allocate(np.array([size], np.uint64))
-            _pack_blocks(memory(int(target), size), table, results, options)
-        body: bytes = sink.values[0]
-        return body
+        parts: list[Flat] = [head, *bodies, tail]
+        size = sum(map(len, parts))
+        (target,) = job.sink.allocate(np.array([size], np.uint64), index)
+        frame, position = memory(int(target), size), 0
+        for part in parts:
+            frame[position : position + len(part)] = part
+            position += len(part)
 
     def emulate(self, row: RowInput) -> RowOutput:
         data = lz4.block.compress(row.src, mode="fast", acceleration=row.param, store_size=False)
@@ -236,6 +229,24 @@ class Lz4Compress(Operation[CompressOptions]):
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
         return [sample_data(nbytes, kind)] * count, CompressOptions()
+
+
+def _start_blocks(data: memoryview, block: int, options: CompressOptions, run: Run) -> Callable[[], memoryview]:
+    """Send `data` on its way; the result waits for it as blocks of a frame: no header, no EndMark."""
+    items = Items.of([data])
+    table, _ = _cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
+    scratch = POOL.array(len(data))
+    table["dst"] = _slots(table["src_size"], address_of(scratch))
+    wait = run.start(_launch(table, items, scratch))
+
+    def packed() -> memoryview:
+        results = wait()
+        body = POOL.array(int(_payload_sizes(table, results, options).sum()))
+        _pack_blocks(body.data, table, results, options)
+        view: memoryview = body.data
+        return view
+
+    return packed
 
 
 def _launch(table: Table, *keep: Any) -> Launch:

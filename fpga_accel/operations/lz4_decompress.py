@@ -35,6 +35,7 @@ from fpga_accel.operations.contract import (
     Run,
     Work,
     kept,
+    one_ahead,
     trial_of,
 )
 from fpga_accel.operations.lz4_compress import DENSE, sample_data
@@ -427,16 +428,12 @@ def _is_whole(frame: _Regular, results: Table, content: memoryview) -> bool:
 
 
 def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, run: Run) -> tuple[bytes, int]:
-    """Decode any frame in groups of blocks, with scratch memory of one group."""
+    """Decode any frame in groups of blocks, with scratch memory of two groups."""
     walk, allowed = _Walk(data, header), DecompressOptions(limit)
+    groups = _independent_groups if header.independent else _linked_groups
     parts: list[bytes] = []
-    produced, history, hasher = 0, b"", xxhash.xxh32()
-    for rows in walk.groups():
-        if header.independent:
-            chunk = _independent_group(rows, walk.checksums, header, run)
-        else:
-            chunk = _linked_group(walk, rows, history, header, run)
-            history = (history + chunk)[-HISTORY:]
+    produced, hasher = 0, xxhash.xxh32()
+    for chunk in groups(walk, header, run):
         produced += len(chunk)
         allowed.check(produced)
         parts.append(chunk)
@@ -450,11 +447,18 @@ def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, r
     return b"".join(parts), walk.position
 
 
-def _independent_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> bytes:
-    with POOL.take(len(rows) * header.block_size) as slab:
-        places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
-        rows["dst"] = places + np.uint64(slab.address)
-        results = run(_decompress_launch(rows, slab))
+def _independent_groups(walk: _Walk, header: FrameHeader, run: Run) -> Iterator[bytes]:
+    return one_ahead(walk.groups(), lambda rows: _start_group(rows, walk.checksums, header, run))
+
+
+def _start_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> Callable[[], bytes]:
+    scratch = POOL.array(len(rows) * header.block_size)
+    places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
+    rows["dst"] = places + np.uint64(address_of(scratch))
+    wait = run.start(_decompress_launch(rows, scratch))
+
+    def content() -> bytes:
+        results = wait()
         _check_blocks(results)
         if header.block_checksum and (results["check"] != checksums).any():
             raise IntegrityError("the checksum of an LZ4 block is wrong")
@@ -464,7 +468,17 @@ def _independent_group(rows: Table, checksums: Any, header: FrameHeader, run: Ru
             ffi.cast("segment_t *", address_of(rows)),
             len(rows),
         )
-        return bytes(memory(slab.address, size))
+        return bytes(scratch[:size])
+
+    return content
+
+
+def _linked_groups(walk: _Walk, header: FrameHeader, run: Run) -> Iterator[bytes]:
+    history = b""
+    for rows in walk.groups():
+        chunk = _linked_group(walk, rows, history, header, run)
+        history = (history + chunk)[-HISTORY:]
+        yield chunk
 
 
 def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader, run: Run) -> bytes:

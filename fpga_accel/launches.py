@@ -1,0 +1,186 @@
+"""The launches of one call: started, awaited, compared with the CPU path, and added up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fpga_accel.backends import Backend, Outcome, Pending
+from fpga_accel.errors import DeviceError, DeviceTimeoutError
+from fpga_accel.operations.contract import Operation, output_of, row_of
+from fpga_accel.runtime.buffers import wipe
+from fpga_accel.segments import Launch, Span, Status, Table, address_of, first_impossible
+
+log = logging.getLogger(__name__)
+
+# Without a timeout a launch gets this long, and a second more for so many bytes: emulators are slow.
+DEFAULT_SECONDS = 120.0
+SLOWEST_BYTES_PER_SECOND = 1 << 20
+
+# verify="sampled" spends this share of the device's time and saves up no more than so many seconds of it.
+SAMPLED_SHARE = 0.02
+SAMPLED_CREDIT = 0.25
+# What checking one row is expected to cost before it is done.
+CHECK_SECONDS = 200e-6
+CHECK_BYTES_PER_SECOND = 300e6
+
+
+class Mismatch(DeviceError):
+    """What a device wrote differs from the CPU path."""
+
+    code = "mismatch"
+
+
+class Sampler:
+    """Chooses the rows of a launch that are compared with the CPU path."""
+
+    def __init__(self, policy: str) -> None:
+        self.policy = policy
+        self._credit = 0.0
+        self._next = 0
+
+    def rows(self, launch: Launch, seconds: float) -> Iterable[int]:
+        """Return the rows to compare of a launch that took `seconds`."""
+        count = len(launch.table)
+        if self.policy == "always":
+            return range(count)
+        if self.policy == "never":
+            return ()
+        self._credit = min(self._credit + SAMPLED_SHARE * seconds, SAMPLED_CREDIT)
+        # A stride that is prime to most counts visits all rows in time.
+        self._next = (self._next + 7919) % count
+        size = int(launch.table["src_size"][self._next])
+        expected = CHECK_SECONDS + size / CHECK_BYTES_PER_SECOND
+        return (self._next,) if self._credit >= expected else ()
+
+    def spent(self, seconds: float) -> None:
+        """Account for time spent comparing; a debt is paid off by later launches."""
+        if self.policy == "sampled":
+            self._credit -= seconds
+
+
+class Launches:
+    """What an operation sends its launches through (`fpga_accel.operations.contract.Run`).
+
+    Attributes
+    ----------
+    transfer, kernel, waited
+        Seconds that the device copied and worked, and that the host waited for it.
+    rows
+        Rows launched.
+    checked
+        Whether output was compared with the CPU path.
+    variant
+        The kernel variant that ran.
+    spans
+        What the device did when.
+    """
+
+    def __init__(self, operation: Operation[Any], backend: Backend, sampler: Sampler, timeout: float | None) -> None:
+        self._operation = operation
+        self._backend = backend
+        self._sampler = sampler
+        self._timeout = timeout
+        self._pending: dict[int, tuple[Launch, Pending]] = {}
+        self._last_end = 0.0
+        self.transfer = self.kernel = self.waited = 0.0
+        self.rows = 0
+        self.checked = False
+        self.variant = ""
+        self.spans: list[Span] = []
+
+    def __call__(self, launch: Launch) -> Table:
+        """Run a launch to its end and return the results of its rows."""
+        return self.start(launch)()
+
+    def start(self, launch: Launch) -> Callable[[], Table]:
+        """Send a launch on its way; what is returned waits for its results."""
+        began = time.monotonic()
+        try:
+            pending = self._backend.start(launch)
+        except BaseException:
+            _wipe(launch)
+            raise
+        self._pending[id(launch)] = launch, pending
+        return lambda: self._finished(launch, began)
+
+    def _finished(self, launch: Launch, began: float) -> Table:
+        _, pending = self._pending.pop(id(launch))
+        # Behind another launch it has no turn yet.
+        deadline = max(began, self._last_end) + self._seconds_for(launch)
+        waited_from = time.perf_counter()
+        try:
+            outcome = pending.outcome(deadline)
+            seconds = time.perf_counter() - waited_from
+            self._last_end = time.monotonic()
+            self._add(outcome, seconds)
+            _refuse_impossible(launch, outcome.results, self._backend.device_id)
+            rows = self._sampler.rows(launch, max(seconds, outcome.kernel))
+            self._compare(launch, outcome.results, rows)
+        finally:
+            _wipe(launch)
+        return outcome.results
+
+    def _seconds_for(self, launch: Launch) -> float:
+        return self._timeout or DEFAULT_SECONDS + launch.nbytes / SLOWEST_BYTES_PER_SECOND
+
+    def _add(self, outcome: Outcome, waited: float) -> None:
+        self.transfer += outcome.transfer
+        self.kernel += outcome.kernel
+        self.waited += waited
+        self.rows += len(outcome.results)
+        self.variant = outcome.variant
+        self.spans += outcome.spans
+
+    def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:
+        began = time.perf_counter()
+        for row in rows:
+            self.checked = True
+            if not self._operation.agrees(row_of(launch, row), output_of(launch, results, row)):
+                raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
+        self._sampler.spent(time.perf_counter() - began)
+
+    @property
+    def overlap(self) -> float:
+        """Seconds that the device was busy while the host, or another part of the device, was too."""
+        return max(0.0, self.transfer + self.kernel - self.waited)
+
+    def drain(self) -> None:
+        """Wait for what is still on its way when its operation, or an item of it, has failed.
+
+        It writes where others may read soon.
+        """
+        for launch, _ in list(self._pending.values()):
+            try:
+                self._finished(launch, time.monotonic())
+            except DeviceTimeoutError:
+                self.abandon()
+                raise
+            except DeviceError as error:
+                log.info("a launch beside one that failed, failed too: %s", error)
+
+    def abandon(self) -> None:
+        """Give up what is on its way without waiting."""
+        for _, pending in self._pending.values():
+            pending.abandon()
+        self._pending.clear()
+
+
+def _wipe(launch: Launch) -> None:
+    if launch.secret:
+        wipe(address_of(launch.params), launch.params.nbytes)
+
+
+def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
+    """Refuse sizes and states that no kernel may report: what reads them next trusts them with memory."""
+    row = first_impossible(work.table, results)
+    if row is None:
+        return
+    size, status = int(results["dst_size"][row]), int(results["status"][row])
+    if status == Status.NOT_RUN:
+        raise DeviceError("the launch ended and left rows undone", device=device)
+    if size > int(work.table["dst_capacity"][row]):
+        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
+    raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
