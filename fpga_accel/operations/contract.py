@@ -205,15 +205,28 @@ class Operation(ABC, Generic[OptionsT]):
 
 
 def one_ahead(inputs: Iterable[InputT], start: Callable[[InputT], Callable[[], OutputT]]) -> Iterator[OutputT]:
-    """Yield what each input gives, in order; the next is on its way while one is waited for and finished."""
+    """Yield what each input gives, in order; the next is on its way while one is waited for and finished.
+
+    What was started before an input that fails is still yielded.
+    """
     waiting: Callable[[], OutputT] | None = None
-    for each in inputs:
-        following = start(each)
+    entries = iter(inputs)
+    while True:
+        following: Callable[[], OutputT] | None = None
+        failure: Exception | None = None
+        try:
+            following = start(next(entries))
+        except StopIteration:
+            pass
+        except Exception as error:
+            failure = error
         if waiting is not None:
             yield waiting()
+        if failure is not None:
+            raise failure
+        if following is None:
+            return
         waiting = following
-    if waiting is not None:
-        yield waiting()
 
 
 def kept(error: Exception) -> Exception:
