@@ -10,7 +10,7 @@ from typing import Any
 
 from fpga_accel import config
 from fpga_accel.errors import BatchError
-from fpga_accel.execution import Executor, OpensBackend
+from fpga_accel.execution import Executor, Wanted
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
@@ -25,7 +25,8 @@ class Accelerator:
     ----------
     device
         ``"auto"``, ``"cpu"``, a class (``"opencl"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"``, ``"rtl"``), an
-        index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``.
+        index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``. A list of
+        these is worked on by all of them at once, each as fast as it is; ``"cpu"`` in it adds the CPU libraries.
     fallback
         What happens when the device that was chosen or asked for cannot do the work: ``"allow"`` runs on the CPU,
         ``"warn"`` also warns, ``"never"`` raises `FallbackDisabledError`.
@@ -54,7 +55,7 @@ class Accelerator:
 
     def __init__(
         self,
-        device: str | int | OpensBackend | None = None,
+        device: Wanted | Sequence[Wanted] | None = None,
         *,
         fallback: str | None = None,
         verify: str | None = None,
@@ -433,7 +434,13 @@ def default_accelerator() -> Accelerator:
     return Accelerator()
 
 
-def _device_setting(device: str | int | OpensBackend | None) -> str | int | OpensBackend:
+def _device_setting(device: Wanted | Sequence[Wanted] | None) -> Wanted | tuple[Wanted, ...]:
+    if isinstance(device, list | tuple):
+        if not device:
+            raise ValueError("an empty list of devices; name at least one")
+        return tuple(device)
+    if isinstance(device, Sequence) and not isinstance(device, str):
+        raise TypeError(f"several devices are a list or a tuple, not {type(device).__name__}")
     if device is not None and not isinstance(device, str):
         return device
     return config.chosen("device", device).value

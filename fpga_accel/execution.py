@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from fpga_accel._objects import Direct
 from fpga_accel.backends import Backend
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.backends.several import SeveralBackend
 from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, Supposed, apart, sink_is_callers
 from fpga_accel.errors import (
     BufferTooSmallError,
@@ -30,6 +31,7 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
+from fpga_accel.reference import ReferenceBackend
 from fpga_accel.routing import CPU, LARGE, Case, Choice, Plan, Router, is_small_batch
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.health import Health, State
@@ -53,6 +55,9 @@ class OpensBackend(Protocol):
         """Return the backend."""
 
 
+Wanted = str | int | OpensBackend
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
     """What "auto" chooses between for one operation."""
@@ -68,7 +73,7 @@ class Executor(forks.Resettable):
 
     def __init__(
         self,
-        device: str | int | OpensBackend,
+        device: Wanted | tuple[Wanted, ...],
         *,
         fallback: str,
         verify: str,
@@ -77,7 +82,9 @@ class Executor(forks.Resettable):
         allow_reprogram: bool,
     ) -> None:
         super().__init__()
-        self._device = device
+        # Several devices, and what stands for them where there is a name for one.
+        self._members = device if isinstance(device, tuple) else ()
+        self._device: Wanted = "several" if isinstance(device, tuple) else device
         self._allow_reprogram = allow_reprogram
         self._fallback = fallback
         self._timeout = timeout
@@ -103,11 +110,15 @@ class Executor(forks.Resettable):
 
     def describe(self) -> str:
         """Return the settings, for a repr."""
-        device = self._device if isinstance(self._device, str | int) else type(self._device).__name__
+        given = self._members or (self._device,)
+        names = [each if isinstance(each, str | int) else type(each).__name__ for each in given]
+        device = names if self._members else names[0]
         return f"device={device!r}, fallback={self._fallback!r}, verify={self._sampler.policy!r}"
 
     def close(self) -> None:
-        """End the CPU threads."""
+        """End the threads."""
+        if isinstance(self._backend, SeveralBackend):
+            self._backend.close()
         self._workers.close()
 
     def reset_after_fork(self) -> None:
@@ -117,15 +128,30 @@ class Executor(forks.Resettable):
     # -- choosing -------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Open the named device, or the best one for "auto"; remember why there is none."""
-        wanted = self._device
+        """Open the named devices, or the best one for "auto"; remember why there is none."""
+        if not self._members:
+            self._backend = self._opened("opencl" if self._device == "auto" else self._device)
+            return
+        found = []
+        for wanted in self._members:
+            backend = self._opened(wanted)
+            if backend is None and self._absence is not None:
+                log.warning("device %r is left out: %s", wanted, self._absence[1])
+            elif backend is not None:
+                found.append(backend)
+        if found:
+            self._absence = None
+            self._backend = SeveralBackend(found, self._count_failure)
+
+    def _opened(self, wanted: Wanted) -> Backend | None:
+        if wanted == CPU:
+            return ReferenceBackend(self._workers)
         try:
-            if isinstance(wanted, str | int):
-                found = discovery.open_backend(discovery.select("opencl" if wanted == "auto" else wanted))
-                found.allow_reprogram |= self._allow_reprogram
-                self._backend = found
-            else:
-                self._backend = wanted.open_backend()
+            if not isinstance(wanted, str | int):
+                return wanted.open_backend()
+            found = discovery.open_backend(discovery.select(wanted))
+            found.allow_reprogram |= self._allow_reprogram
+            return found
         except DeviceNotFoundError as error:
             if self.asked and (self._fallback == "never" or not error.absent_class):
                 raise
@@ -134,6 +160,10 @@ class Executor(forks.Resettable):
             if self.asked and self._fallback == "never":
                 raise refusal(error) from error
             self._absence = (_reason_of(error), str(error))
+        return None
+
+    def _count_failure(self, error: DeviceError) -> None:
+        self.ledger.count(f"failures.{_reason_of(error).value}")
 
     def plan(self, call: Call) -> tuple[Plan, _Route | None]:
         """Decide where a call runs; the route is what "auto" chose between."""
@@ -407,7 +437,7 @@ class Executor(forks.Resettable):
                 bytes_in=call.nbytes,
                 bytes_out=call.nbytes_out,
                 backend=plan.backend,
-                device=plan.device,
+                device="+".join(launches.devices) or plan.device,
                 variant=launches.variant or plan.variant,
                 reason=plan.reason,
                 verified=launches.checked,

@@ -74,6 +74,8 @@ class Launches:
         Whether output was compared with the CPU path.
     variant
         The kernel variant that ran.
+    devices
+        Who took part, where there are several devices.
     spans
         What the device did when.
     """
@@ -89,6 +91,7 @@ class Launches:
         self.rows = 0
         self.checked = False
         self.variant = ""
+        self.devices: dict[str, None] = {}
         self.spans: list[Span] = []
 
     def __call__(self, launch: Launch) -> Table:
@@ -98,6 +101,7 @@ class Launches:
     def start(self, launch: Launch) -> Callable[[], Table]:
         """Send a launch on its way; what is returned waits for its results."""
         began = time.monotonic()
+        launch.seconds = self._timeout or DEFAULT_SECONDS + launch.nbytes / SLOWEST_BYTES_PER_SECOND
         try:
             pending = self._backend.start(launch)
         except BaseException:
@@ -109,7 +113,8 @@ class Launches:
     def _finished(self, launch: Launch, began: float) -> Table:
         _, pending = self._pending.pop(id(launch))
         # Behind another launch it has no turn yet.
-        deadline = max(began, self._last_end) + self._seconds_for(launch)
+        assert launch.seconds is not None
+        deadline = max(began, self._last_end) + launch.seconds
         waited_from = time.perf_counter()
         try:
             outcome = pending.outcome(deadline)
@@ -123,15 +128,13 @@ class Launches:
             _wipe(launch)
         return outcome.results
 
-    def _seconds_for(self, launch: Launch) -> float:
-        return self._timeout or DEFAULT_SECONDS + launch.nbytes / SLOWEST_BYTES_PER_SECOND
-
     def _add(self, outcome: Outcome, waited: float) -> None:
         self.transfer += outcome.transfer
         self.kernel += outcome.kernel
         self.waited += waited
         self.rows += len(outcome.results)
         self.variant = outcome.variant
+        self.devices |= dict.fromkeys(filter(None, outcome.device.split("+")))
         self.spans += outcome.spans
 
     def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:

@@ -84,7 +84,7 @@ class Receipt:
     backend
         ``"cpu"``, ``"opencl"`` or ``"rtl"``.
     device
-        Id of the device, None on the CPU path.
+        Id of the device, None on the CPU path; several are joined by ``+``.
     variant
         Kernel variant, or the library on the CPU path.
     reason
@@ -149,7 +149,8 @@ def _chrome_events(receipt: Receipt) -> Iterator[dict[str, Any]]:
     seconds = receipt.seconds.total
     yield _chrome_event(name, 0, receipt.thread, receipt.started, seconds) | {"args": arguments}
     for span in receipt.spans:
-        yield _chrome_event(f"{name} {span.name}", receipt.device or "", span.name, span.started, span.seconds)
+        device = span.device or receipt.device or ""
+        yield _chrome_event(f"{name} {span.name}", device, span.name, span.started, span.seconds)
 
 
 def _chrome_event(name: str, process: int | str, thread: int | str, started: float, seconds: float) -> dict[str, Any]:

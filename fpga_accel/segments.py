@@ -65,6 +65,8 @@ class Launch:
         Owners of the memory the table points at, alive until the launch is done.
     secret
         True where params hold keys: every copy of them is wiped afterwards.
+    seconds
+        How long it may take, None for no limit.
     """
 
     kernel: str
@@ -73,6 +75,7 @@ class Launch:
     params: Bytes = field(repr=False)
     keep: Any = field(default=None, repr=False)
     secret: bool = False
+    seconds: float | None = None
 
     @property
     def nbytes(self) -> int:
@@ -81,11 +84,15 @@ class Launch:
 
 
 class Span(NamedTuple):
-    """What a device did when: ``"kernel"`` or ``"transfer"``, from `started` (``time.perf_counter()``) on."""
+    """What a device did when: ``"kernel"`` or ``"transfer"``, from `started` (``time.perf_counter()``) on.
+
+    `device` is an id where a call runs on several, else "".
+    """
 
     name: str
     started: float
     seconds: float
+    device: str = ""
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

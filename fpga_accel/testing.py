@@ -15,9 +15,9 @@ from typing import Any, Literal, NoReturn
 
 from fpga_accel.backends import Deferred, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError
-from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import memory
-from fpga_accel.operations.contract import Operation, row_of
+from fpga_accel.operations.contract import row_of
+from fpga_accel.reference import operation_of, write
 from fpga_accel.runtime.discovery import OPEN_SECONDS
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.programs import BUILD_SECONDS, BuildFailed
@@ -223,13 +223,9 @@ class _FaultyBackend:
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
 
 
-def _operation(launch: Launch) -> Operation[Any]:
-    return next(each for each in registry.of_kernel(launch.kernel) if each.entry == launch.entry)
-
-
 def _emulated(launch: Launch, bad_input: int | None) -> Table:
     """Do what the kernel does, on one row with a damaged input where `bad_input` numbers a failure."""
-    operation, results = _operation(launch), new_results(len(launch.table))
+    operation, results = operation_of(launch), new_results(len(launch.table))
     damaged = None if bad_input is None else _chosen(launch.table["src_size"], bad_input)
     for index in range(len(launch.table)):
         row = row_of(launch, index)
@@ -237,9 +233,7 @@ def _emulated(launch: Launch, bad_input: int | None) -> Table:
             source = bytearray(row.src)
             source[len(source) // 2] ^= 0x10
             row = replace(row, src=memoryview(source).toreadonly())
-        output = operation.emulate(row)
-        memory(int(launch.table["dst"][index]), len(output.data))[:] = output.data
-        results[index] = (len(output.data), output.status, output.check, list(output.partial))
+        write(launch, results, index, operation.emulate(row))
     if bad_input is not None and damaged is None:
         _corrupt_result(results, bad_input)
     return results

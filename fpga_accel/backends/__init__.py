@@ -23,13 +23,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a launch gave: one result a row, and the seconds it spent where."""
+    """What a launch gave: one result a row, and the seconds it spent where.
+
+    `device` is who did it, "" where there is one device only.
+    """
 
     results: Table
     variant: str
     transfer: float
     kernel: float
     spans: tuple[Span, ...] = ()
+    device: str = ""
 
 
 class Pending(Protocol):

@@ -58,6 +58,9 @@ class _Gcm(AesOperation):
             output, partial = whole[:-TAG], whole[-TAG:]
             return _fitted(whole if row.flags & TAG_IN_DST else output, partial, row.capacity)
         output = _gctr(record, row.src)
+        if record.total == len(row.src):
+            partial = AESGCM(record.key).encrypt(record.nonce, output, record.aad)[-TAG:]
+            return _fitted(output, partial, row.capacity)
         ciphertext = bytes(row.src) if decrypting else output
         return _fitted(output, _contribution(record, ciphertext), row.capacity)
 
