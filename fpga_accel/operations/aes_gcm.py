@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fpga_accel import _objects
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import InvalidTag
@@ -31,13 +30,16 @@ from fpga_accel.operations.aes import (
     copied,
     ctr_stream,
 )
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory, require_room
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
 
 TAG = 16
 NONCE = 12
+# From here on results are made first and written in place: the library zeroes what it returns, which is one pass more
+# over memory that is touched for the first time.
+_IN_PLACE = 256 << 10
 # The library's one-step calls take so many bytes; longer messages go through its streaming interface.
 _ONE_STEP = 2**31 - 1
 
@@ -49,6 +51,7 @@ class _Gcm(AesOperation):
     # What the CPU library takes, so that every backend takes the same.
     nonce_sizes = range(8, 129)
     tag_size = TAG
+    call_limit = _IN_PLACE
 
     def emulate(self, row: RowInput) -> RowOutput:
         record, decrypting = Record.of(row), bool(row.flags & DECRYPT)
@@ -88,10 +91,9 @@ class GcmEncrypt(_Gcm):
     whole_room = TAG
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
-        if len(data) > _ONE_STEP:
-            return _made(
-                len(data) + self.overhead(options), lambda out: self.on_cpu_into(data, options, index, ALONE, out)
-            )
+        if len(data) >= _IN_PLACE:
+            size = len(data) + self.overhead(options)
+            return made(size, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
         cipher = _cipher(options, index)
         if options.nonces is not None:
             return cipher.encrypt(options.nonces[index], data, options.aad(index))
@@ -157,8 +159,8 @@ class GcmDecrypt(_Gcm):
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         nonce, text = self.opened(data, options, index)
-        if len(text) > _ONE_STEP:
-            return _made(len(text) - TAG, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
+        if len(text) >= _IN_PLACE:
+            return made(len(text) - TAG, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
         try:
             return _cipher(options, index).decrypt(nonce, text, options.aad(index))
         except LibraryInvalidTag:
@@ -223,13 +225,6 @@ def _cipher(options: CipherOptions, index: int) -> AESGCM:
         cipher = options.expanded[position] = AESGCM(as_key(options.keys[position]))
     assert isinstance(cipher, AESGCM)
     return cipher
-
-
-def _made(size: int, write: Callable[[memoryview], int]) -> bytes:
-    """Return `size` fresh bytes that `write` fills."""
-    result, address = _objects.new_bytes(size)
-    write(memory(address, size))
-    return result
 
 
 def _streaming(options: CipherOptions, index: int, nonce: Any, tag: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,13 @@ def memory(address: int, size: int) -> memoryview:
     if not size:
         return memoryview(bytearray())
     return memoryview(ffi.buffer(ffi.cast("char *", address), size)).cast("B")
+
+
+def made(size: int, write: Callable[[memoryview], object]) -> bytes:
+    """Return `size` fresh bytes that `write` fills."""
+    result, address = _objects.new_bytes(size)
+    write(memory(address, size))
+    return result
 
 
 @dataclass(slots=True)
