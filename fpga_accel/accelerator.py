@@ -26,7 +26,8 @@ class Accelerator:
     device
         ``"auto"``, ``"cpu"``, a class (``"opencl"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"``, ``"rtl"``), an
         index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``. A list of
-        these is worked on by all of them at once, each as fast as it is; ``"cpu"`` in it adds the CPU libraries.
+        these (or names with commas between) is worked on by all of them at once, each as fast as it is; ``"cpu"`` in
+        it adds the CPU libraries.
     fallback
         What happens when the device that was chosen or asked for cannot do the work: ``"allow"`` runs on the CPU,
         ``"warn"`` also warns, ``"never"`` raises `FallbackDisabledError`.
@@ -443,7 +444,8 @@ def _device_setting(device: Wanted | Sequence[Wanted] | None) -> Wanted | tuple[
         raise TypeError(f"several devices are a list or a tuple, not {type(device).__name__}")
     if device is not None and not isinstance(device, str):
         return device
-    return config.chosen("device", device).value
+    named = str(config.chosen("device", device).value).split(",")
+    return named[0] if len(named) == 1 else tuple(name.strip() for name in named)
 
 
 def _format_of(data: Any) -> str:

@@ -125,6 +125,14 @@ def test_little_work_goes_to_one_device_and_to_the_next_one_only_if_that_fails()
         assert second.passes["run"] == 1
 
 
+def test_names_with_commas_between_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "'cpu', 'cpu'" in repr(fa.Accelerator("cpu, cpu"))
+    monkeypatch.setenv("FPGA_ACCEL_DEVICE", "cpu,cpu")
+    with fa.Accelerator(fallback="never", verify="always") as acc:
+        assert fa.decompress(acc.compress(TEXT)) == TEXT
+        assert last(acc).device == "cpu"
+
+
 def test_what_is_no_list_of_devices_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         fa.Accelerator([])
