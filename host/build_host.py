@@ -9,7 +9,7 @@ from cffi import FFI
 
 HERE = Path(__file__).parent
 
-SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "aes_rows.c", "xxh32.c", "lz4_frame.c", "lz4_plain.c"]
+SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "columns.c", "aes_rows.c", "xxh32.c", "lz4_frame.c", "lz4_plain.c"]
 
 # -Werror stays out of users' builds, where a newer compiler may know new
 # warnings. tests/test_host.py compiles every file here with it.

@@ -34,14 +34,6 @@ void *fa_pages_alloc(size_t size);
 /* Gives it back; size is the one asked for. 0, or an errno. NULL is fine. */
 int fa_pages_free(void *pages, size_t size);
 
-/* Brings every page into memory, and keeps what they hold. Nobody else may be
- * writing to them. */
-void fa_pages_touch(void *memory, size_t size);
-
-/* Asks for huge pages in memory that something else allocated (a large bytes
- * object before its first touch). A hint: it never fails. */
-void fa_pages_prefer_huge(void *memory, size_t size);
-
 /* ---- wipe.c ---- */
 
 /* Writes zeros that no optimiser drops. */
@@ -79,14 +71,24 @@ int64_t fa_rows_first_failed(const result_t *results, size_t count);
 /* The first row that reports more than its capacity or a status that no kernel ends with, or -1. */
 int64_t fa_rows_first_impossible(const segment_t *rows, const result_t *results, size_t count);
 
-/* The exclusive or of the rows' partial values. */
-void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
-
 /* Moves the outputs at base + dst together, behind the first row's, and writes
  * each row's new dst. base is NULL where the rows are absolute. Slots must
  * ascend. Returns the total size; -1 - i, with nothing moved, if row i failed,
  * reports more than its capacity, or overlaps the row before. */
 int64_t fa_rows_compact(uint8_t *base, const result_t *results, segment_t *rows, size_t count);
+
+/* ---- columns.c: items behind each other in one buffer, and the count + 1 offsets of their ends
+ * ---- */
+
+/* The first offset that is negative, less than the one before or more than limit, or -1. */
+int64_t fa_offsets_first_wrong(const int64_t *offsets, size_t count, uint64_t limit);
+
+/* Copies item i from address sources[i] to out + offsets[i], where its bytes end at offsets[i + 1].
+ */
+void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint8_t *out);
+
+/* How many of count bits are 0; bit 0 of a byte comes first. */
+uint64_t fa_unset_bits(const uint8_t *bits, uint64_t first, uint64_t count);
 
 /* ---- aes_rows.c ---- */
 

@@ -92,16 +92,6 @@ int64_t fa_rows_first_impossible(const segment_t *rows, const result_t *results,
   return -1;
 }
 
-void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]) {
-  uint64_t sum[2] = {0, 0}, value[2];
-  for (size_t i = 0; i < count; i++) {
-    memcpy(value, results[i].partial, sizeof value);
-    sum[0] ^= value[0];
-    sum[1] ^= value[1];
-  }
-  memcpy(out, sum, sizeof sum);
-}
-
 /* The first row that fa_rows_compact cannot take, or count. */
 static size_t first_unfit(const result_t *results, const segment_t *rows, size_t count) {
   uint64_t end = 0;

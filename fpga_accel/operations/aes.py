@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel._host import ffi, lib
+from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
@@ -187,7 +188,7 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     table["dst_capacity"] = table["src_size"]
     table["param"] = np.arange(count, dtype=np.uint32) * np.uint32(RECORD.itemsize)
     table["flags"] = 0
-    parts = (Items.of(options.keys), texts.nonces, Items.of(options.aads or (b"",)))
+    parts = (Items.of(options.keys), texts.nonces, items_of(options.aads or (b"",)))
     offset = count * RECORD.itemsize
     starts = []
     for part in parts:
@@ -211,7 +212,7 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
 def _rows_of_batch(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
     """Do the same for messages of one row each under one key, marks included, in C."""
     count, nonces = len(texts.sizes), texts.nonces
-    key, aad = Items.of(options.keys), Items.of(options.aads or (b"",))
+    key, aad = Items.of(options.keys), items_of(options.aads or (b"",))
     key_at = count * RECORD.itemsize
     aad_at = key_at + _padded(int(key.sizes[0]))
     nonces_at = aad_at + _padded(int(aad.sizes[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fpga_accel import _objects
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import ghash
 from fpga_accel.operations.aes import (
@@ -32,7 +34,7 @@ from fpga_accel.operations.aes import (
     ctr_stream,
 )
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
 
@@ -124,13 +126,24 @@ class GcmEncrypt(_Gcm):
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
-        assert options.nonces is not None
-        encrypt, nonces = _cipher(options, 0).encrypt, options.nonces[first : first + len(items)]
+        encrypt, nonces = _cipher(options, 0).encrypt, _nonces(options, first, items)
         try:
             return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
         except OverflowError:
             # An item is too long for one step.
             return super().on_cpu_many(items, options, first)
+
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        encrypt_into = _cipher(options, 0).encrypt_into
+        for nonce, data, (start, end) in zip(
+            _nonces(options, first, items), items, itertools.pairwise(offsets), strict=True
+        ):
+            encrypt_into(nonce, data, None, out[start:end])
+        return {}
 
     def mark(self, table: Table, cut: Cut) -> None:
         alone = np.bincount(cut.message)[cut.message] == 1
@@ -187,6 +200,23 @@ class GcmDecrypt(_Gcm):
             raise wrong_tag() from None
         return total
 
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        decrypt_into, errors = _cipher(options, 0).decrypt_into, Errors()
+        parts = zip(_nonces(options, first, items), items, itertools.pairwise(offsets), strict=True)
+        for index, (nonce, data, (start, end)) in enumerate(parts, first):
+            if len(data) < TAG:
+                errors[index] = too_short(len(data), TAG)
+                continue
+            try:
+                decrypt_into(nonce, data, None, out[start:end])
+            except LibraryInvalidTag:
+                errors[index] = wrong_tag()
+        return errors
+
     def mark(self, table: Table, cut: Cut) -> None:
         table["flags"] = self.whole_flags
 
@@ -206,6 +236,18 @@ class GcmDecrypt(_Gcm):
 def _is_plain(options: CipherOptions) -> bool:
     """Whether the loop that users would write serves: one key, given nonces, no associated data."""
     return options.nonces is not None and len(options.keys) == 1 and not options.aads
+
+
+def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
+    """Return the nonces of items `first` and on, as the library takes them fastest."""
+    assert options.nonces is not None
+    nonces = options.nonces[first : first + len(items)]
+    return nonces.to_list() if isinstance(nonces, Batch) else nonces
+
+
+def _has_long(offsets: Sequence[int]) -> bool:
+    """Whether items between offsets may be too long for one step."""
+    return offsets[-1] - offsets[0] > _ONE_STEP - TAG
 
 
 def wrong_tag() -> InvalidTag:
