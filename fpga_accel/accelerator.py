@@ -499,7 +499,9 @@ class Accelerator:
         """What runs the calls, for streams and cipher classes, which are bound to an Accelerator."""
         return self._executor
 
-    def _many(self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool) -> list[Any] | Batch:
+    def _many(
+        self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool
+    ) -> list[Any] | Batch:
         call = self._executor.many(operation, options, buffers)
         if call.errors and not return_exceptions:
             first = min(call.errors)

@@ -21,6 +21,7 @@ from fpga_accel.operations.buffers import (
     Items,
     NumberSink,
     Sink,
+    Sizes,
     flat,
     joined_columns,
 )
@@ -236,7 +237,16 @@ class BatchCall(Call):
 
     def job(self) -> Job[Any]:
         number = self.operation.number_size
-        return Job(self.batch.items(), self.options, NumberSink(number) if number else ColumnSink(self.count))
+        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes())
+        return Job(self.batch.items(), self.options, sink)
+
+    def _known_sizes(self) -> Sizes | None:
+        """Return the sizes of the results where they do not depend on the data; 0 for items that are too short."""
+        grown = self.operation.grown(self.options)
+        if grown is None:
+            return None
+        sizes: Sizes = self.batch.sizes.view(np.uint64)
+        return sizes + np.uint64(grown) if grown >= 0 else sizes - np.minimum(sizes, np.uint64(-grown))
 
     def take(self, job: Job[Any], errors: Errors) -> None:
         self.errors = errors
@@ -251,10 +261,12 @@ class BatchCall(Call):
     def on_cpu(self, workers: Workers) -> None:
         if self.operation.number_size:
             self._numbers(workers)
-        elif self.operation.grown(self.options) is None:
+            return
+        sizes = self._known_sizes()
+        if sizes is None:
             self._appended(workers)
         else:
-            self._placed(workers)
+            self._placed(workers, sizes)
 
     def _numbers(self, workers: Workers) -> None:
         done = _in_parts(self, workers, lambda first, end: [results for _, results, _ in self._chunks(first, end)])
@@ -277,12 +289,9 @@ class BatchCall(Call):
         self.errors = _all_errors(errors for _, errors in done)
         self.results = Batch.of_column(joined_columns([column.column for column, _ in done]), self.errors)
 
-    def _placed(self, workers: Workers) -> None:
+    def _placed(self, workers: Workers, sizes: Sizes) -> None:
         """Write results of known sizes where they belong."""
-        grown = self.operation.grown(self.options)
-        assert grown is not None
-        sink, sizes = ColumnSink(self.count), np.maximum(self.batch.sizes + grown, 0).view(np.uint64)
-        sink.allocate(sizes)
+        sink = ColumnSink(self.count, sizes)
         data, offsets = sink.column
 
         def part(first: int, end: int) -> Errors:

@@ -19,6 +19,16 @@ void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint
              (size_t)(offsets[i + 1] - offsets[i]));
 }
 
+int64_t fa_sizes_first_outside(const uint64_t *sizes, size_t count, uint64_t low, uint64_t high) {
+  uint64_t outside = 0;
+  for (size_t i = 0; i < count; i++)
+    outside |= sizes[i] - low > high - low;
+  for (size_t i = 0; outside && i < count; i++)
+    if (sizes[i] - low > high - low)
+      return (int64_t)i;
+  return -1;
+}
+
 uint64_t fa_unset_bits(const uint8_t *bits, uint64_t first, uint64_t count) {
   uint64_t unset = 0;
   for (uint64_t i = first; i < first + count; i++)

@@ -192,48 +192,66 @@ class BytesSink(Sink):
         self._sizes[index] = 0
 
 
-class ColumnSink(Sink):
-    """Results behind each other in one warm buffer."""
+_NONE: Sizes = np.zeros(0, np.uint64)
 
-    def __init__(self, count: int) -> None:
-        self._addresses: Sizes = np.zeros(count, np.uint64)
-        self._sizes: Sizes = np.zeros(count, np.uint64)
+
+class ColumnSink(Sink):
+    """Results behind each other in one warm buffer.
+
+    Where the sizes of all are known beforehand, or are allocated at once, results are written where they stay. What
+    then turns out otherwise is moved together at the end.
+    """
+
+    def __init__(self, count: int, sizes: Sizes | None = None) -> None:
+        self._count = count
         # The buffer and the offsets where all results have it in common, and owners of what is elsewhere.
         self._whole: Column | None = None
         self._keep: list[Any] = []
+        self._addresses: Sizes = _NONE
+        self._sizes: Sizes = _NONE
+        if sizes is not None:
+            self._lay_out(sizes)
+
+    def _lay_out(self, sizes: Sizes) -> None:
+        offsets = offsets_of(sizes)
+        data = POOL.array(int(offsets[-1]))
+        self._whole = data, offsets
+        self._addresses, self._sizes = offsets[:-1].view(np.uint64) + np.uint64(address_of(data)), sizes
 
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
-        end, offsets = first + len(sizes), offsets_of(sizes)
-        data = POOL.array(int(offsets[-1]))
-        addresses: Sizes = offsets[:-1].view(np.uint64) + np.uint64(address_of(data))
-        if len(sizes) == len(self._sizes):
-            self._whole = data, offsets
-            self._addresses, self._sizes = addresses, sizes
-        else:
+        end = first + len(sizes)
+        if self._whole is None and len(sizes) == self._count:
+            self._lay_out(sizes)
+        elif self._whole is None or not np.array_equal(self._sizes[first:end], sizes):
+            self._scatter()
+            offsets = offsets_of(sizes)
+            data = POOL.array(int(offsets[-1]))
             self._keep.append(data)
-            self._addresses[first:end], self._sizes[first:end] = addresses, sizes
-        return addresses
+            self._addresses[first:end] = offsets[:-1].view(np.uint64) + np.uint64(address_of(data))
+            self._sizes[first:end] = sizes
+        return self._addresses[first:end]
 
     def put(self, index: int, data: Flat) -> None:
         address, size, keep = _objects.address(data)
-        self._part(index)
+        self._scatter()
         self._addresses[index], self._sizes[index] = address, size
         self._keep.append(keep)
 
     def discard(self, index: int) -> None:
+        self._scatter()
         if self._sizes[index]:
             wipe(int(self._addresses[index]), int(self._sizes[index]))
-        self._part(index)
         self._sizes[index] = 0
 
-    def _part(self, index: int) -> None:
-        """Take the result of an item out of what the results have in common."""
-        if self._whole is None:
-            return
-        self._keep.append(self._whole[0])
-        self._whole = None
-        # The caller's until now.
-        self._sizes = self._sizes.copy()
+    def _scatter(self) -> None:
+        """Let each result be anywhere."""
+        if self._whole is not None:
+            self._keep.append(self._whole[0])
+            self._whole = None
+            # The caller's until now.
+            self._addresses, self._sizes = self._addresses.copy(), self._sizes.copy()
+        elif len(self._sizes) < self._count:
+            self._addresses, self._sizes = np.zeros((2, self._count), np.uint64)
 
     @property
     def nbytes(self) -> int:
@@ -243,6 +261,7 @@ class ColumnSink(Sink):
     def column(self) -> Column:
         """The results."""
         if self._whole is None:
+            self._scatter()
             self._whole = joined(Items(self._addresses, self._sizes, self._keep))
         return self._whole
 

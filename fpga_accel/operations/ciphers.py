@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from fpga_accel._host import ffi, lib
 from fpga_accel.batch import Batch, items_of, of_rows
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations.buffers import Flat, Items, flat
@@ -120,10 +121,11 @@ class CipherOperation(Operation[CipherOptions]):
         nonces = _named("nonce", options.nonce_items)
         if nonces is not None:
             low, high = self.nonce_sizes[0], self.nonce_sizes[-1]
-            wrong = np.flatnonzero((nonces.sizes < np.uint64(low)) | (nonces.sizes > np.uint64(high)))
-            if len(wrong):
+            sizes = ffi.cast("uint64_t *", address_of(nonces.sizes))
+            wrong = lib.fa_sizes_first_outside(sizes, len(nonces), low, high)
+            if wrong >= 0:
                 legal = f"{low}" if low == high else f"{low} to {high}"
-                found = f"nonce {wrong[0]} has {nonces.sizes[wrong[0]]}"
+                found = f"nonce {wrong} has {nonces.sizes[wrong]}"
                 raise ValueError(f"a nonce of {self.algorithm} has {legal} bytes; {found}")
             if not isinstance(options.nonces, Batch) and not nonces.keep.all_bytes():
                 options.nonces = [flat(nonce, "nonce") for nonce in options.nonces or ()]

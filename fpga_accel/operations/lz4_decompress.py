@@ -9,6 +9,7 @@ from typing import Any
 import lz4.block
 import lz4.frame
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from fpga_accel import _objects
@@ -49,7 +50,7 @@ from fpga_accel.operations.lz4_frame import (
     Sort,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Launch, Status, Table, address_of, first_failed, new_table
+from fpga_accel.segments import SEGMENT, Launch, Status, Table, address_of, first_failed, new_table
 
 # Content that the library decodes in less time than a launch and its page faults take: 0.3 ms for text.
 _SMALL_CONTENT = 1 << 20
@@ -71,7 +72,7 @@ class DecompressOptions:
     @property
     def most(self) -> int:
         """Bytes that an item may become."""
-        return _LARGEST_CONTENT if self.max_output is None else self.max_output
+        return _LARGEST_CONTENT if self.max_output is None else min(self.max_output, _LARGEST_CONTENT)
 
     def check(self, nbytes: int) -> None:
         """Refuse more output than was allowed."""
@@ -259,14 +260,14 @@ def _legacy_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> 
 class _Walk:
     """Reads the block headers of one frame, a group at a time."""
 
-    def __init__(self, data: memoryview, header: FrameHeader, rows_each: int | None = None) -> None:
+    def __init__(self, data: memoryview, header: FrameHeader) -> None:
         self._data = data
         self._header = header
         self.position = header.size
         self.start = header.size
         self.ended = False
         self.checksums: Any = np.zeros(0, np.uint32)
-        self._rows_each = rows_each or max(1, GROUP // header.block_size)
+        self._rows_each = max(1, GROUP // header.block_size)
 
     def groups(self) -> Iterator[Table]:
         """Yield rows without destinations until the EndMark."""
@@ -343,87 +344,47 @@ def _frame_size(data: memoryview, header: FrameHeader) -> int:
     return walk.position
 
 
-@dataclass(slots=True)
-class _Regular:
-    """A single frame of known size whose blocks can be decoded where they belong."""
-
-    index: int
-    header: FrameHeader
-    table: Table
-    checksums: Any
-    tail: bytes
-
-
-def _regular_frame(data: memoryview, options: DecompressOptions, index: int) -> _Regular | None:
-    """Return None for what needs the general way: linked, joined, legacy or irregular frames."""
-    if not len(data) or lz4_frame.sort_at(data, 0) is not Sort.FRAME:
-        return None
-    header = lz4_frame.parse_header(data)
-    size = header.content_size
-    if size is None or not header.independent:
-        return None
-    options.check(size)
-    blocks = -(-size // header.block_size)
-    walk = _Walk(data, header, rows_each=blocks + 1)
-    tables = list(walk.groups())
-    table = tables[0] if tables else new_table(0)
-    tail = walk.tail()
-    if walk.position != len(data) or len(tables) > 1 or len(table) != blocks:
-        return None
-    starts = np.arange(blocks, dtype=np.uint64) * np.uint64(header.block_size)
-    table["dst"] = starts
-    table["dst_capacity"] = np.minimum(np.uint64(size) - starts, np.uint64(header.block_size))
-    return _Regular(index, header, table, walk.checksums, tail)
-
-
 def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> list[int]:
     """Decode regular frames straight into the sink, all items in one launch; return the other items."""
-    general: list[int] = []
-    regular: list[_Regular] = []
-    for index in range(len(job.items)):
-        try:
-            found = _regular_frame(job.items.view(index), job.options, index)
-        except (OutputLimitError, BufferTooSmallError) as error:
-            errors[index] = kept(error)
-            continue
-        except FormatError:
-            # The general way meets it again and reports it.
-            found = None
-        if found is None:
-            general.append(index)
-        else:
-            regular.append(found)
-    sizes: Sizes = np.zeros(len(job.items), np.uint64)
-    for frame in regular:
-        sizes[frame.index] = frame.header.content_size or 0
-    targets = job.sink.allocate(sizes)
-    for frame in regular:
-        frame.table["dst"] += targets[frame.index]
-    table = np.concatenate([new_table(0), *(frame.table for frame in regular)])
-    results = run(_decompress_launch(table, job.items, job.sink)) if len(table) else table
-    first = 0
-    for frame in regular:
-        end = first + len(frame.table)
-        content = memory(int(targets[frame.index]), int(sizes[frame.index]))
-        if not _is_whole(frame, results[first:end], content):
-            general.append(frame.index)
-        first = end
+    items, count = job.items, len(job.items)
+    contents: Sizes = np.empty(count, np.uint64)
+    kinds: npt.NDArray[np.uint16] = np.empty(count, np.uint16)
+    kinds_at = ffi.cast("uint16_t *", address_of(kinds))
+    sources = (_pointer(items.addresses), _pointer(items.sizes))
+    rows = lib.fa_lz4_look(*sources, count, job.options.most, _pointer(contents), kinds_at)
+    for index in np.flatnonzero(kinds == lib.FA_LZ4_TOO_LARGE).tolist():
+        errors[index] = _refusal(job.options, int(contents[index]))
+        contents[index] = 0
+    targets = _pointer(job.sink.allocate(contents))
+    if rows:
+        table: Table = POOL.array(rows, SEGMENT)
+        checksums: Any = np.empty(rows, np.uint32)
+        rows_at, checksums_at = (
+            ffi.cast("segment_t *", address_of(table)),
+            ffi.cast("uint32_t *", address_of(checksums)),
+        )
+        lib.fa_lz4_place(*sources, _pointer(contents), count, kinds_at, targets, rows_at, checksums_at)
+        results = run(_decompress_launch(table, items, job.sink))
+        results_at = ffi.cast("result_t *", address_of(results))
+        lib.fa_lz4_check(*sources, _pointer(contents), count, targets, rows_at, results_at, checksums_at, kinds_at)
+    general: list[int] = np.flatnonzero(kinds == lib.FA_LZ4_OTHER).tolist()
     return general
+
+
+def _refusal(options: DecompressOptions, nbytes: int) -> Exception:
+    try:
+        options.check(nbytes)
+    except (OutputLimitError, BufferTooSmallError) as error:
+        return kept(error)
+    raise AssertionError(f"{nbytes} bytes are not too many")
+
+
+def _pointer(values: Sizes) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))
 
 
 def _decompress_launch(table: Table, *keep: Any) -> Launch:
     return Launch("lz4", "lz4_decompress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def _is_whole(frame: _Regular, results: Table, content: memoryview) -> bool:
-    if not len(results):
-        return not frame.tail or frame.tail == xxhash.xxh32(b"").digest()[::-1]
-    right = (results["status"] == Status.OK) & (results["dst_size"] == frame.table["dst_capacity"])
-    if frame.header.block_checksum:
-        right &= results["check"] == frame.checksums
-    if not right.all():
-        return False
-    return not frame.tail or frame.tail == xxhash.xxh32(content).digest()[::-1]
 
 
 def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, run: Run) -> tuple[bytes, int]:
