@@ -277,7 +277,7 @@ class BatchCall(Call):
         """Put results of sizes that nobody knows behind each other as they come."""
 
         def part(first: int, end: int) -> tuple[GrowingColumn, Errors]:
-            column, found = GrowingColumn(self.nbytes * (end - first) // self.count), Errors()
+            column, found = GrowingColumn(self.nbytes * (end - first) // max(1, self.count)), Errors()
             for start, results, errors in self._chunks(first, end):
                 for index in errors:
                     results[index - start] = b""
