@@ -165,14 +165,28 @@ class IntoCall(Call):
 class ManyCall(Call):
     """Many items, each to fresh bytes; `results` holds an exception where an item failed."""
 
-    __slots__ = ("_nbytes_out", "buffers", "items", "results")
+    __slots__ = ("_items", "_nbytes_out", "buffers", "results")
 
     def __init__(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> None:
         self.buffers = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
-        self.items = Items.of(self.buffers)
-        super().__init__(operation, options, len(self.items), self.items.nbytes)
+        # Where the items lie is only looked at for a device; but whether they are buffers, for both.
+        self._items: Items | None = None
+        nbytes = _objects.bytes_total(self.buffers)
+        if nbytes < 0:
+            self._items = Items.of(self.buffers)
+            nbytes = self._items.nbytes
+        super().__init__(operation, options, len(self.buffers), nbytes)
         self.results: list[Any] = []
         self._nbytes_out = 0
+
+    @property
+    def items(self) -> Items:
+        """Where the items lie."""
+        if self._items is None:
+            self._items = Items.of(self.buffers)
+        if len(self._items) != self.count:
+            raise ValueError(f"the list of items had {self.count} of them at first, and now {len(self._items)}")
+        return self._items
 
     def weigh(self) -> Work:
         if not self.count:
@@ -189,7 +203,11 @@ class ManyCall(Call):
             self.results[index] = error
 
     def on_cpu(self, workers: Workers) -> None:
-        data = self.buffers if self.items.keep.all_bytes() else [flat(each) for each in self.buffers]
+        data = (
+            self.buffers
+            if self._items is None or self._items.keep.all_bytes()
+            else [flat(each) for each in self.buffers]
+        )
         done = _in_parts(
             self, workers, lambda first, end: self.operation.on_cpu_many(data[first:end], self.options, first)
         )
@@ -224,13 +242,15 @@ class BatchCall(Call):
 
     __slots__ = ("batch", "results")
 
-    # The results go to memory that is in use already.
-    into = True
-
     def __init__(self, operation: Operation[Any], options: Any, batch: Batch) -> None:
         super().__init__(operation, options, len(batch), batch.nbytes)
         self.batch = batch
         self.results: Any = None
+
+    @property
+    def into(self) -> bool:  # type: ignore[override]
+        """Whether results go to memory that is in use already, as all but numbers do."""
+        return not self.operation.number_size
 
     def weigh(self) -> Work:
         return _like_the_first(self, self.batch[0]) if self.count else Work(0)
@@ -310,8 +330,9 @@ class BatchCall(Call):
             most = int(np.searchsorted(offsets, offsets[first] + _CHUNK_BYTES, side="right")) - 1
             stop = min(end, first + _CHUNK_ITEMS, max(first + 1, most))
             items = self.batch[first:stop]
-            # Libraries are faster with `bytes`, which large items are not worth copying for.
-            data: list[Any] = items.to_list() if items.nbytes <= _CHUNK_BYTES else list(items)
+            # Large items are not worth copying for a library that is faster with `bytes`.
+            copied = items.nbytes <= _CHUNK_BYTES and not self.operation.takes_views
+            data: list[Any] = items.to_list() if copied else list(items)
             yield first, *self.operation.on_cpu_many(data, self.options, first)
             first = stop
 

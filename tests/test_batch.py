@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 
 import fpga_accel as fa
 from fpga_accel import _objects
+from fpga_accel.calls import ManyCall
+from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Items
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.testing import FaultyDevice
@@ -319,6 +321,23 @@ def test_results_are_inputs_of_the_next_call(acc: fa.Accelerator) -> None:
     batch = fa.Batch.from_items([sizes.text(size) for size in LZ4_SIZES])
     sealed = acc.encrypt_many(acc.compress_many(batch), KEY)
     assert acc.decompress_many(acc.decrypt_many(sealed[3:], KEY)) == batch[3:]
+
+
+def test_auto_takes_batches() -> None:
+    batch = fa.Batch.from_items([sizes.text(4096)] * 600)
+    with fa.Accelerator("auto", fallback="never") as acc:
+        sealed = acc.encrypt_many(acc.compress_many(batch), KEY)
+        assert acc.decompress_many(acc.decrypt_many(sealed, KEY)) == batch
+        assert acc.checksum_many(batch).tolist() == [google_crc32c.value(sizes.text(4096))] * 600
+
+
+def test_a_list_that_grows_during_the_call_is_refused() -> None:
+    items = [b"a", b"b"]
+    operation = registry.find("compress", "lz4")
+    call = ManyCall(operation, operation.settings(), items)
+    items.append(b"c")
+    with pytest.raises(ValueError, match="2 of them at first, and now 3"):
+        call.job()
 
 
 # ---- items that fail ----

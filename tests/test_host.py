@@ -596,6 +596,16 @@ def test_an_item_may_have_4_gib() -> None:
         keep.release()
 
 
+def test_the_bytes_of_a_list_are_counted() -> None:
+    assert _objects.bytes_total([b"ab", b"", b"c"]) == _objects.bytes_total((b"abc",)) == 3
+    assert _objects.bytes_total([]) == 0
+    for other in (bytearray(b"x"), memoryview(b"x"), "x", None, 5):
+        assert _objects.bytes_total([b"ab", other]) == -1
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="list or a tuple"):
+        _objects.bytes_total(wrong)
+
+
 def test_a_list_that_another_thread_changes_does_no_harm() -> None:
     items: list[Any] = [b"x"] * 100
     stop = threading.Event()
@@ -857,7 +867,8 @@ def test_plain_frames_are_told_from_others() -> None:
     checked = lz4.frame.compress(content * 999, block_checksum=True, content_checksum=True, block_linked=False)
     assert _objects.lz4_plain_size(checked) == len(content) * 999
     unsized = lz4.frame.compress(content, store_size=False)
-    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame), None]
+    assert _objects.lz4_plain_size(memoryview(frame)) == _objects.lz4_plain_size(bytearray(frame)) == len(content)
+    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame)[::2], None]
     assert [_objects.lz4_plain_size(other) for other in others] == [0] * len(others)
     bomb = bytearray(frame)
     bomb[6:14] = (2**40).to_bytes(8, "little")
@@ -871,7 +882,8 @@ def test_all_plain_looks_at_every_frame() -> None:
     assert _objects.lz4_all_plain([], 0)
     assert not _objects.lz4_all_plain(frames, 69999)
     assert not _objects.lz4_all_plain([*frames, lz4.frame.compress(b"")], 70000), "size 0 stands for unknown"
-    assert not _objects.lz4_all_plain([*frames, bytearray(frames[0])], 70000)
+    assert _objects.lz4_all_plain([*frames, memoryview(frames[0])], 70000)
+    assert not _objects.lz4_all_plain([*frames, "text"], 70000)
     with pytest.raises(TypeError):
         _objects.lz4_all_plain(frames[0], 5)
     with pytest.raises(OverflowError):

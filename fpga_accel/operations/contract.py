@@ -95,6 +95,8 @@ class Operation(ABC, Generic[OptionsT]):
     small: ClassVar[int] = 128 << 10
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
+    # Whether the library is as fast with a memoryview as with `bytes`.
+    takes_views: ClassVar[bool] = False
     # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
     number_size: ClassVar[int] = 0
     number_type: ClassVar[Any] = None

@@ -122,6 +122,7 @@ class Lz4Compress(Operation[CompressOptions]):
     library = "lz4"
     # 4 KiB take 10 µs: two threads make 1.5 times of one.
     threads_from = 2 << 10
+    takes_views = True
 
     def options(self, **given: Any) -> CompressOptions:
         return CompressOptions(**given)

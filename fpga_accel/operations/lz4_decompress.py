@@ -95,6 +95,7 @@ class Lz4Decompress(Operation[DecompressOptions]):
     library = "lz4"
     # 4 KiB take 2 µs, in which handing over the GIL costs more than it gains.
     threads_from = 32 << 10
+    takes_views = True
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
     # With a look at the content's size, which can be less than that of its frame.
