@@ -193,7 +193,7 @@ class Accelerator:
         return_exceptions: bool = False,
         **options: Any,
     ) -> list[Any] | Batch:
-        """Compress each buffer into a frame of its own, in one launch."""
+        """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._many(operation, items, settings, return_exceptions)
@@ -263,7 +263,10 @@ class Accelerator:
         max_output: int | None = None,
         return_exceptions: bool = False,
     ) -> list[Any] | Batch:
-        """Decompress each buffer; `max_output` counts for each. One format for all: None takes the first's."""
+        """Decompress each buffer, a Batch to a Batch; `max_output` counts for each.
+
+        One format for all: None takes the first's.
+        """
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
         operation = registry.find("decompress", format)
@@ -364,7 +367,27 @@ class Accelerator:
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
     ) -> list[Any] | Batch:
-        """Encrypt each buffer in one launch; `key` is one for all or a list."""
+        """Encrypt each buffer in one launch; a Batch to a Batch.
+
+        Parameters
+        ----------
+        items
+            A list of buffers, or a Batch.
+        key
+            One for all, or a list.
+        nonces, aads
+            A list or a Batch with one an item; nonces may be the rows of a two-dimensional array, and one of `aads`
+            may be for all.
+        return_exceptions
+            Whether errors of single items are returned: in the list, or as `Batch.errors`.
+
+        Examples
+        --------
+        >>> acc, batch = Accelerator("cpu"), Batch(b"onetwo", [0, 3, 6])
+        >>> sealed = acc.encrypt_many(batch, bytes(32), nonces=np.arange(24, dtype=np.uint8).reshape(2, 12))
+        >>> sealed
+        Batch(2 items, 38 bytes)
+        """
         operation = registry.find("encrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
@@ -401,7 +424,7 @@ class Accelerator:
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
     ) -> list[Any] | Batch:
-        """Decrypt each buffer; a wrong tag loses that item alone."""
+        """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)

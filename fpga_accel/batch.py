@@ -50,7 +50,7 @@ class Batch(Sequence[memoryview]):
     (b'three', [b'one', b'two'], [3, 3, 5])
     """
 
-    __slots__ = ("_address", "_offsets", "_view", "errors")
+    __slots__ = ("__weakref__", "_address", "_offsets", "_view", "errors")
 
     def __init__(self, buffer: Any, offsets: npt.ArrayLike) -> None:
         view = memoryview(flat(buffer, "the buffer")).toreadonly()
@@ -170,7 +170,7 @@ class Batch(Sequence[memoryview]):
         if picked.step == 1:
             made = self._of(self._view, self._offsets[picked.start : max(picked.start, picked.stop) + 1])
         else:
-            made = self.of_column(joined(self.items().picked(list(picked))))
+            made = self.of_column(joined(self.spans().picked(list(picked))))
         made.errors = {picked.index(position): error for position, error in self.errors.items() if position in picked}
         return made
 
@@ -180,12 +180,12 @@ class Batch(Sequence[memoryview]):
 
     def to_list(self) -> list[bytes]:
         """Return the items as a list of `bytes`."""
-        items = self.items()
+        items = self.spans()
         if not len(items):
             return []
         return _objects.bytes_list_from_rows(address_of(items.addresses), address_of(items.sizes), len(items))
 
-    def items(self) -> Items:
+    def spans(self) -> Items:
         """Return where the items lie, as the operations take them."""
         offsets = self._offsets.view(np.uint64)
         return Items(offsets[:-1] + np.uint64(self._address), offsets[1:] - offsets[:-1], self._view)
@@ -225,7 +225,7 @@ def items_of(buffers: Any) -> Items:
     """Look at the buffers of a Batch, of the rows of a two-dimensional array, or of a sequence."""
     if isinstance(buffers, np.ndarray) and buffers.ndim == 2:
         buffers = of_rows(buffers)
-    return buffers.items() if isinstance(buffers, Batch) else Items.of(buffers)
+    return buffers.spans() if isinstance(buffers, Batch) else Items.of(buffers)
 
 
 def of_rows(array: npt.NDArray[Any]) -> Batch:

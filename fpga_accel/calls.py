@@ -258,7 +258,7 @@ class BatchCall(Call):
     def job(self) -> Job[Any]:
         number = self.operation.number_size
         sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes())
-        return Job(self.batch.items(), self.options, sink)
+        return Job(self.batch.spans(), self.options, sink)
 
     def _known_sizes(self) -> Sizes | None:
         """Return the sizes of the results where they do not depend on the data; 0 for items that are too short."""

@@ -10,7 +10,7 @@ _Static_assert(sizeof(aes_params_t) == 48, "see kernels/aes/params.h");
 #define TAG 16u
 /* Nonces of this size are copied with two moves. */
 #define USUAL_NONCE 12u
-/* Scattered parts are asked for so many rows ahead: the memory takes longer than a row. */
+/* Scattered bytes are asked for so many rows ahead: the memory takes longer than a row. */
 #define AHEAD 16u
 
 static void copy(uint8_t *to, const void *from, uint64_t size) {
@@ -90,6 +90,8 @@ size_t fa_tags_wrong(const uint8_t *tags, size_t step, const uint64_t *texts, co
                      size_t count, uint8_t *wrong) {
   size_t sum = 0;
   for (size_t i = 0; i < count; i++) {
+    if (count - i > AHEAD)
+      __builtin_prefetch((const void *)(uintptr_t)(texts[i + AHEAD] + sizes[i + AHEAD]));
     uint64_t differs =
         difference(tags + i * step, (const uint8_t *)(uintptr_t)(texts[i] + sizes[i]));
     wrong[i] = (uint8_t)((differs | (0 - differs)) >> 63);

@@ -72,11 +72,6 @@ void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64
       memmove(at(targets[i]), at(sources[i]), sizes[i]);
 }
 
-void fa_gather(const uint64_t *sources, size_t size, size_t count, uint8_t *out) {
-  for (size_t i = 0; i < count; i++)
-    copy(out + i * size, at(sources[i]), size);
-}
-
 int64_t fa_rows_first_failed(const result_t *results, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (results[i].status != STATUS_OK)

@@ -72,7 +72,7 @@ def test_slices_are_those_of_the_list(items: list[bytes], start: int | None, sto
     assert part.to_list() == items[start:stop:step]
     assert part == fa.Batch.from_items(items[start:stop:step])
     if step in (None, 1):
-        assert part.items().keep is batch.items().keep
+        assert part.spans().keep is batch.spans().keep
         assert part[1:].to_list() == items[start:stop][1:]
 
 
@@ -85,7 +85,7 @@ def test_any_buffer_is_taken_without_a_copy(make: Callable[[bytes], Any]) -> Non
     buffer = make(content)
     batch = fa.Batch(buffer, [1, 4, 8])
     assert batch.to_list() == [b"bcd", b"efgh"]
-    assert batch.items().addresses[0] == _objects.address(buffer)[0] + 1
+    assert batch.spans().addresses[0] == _objects.address(buffer)[0] + 1
     assert batch[0].readonly
     assert batch.buffer.readonly
 
@@ -179,7 +179,7 @@ def test_sequences_of_the_library_know_it() -> None:
 
 def test_memory_comes_back_to_the_pool() -> None:
     batch = fa.Batch.from_items([bytes(5 << 20)])
-    address = int(batch.items().addresses[0])
+    address = int(batch.spans().addresses[0])
     view = batch[0]
     del batch
     gc.collect()
@@ -510,7 +510,7 @@ def test_arrow_sees_what_a_batch_holds(arrow: Any, items: list[bytes], data: Any
     assert array.null_count == 0
     assert array.to_pylist() == items[start:]
     if batch.nbytes:
-        assert array.buffers()[2].address == batch.items().addresses[0] - batch.offsets[0]
+        assert array.buffers()[2].address == batch.spans().addresses[0] - batch.offsets[0]
     assert fa.Batch.from_arrow(array) == batch
 
 
@@ -524,7 +524,7 @@ def test_a_batch_sees_what_arrow_holds(arrow: Any, items: list[bytes], data: Any
     batch = fa.Batch.from_arrow(part)
     assert batch.to_list() == items[start : start + size]
     if batch.nbytes:
-        assert batch.items().addresses[0] == part.buffers()[2].address + batch.offsets[0]
+        assert batch.spans().addresses[0] == part.buffers()[2].address + batch.offsets[0]
 
 
 def test_text_is_its_utf8_bytes(arrow: Any) -> None:
@@ -745,7 +745,7 @@ def test_items_of_a_batch_hold_its_buffer() -> None:
     buffer = watched(b"abc")
     gone = weakref.ref(buffer)
     batch = fa.Batch(buffer, [0, 3])
-    found: Items = batch.items()
+    found: Items = batch.spans()
     del buffer, batch
     gc.collect()
     assert gone() is not None

@@ -356,7 +356,7 @@ def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> lis
     for index in np.flatnonzero(kinds == lib.FA_LZ4_TOO_LARGE).tolist():
         errors[index] = _refusal(job.options, int(contents[index]))
         contents[index] = 0
-    targets = _pointer(job.sink.allocate(contents))
+    targets = job.sink.allocate(contents)
     if rows:
         table: Table = POOL.array(rows, SEGMENT)
         checksums: Any = np.empty(rows, np.uint32)
@@ -364,10 +364,12 @@ def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> lis
             ffi.cast("segment_t *", address_of(table)),
             ffi.cast("uint32_t *", address_of(checksums)),
         )
-        lib.fa_lz4_place(*sources, _pointer(contents), count, kinds_at, targets, rows_at, checksums_at)
+        lib.fa_lz4_place(*sources, _pointer(contents), count, kinds_at, _pointer(targets), rows_at, checksums_at)
         results = run(_decompress_launch(table, items, job.sink))
         results_at = ffi.cast("result_t *", address_of(results))
-        lib.fa_lz4_check(*sources, _pointer(contents), count, targets, rows_at, results_at, checksums_at, kinds_at)
+        lib.fa_lz4_check(
+            *sources, _pointer(contents), count, _pointer(targets), rows_at, results_at, checksums_at, kinds_at
+        )
     general: list[int] = np.flatnonzero(kinds == lib.FA_LZ4_OTHER).tolist()
     return general
 

@@ -594,19 +594,6 @@ static void round_copy_many(void) {
   batch_drop(&batch);
 }
 
-static void round_gather(void) {
-  uint8_t bytes[300], out[MAX_ROWS * 16];
-  uint64_t from[MAX_ROWS];
-  size_t count = below(MAX_ROWS), size = below(17);
-  for (size_t i = 0; i < sizeof bytes; i++)
-    bytes[i] = (uint8_t)(i * 7);
-  for (size_t i = 0; i < count; i++)
-    from[i] = (uintptr_t)bytes + below((uint32_t)(sizeof bytes - size));
-  fa_gather(from, size, count, out);
-  for (size_t i = 0; i < count; i++)
-    CHECK(memcmp(out + i * size, (const void *)(uintptr_t)from[i], size) == 0);
-}
-
 static void round_first_impossible(void) {
   segment_t rows[MAX_ROWS];
   result_t results[MAX_ROWS];
@@ -723,7 +710,6 @@ int main(int argc, char **argv) {
     round_changed_frames();
     round_copy_many();
     round_aes_rows();
-    round_gather();
     round_first_impossible();
     round_plain();
   }
