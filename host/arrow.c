@@ -4,6 +4,7 @@
 #include "objects.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <structmember.h>
 
 #ifndef ARROW_C_DATA_INTERFACE
@@ -223,15 +224,25 @@ static int check_shape(const struct ArrowArray *array) {
   return -1;
 }
 
+/* Arrays of other producers may lie at any address. */
+static int64_t load_offset(const uint8_t *p, int width) {
+  int64_t wide;
+  int32_t narrow;
+  if (width == sizeof wide) {
+    memcpy(&wide, p, sizeof wide);
+    return wide;
+  }
+  memcpy(&narrow, p, sizeof narrow);
+  return narrow;
+}
+
 /* The data ends with the last item: the interface says no size. */
 static int set_data(column_t *column, const struct ArrowArray *array) {
   const uint8_t *offsets = array->buffers[1];
   int64_t last = 0;
   if (array->length) {
     offsets += (uint64_t)array->offset * (uint64_t)column->width;
-    const uint8_t *end = offsets + (uint64_t)array->length * (uint64_t)column->width;
-    last = column->width == 8 ? *(const int64_t *)(const void *)end
-                              : *(const int32_t *)(const void *)end;
+    last = load_offset(offsets + (uint64_t)array->length * (uint64_t)column->width, column->width);
     column->offsets = (uintptr_t)offsets;
   }
   if (last < 0 || (last && !array->buffers[2])) {

@@ -109,7 +109,7 @@ class Items:
         listed = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
         count = len(listed)
         addresses, sizes = np.empty(count, np.uint64), np.empty(count, np.uint64)
-        keep = _objects.addresses_from_buffers(listed, address_of(addresses), address_of(sizes))
+        keep = _objects.addresses_from_buffers(listed, address_of(addresses), address_of(sizes), count)
         return cls(addresses, sizes, keep)
 
     def __len__(self) -> int:
