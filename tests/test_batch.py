@@ -7,6 +7,7 @@ import gc
 import mmap
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -186,6 +187,19 @@ def test_memory_comes_back_to_the_pool() -> None:
     assert all(slab.address != address for slab in POOL.idle())
     del view
     assert any(slab.address == address for slab in POOL.idle())
+
+
+def test_the_collector_may_end_a_batch_while_the_pool_is_at_work() -> None:
+    kept = [fa.Batch.from_items([b"abc"])]
+
+    def end_it_inside() -> None:
+        with POOL._lock:
+            kept.clear()
+
+    thread = threading.Thread(target=end_it_inside, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 # ---- calls on every backend ----
