@@ -98,7 +98,7 @@ class Lz4Compress(Work):
         return partial(acc.compress_into, self.fed[0], out)
 
     def many(self, acc: Accelerator) -> Callable[[], list[bytes]]:
-        return partial(acc.compress_many, self.fed)
+        return lambda: acc.compress_many(self.fed)
 
     def peer(self, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> PeerCalls:
         return lz4.frame.compress, [(item,) for item in fed]
@@ -123,7 +123,7 @@ class Lz4Decompress(Work):
         return partial(acc.decompress_into, self.fed[0], out, "lz4")
 
     def many(self, acc: Accelerator) -> Callable[[], list[bytes]]:
-        return partial(acc.decompress_many, self.fed, "lz4")
+        return lambda: acc.decompress_many(self.fed, "lz4")
 
     def peer(self, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> PeerCalls:
         return lz4.frame.decompress, [(item,) for item in fed]
@@ -155,7 +155,7 @@ class GcmEncrypt(Work):
         return partial(acc.encrypt_into, self.fed[0], out, KEY, nonce=self.nonces[0])
 
     def many(self, acc: Accelerator) -> Callable[[], list[bytes]]:
-        return partial(acc.encrypt_many, self.fed, KEY, nonces=self.nonces[: len(self.fed)])
+        return lambda: acc.encrypt_many(self.fed, KEY, nonces=self.nonces[: len(self.fed)])
 
     def bound(self, acc: Accelerator) -> Callable[[], bytes] | None:
         return partial(fpga_accel.AESGCM(KEY, acc).encrypt, self.nonces[0], self.fed[0], None)
@@ -189,7 +189,7 @@ class GcmDecrypt(Work):
         return partial(acc.decrypt_into, self.fed[0], out, KEY, nonce=self.nonces[0])
 
     def many(self, acc: Accelerator) -> Callable[[], list[bytes]]:
-        return partial(acc.decrypt_many, self.fed, KEY, nonces=self.nonces[: len(self.fed)])
+        return lambda: acc.decrypt_many(self.fed, KEY, nonces=self.nonces[: len(self.fed)])
 
     def bound(self, acc: Accelerator) -> Callable[[], bytes] | None:
         return partial(fpga_accel.AESGCM(KEY, acc).decrypt, self.nonces[0], self.fed[0], None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.aead import AESGCM
+from fpga_accel.batch import Batch
 from fpga_accel.errors import (
     BatchError,
     BufferTooSmallError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AESGCM",
     "Accelerator",
+    "Batch",
     "BatchError",
     "BufferTooSmallError",
     "ConcurrentUseError",

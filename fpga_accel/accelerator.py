@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from fpga_accel import config
+from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor, Wanted
 from fpga_accel.operations import registry
@@ -159,6 +163,18 @@ class Accelerator:
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._executor.into(operation, settings, flat(data), flat_writable(out))
 
+    @overload
+    def compress_many(
+        self,
+        items: Batch,
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> Batch: ...
+    @overload
     def compress_many(
         self,
         items: Sequence[Any],
@@ -168,8 +184,18 @@ class Accelerator:
         block_size: int | None = None,
         return_exceptions: bool = False,
         **options: Any,
-    ) -> list[Any]:
-        """Compress each buffer into a frame of its own, in one launch."""
+    ) -> list[Any]: ...
+    def compress_many(
+        self,
+        items: Sequence[Any],
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> list[Any] | Batch:
+        """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._many(operation, items, settings, return_exceptions)
@@ -213,6 +239,16 @@ class Accelerator:
         operation = registry.find("decompress", format or _format_of(data))
         return self._executor.into(operation, operation.settings(max_output=max_output), flat(data), flat_writable(out))
 
+    @overload
+    def decompress_many(
+        self,
+        items: Batch,
+        format: str | None = None,
+        *,
+        max_output: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def decompress_many(
         self,
         items: Sequence[Any],
@@ -220,8 +256,19 @@ class Accelerator:
         *,
         max_output: int | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Decompress each buffer; `max_output` counts for each. One format for all: None takes the first's."""
+    ) -> list[Any]: ...
+    def decompress_many(
+        self,
+        items: Sequence[Any],
+        format: str | None = None,
+        *,
+        max_output: int | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Decompress each buffer, a Batch to a Batch; `max_output` counts for each.
+
+        One format for all: None takes the first's.
+        """
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
         operation = registry.find("decompress", format)
@@ -290,32 +337,96 @@ class Accelerator:
         operation = registry.cipher("decrypt", cipher)
         return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
 
+    @overload
+    def encrypt_many(
+        self,
+        items: Batch,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def encrypt_many(
         self,
         items: Sequence[Any],
         key: Any,
         cipher: str = "aes-gcm",
         *,
-        nonces: Sequence[Any] | None = None,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Encrypt each buffer in one launch; `key` is one for all or a list."""
+    ) -> list[Any]: ...
+    def encrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Encrypt each buffer in one launch; a Batch to a Batch.
+
+        Parameters
+        ----------
+        items
+            A list of buffers, or a Batch.
+        key
+            One for all, or a list.
+        nonces, aads
+            A list or a Batch with one an item; nonces may be the rows of a two-dimensional array, and one of `aads`
+            may be for all.
+        return_exceptions
+            Whether errors of single items are returned: in the list, or as `Batch.errors`.
+
+        Examples
+        --------
+        >>> acc, batch = Accelerator("cpu"), Batch(b"onetwo", [0, 3, 6])
+        >>> sealed = acc.encrypt_many(batch, bytes(32), nonces=np.arange(24, dtype=np.uint8).reshape(2, 12))
+        >>> sealed
+        Batch(2 items, 38 bytes)
+        """
         operation = registry.find("encrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
 
+    @overload
+    def decrypt_many(
+        self,
+        items: Batch,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def decrypt_many(
         self,
         items: Sequence[Any],
         key: Any,
         cipher: str = "aes-gcm",
         *,
-        nonces: Sequence[Any] | None = None,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Decrypt each buffer; a wrong tag loses that item alone."""
+    ) -> list[Any]: ...
+    def decrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
@@ -341,17 +452,29 @@ class Accelerator:
         ('0xe3069283', True)
         """
         if value == 0 and type(value) is int:
-            result = self._checksums[algorithm](data)
+            result: Any = self._checksums[algorithm](data)
             if result is not None:
-                return int.from_bytes(result, "big")
+                return int(result)
         operation = registry.find("checksum", algorithm)
-        return int.from_bytes(self._executor.one(operation, operation.settings(value=value), flat(data)), "big")
+        return self._executor.number(operation, operation.settings(value=value), flat(data))
 
-    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]:
-        """Return the checksum of each buffer, in one launch where that is faster."""
+    @overload
+    def checksum_many(self, items: Batch, algorithm: str = "crc32c", *, value: int = 0) -> npt.NDArray[np.uint32]: ...
+    @overload
+    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]: ...
+    def checksum_many(
+        self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0
+    ) -> list[int] | npt.NDArray[np.uint32]:
+        """Return the checksum of each buffer, in one launch where that is faster; of a Batch, as an array.
+
+        Examples
+        --------
+        >>> Accelerator("cpu").checksum_many(Batch(b"123456789", [0, 9]))
+        array([3808858755], dtype=uint32)
+        """
         operation = registry.find("checksum", algorithm)
-        results = self._executor.many(operation, operation.settings(value=value), items).results
-        return [int.from_bytes(result, "big") for result in results]
+        found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results
+        return found
 
     # -- what happened, and what would ----------------------------------------------------------------------------
 
@@ -403,15 +526,16 @@ class Accelerator:
 
     def _many(
         self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool
-    ) -> list[Any]:
+    ) -> list[Any] | Batch:
         call = self._executor.many(operation, options, buffers)
         if call.errors and not return_exceptions:
             first = min(call.errors)
             raise BatchError(
                 f"{len(call.errors)} of {call.count} items failed; item {first}: {call.errors[first]}",
-                results=call.results,
+                results=_told(call.results, call.errors),
             ) from call.errors[first]
-        return call.results
+        results: list[Any] | Batch = call.results
+        return results
 
 
 class _Direct(dict[str, Callable[..., bytes | None]]):
@@ -452,8 +576,16 @@ def _format_of(data: Any) -> str:
     return registry.format_of(data if type(data) is bytes else flat(data))
 
 
-def _batch_options(
-    operation: Operation[Any], count: int, key: Any, nonces: Sequence[Any] | None, aads: Sequence[Any] | None
-) -> Any:
+def _told(results: list[Any] | Batch, errors: Mapping[int, Exception]) -> list[Any]:
+    """Return the results of a batch as a list, with errors where items failed."""
+    if not isinstance(results, Batch):
+        return results
+    listed: list[Any] = results.to_list()
+    for index, error in errors.items():
+        listed[index] = error
+    return listed
+
+
+def _batch_options(operation: Operation[Any], count: int, key: Any, nonces: Any, aads: Sequence[Any] | None) -> Any:
     keys = key if isinstance(key, list | tuple) else (key,)
     return operation.settings(keys=keys, nonces=nonces, aads=aads, count=count)

@@ -16,7 +16,8 @@ from fpga_accel._objects import Direct
 from fpga_accel.backends import Backend
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
-from fpga_accel.calls import Call, IntoCall, ManyCall, OneCall, Supposed, apart, sink_is_callers
+from fpga_accel.batch import Batch
+from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, Supposed, apart, sink_is_callers
 from fpga_accel.errors import (
     BufferTooSmallError,
     DeviceError,
@@ -189,7 +190,7 @@ class Executor(forks.Resettable):
         detail = f"estimated {cpu * 1e3:.3g} ms on the CPU, {device * 1e3:.3g} ms there"
         return replace(plan, estimates={CPU: cpu, route.candidate: device}, detail=detail)
 
-    def direct(self, operation: Operation[Any], call: Callable[..., bytes | None], position: int) -> Direct:
+    def direct(self, operation: Operation[Any], call: Callable[..., Any], position: int) -> Direct:
         """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
 
         It does nothing where such items have to be planned, and leaves to the caller what it does not do.
@@ -197,7 +198,7 @@ class Executor(forks.Resettable):
         reason = self.direct_reason(operation, 1, 1)
         limit = 0 if reason is None else operation.call_limit or operation.small
         tally = self.ledger.tally(operation, reason or Reason.ASKED)
-        return Direct(tally, self.ledger.local, operation, reason, call, position, limit)
+        return Direct(tally, self.ledger.local, operation, reason, call, position, limit, operation.number_size)
 
     def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
@@ -274,6 +275,8 @@ class Executor(forks.Resettable):
                 call = IntoCall(operation, options, buffers[0], outputs(shape[1]))
             elif len(buffers) == 1:
                 call = OneCall(operation, options, buffers[0])
+            elif case.into:
+                call = BatchCall(operation, options, Batch.from_items(buffers))
             started = time.perf_counter()
             if name == CPU:
                 call.on_cpu(self._workers)
@@ -318,9 +321,15 @@ class Executor(forks.Resettable):
             return call.result
         # The short way to the library: every microsecond around it shows.
         started = time.perf_counter()
-        result = operation.on_cpu(data, options, 0, self._workers)
-        self.ledger.add_direct((operation, reason, False, 1, nbytes, len(result), started, time.perf_counter()))
+        result: bytes = operation.on_cpu(data, options, 0, self._workers)
+        size = operation.number_size or len(result)
+        self.ledger.add_direct((operation, reason, False, 1, nbytes, size, started, time.perf_counter()))
         return result
+
+    def number(self, operation: Operation[Any], options: Any, data: Flat) -> int:
+        """Do one item whose result is a number."""
+        number: Any = self.one(operation, options, data)
+        return int(number)
 
     def into(self, operation: Operation[Any], options: Any, data: Flat, out: memoryview) -> int:
         """Do one item into a buffer; return the bytes written."""
@@ -336,9 +345,13 @@ class Executor(forks.Resettable):
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
-    def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall:
+    def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall | BatchCall:
         """Do many items; the call that comes back has the results and the errors."""
-        call = ManyCall(operation, options, buffers)
+        call: ManyCall | BatchCall
+        if isinstance(buffers, Batch):
+            call = BatchCall(operation, options, buffers)
+        else:
+            call = ManyCall(operation, options, buffers)
         self.run(call)
         return call
 

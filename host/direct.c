@@ -55,6 +55,7 @@ typedef struct {
   PyObject *one;       /* items, as the record says it */
   Py_ssize_t position; /* of the data among the arguments */
   Py_ssize_t limit;
+  Py_ssize_t number_size; /* bytes that a result counts for, 0: its length */
 } direct_t;
 
 static int direct_clear(PyObject *object) {
@@ -98,13 +99,13 @@ static int is_tally(PyTypeObject *direct_type, PyObject *object) {
 
 static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   PyObject *tally, *local, *operation, *reason, *call;
-  Py_ssize_t position, limit;
+  Py_ssize_t position, limit, number_size = 0;
   if (kwargs && PyDict_Size(kwargs) > 0) {
     PyErr_SetString(PyExc_TypeError, "Direct() takes no keyword arguments");
     return NULL;
   }
-  if (!PyArg_ParseTuple(args, "OOOOOnn:Direct", &tally, &local, &operation, &reason, &call,
-                        &position, &limit))
+  if (!PyArg_ParseTuple(args, "OOOOOnn|n:Direct", &tally, &local, &operation, &reason, &call,
+                        &position, &limit, &number_size))
     return NULL;
   if (!is_tally(type, tally) || position < 0 || position >= MOST_ARGUMENTS) {
     if (!PyErr_Occurred())
@@ -122,6 +123,7 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   direct->call = Py_NewRef(call);
   direct->position = position;
   direct->limit = limit;
+  direct->number_size = number_size;
   direct->last = PyUnicode_InternFromString("last");
   direct->one = PyLong_FromLong(1);
   if (!direct->last || !direct->one)
@@ -143,6 +145,12 @@ static Py_ssize_t input_size(PyObject *data) {
   Py_ssize_t size = view.len;
   PyBuffer_Release(&view);
   return size;
+}
+
+static Py_ssize_t result_size(const direct_t *direct, PyObject *result) {
+  if (direct->number_size)
+    return direct->number_size;
+  return PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
 }
 
 /* The clock of time.perf_counter(). */
@@ -211,7 +219,7 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
       PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], NULL);
   if (!result || result == Py_None)
     return result;
-  Py_ssize_t out = PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
+  Py_ssize_t out = result_size(direct, result);
   if (out < 0 || file(direct, size, out, started, now()) < 0)
     Py_CLEAR(result);
   return result;
@@ -222,8 +230,9 @@ static PyMethodDef direct_methods[] = {
 
 PyDoc_STRVAR(
     direct_doc,
-    "Direct(tally, local, operation, reason, call, position, limit, /)\n--\n\n"
+    "Direct(tally, local, operation, reason, call, position, limit, number_size=0, /)\n--\n\n"
     "A library's call for one item of less than `limit` bytes, which is argument `position`.\n"
+    "Its results count for `number_size` bytes where that is not 0, else for their length.\n"
     "Its record goes to `local.last`, a tuple of operation, reason, False, 1, bytes in, bytes\n"
     "out, start and end (of time.perf_counter()).");
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel._host import ffi, lib
+from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
@@ -53,6 +54,11 @@ ROW = 256 << 10
 PART = 1024
 PARTS = 3
 LARGEST_IN_PARTS = 16 << 10
+# The rows of messages that are one row each.
+_EACH = np.arange(1 << 14)
+_EACH.flags.writeable = False
+# Room for parts may be wasted up to here; from here on they are counted.
+_SMALL_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Cut:
     message
         The message of each row.
     position
-        The bytes of the message in front of each row.
+        The bytes of the message in front of each row; one for all rows where it is 0.
     first
         The first row of each message.
     """
@@ -92,8 +98,8 @@ class Cut:
         """Cut into rows of `ROW` bytes; an empty message is one empty row."""
         count = len(sizes)
         if not count or int(sizes.max()) <= ROW:
-            each = np.arange(count)
-            return cls(each, np.zeros(count, np.uint64), each)
+            each = _EACH[:count] if count <= len(_EACH) else np.arange(count)
+            return cls(each, np.zeros(1, np.uint64), each)
         rows = np.maximum(-(-sizes.astype(np.int64) // ROW), 1)
         first = np.cumsum(rows) - rows
         message = np.repeat(np.arange(count), rows)
@@ -111,10 +117,12 @@ class Cut:
 
     def tags(self, results: Table) -> Bytes:
         """Return the tag of each message, 16 bytes each: the exclusive or of what its rows gave."""
+        if self.whole:
+            partial: Bytes = results["partial"]
+            return partial
         # Two words a row: numpy copies a field of 16 bytes ten times as slowly.
         rows = np.ascontiguousarray(results.view(np.uint64).reshape(len(results), -1)[:, _PARTIAL_WORDS])
-        words = rows if self.whole else np.bitwise_xor.reduceat(rows, self.first, axis=0)
-        tags: Bytes = words.view(np.uint8)
+        tags: Bytes = np.bitwise_xor.reduceat(rows, self.first, axis=0).view(np.uint8)
         return tags
 
 
@@ -190,8 +198,8 @@ class AesOperation(CipherOperation):
 
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
         """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
-        if cut.whole and len(options.keys) == 1 and len(options.aads or (b"",)) == 1:
-            return _rows_of_batch(texts, options, self.whole_flags, self.whole_room)
+        if cut.whole:
+            return _rows_of_whole(texts, options, self.whole_flags, self.whole_room)
         table, params = _rows_of_any(texts, cut, options)
         self.mark(table, cut)
         return table, params
@@ -225,7 +233,7 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     table["dst_capacity"] = table["src_size"]
     table["param"] = np.arange(count, dtype=np.uint32) * np.uint32(RECORD.itemsize)
     table["flags"] = 0
-    parts = (Items.of(options.keys), texts.nonces, Items.of(options.aads or (b"",)))
+    parts = _given(texts, options)
     offset = count * RECORD.itemsize
     starts = []
     for part in parts:
@@ -246,18 +254,12 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     return table, params
 
 
-def _rows_of_batch(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
-    """Do the same for messages of one row each under one key, marks included, in C."""
-    count, nonces = len(texts.sizes), texts.nonces
-    key, aad = Items.of(options.keys), Items.of(options.aads or (b"",))
-    key_at = count * RECORD.itemsize
-    aad_at = key_at + _padded(int(key.sizes[0]))
-    nonces_at = aad_at + _padded(int(aad.sizes[0]))
-    largest = _padded(int(nonces.sizes.max())) if count else 0
-    params: Bytes = POOL.array(_within_limit(nonces_at + count * largest))
+def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
+    """Do the same for messages of one row each, marks included, in C."""
+    count = len(texts.sizes)
+    parts = _given(texts, options)
+    params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_most_room, parts))))
     table: Table = POOL.array(count, SEGMENT)
-    for part, at in ((key, key_at), (aad, aad_at)):
-        _copy(part.addresses, np.array([address_of(params) + at], np.uint64), part.sizes)
     used = lib.fa_aes_rows(
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
@@ -265,12 +267,24 @@ def _rows_of_batch(texts: Texts, options: CipherOptions, flags: int, room: int) 
         _pointer(texts.sources),
         _pointer(texts.targets),
         _pointer(texts.sizes),
-        _pointer(nonces.addresses),
-        _pointer(nonces.sizes),
-        ffi.new("uint32_t[6]", (key_at, int(key.sizes[0]), aad_at, int(aad.sizes[0]), flags, room)),
-        nonces_at,
+        [number for part in parts for number in (address_of(part.addresses), address_of(part.sizes), len(part))],
+        flags,
+        room,
     )
     return table, params[:used]
+
+
+def _given(texts: Texts, options: CipherOptions) -> tuple[Items, Items, Items]:
+    """Return keys, nonces and associated data."""
+    return Items.of(options.keys), texts.nonces, items_of(options.aads or (b"",))
+
+
+def _most_room(part: Items) -> int:
+    """Return the bytes that the entries of a part take at most, each from a multiple of 16 on."""
+    count, largest = len(part), int(part.sizes.max()) if len(part) else 0
+    if count * largest < _SMALL_PART:
+        return count * _padded(largest)
+    return part.nbytes + count * (BLOCK - 1)
 
 
 def _padded(size: int) -> int:
@@ -291,11 +305,19 @@ def _pointer(values: Sizes) -> Any:
     return ffi.cast("uint64_t *", address_of(values))
 
 
-def copied(sources: Sizes, size: int) -> Bytes:
-    """Return `size` bytes from each address, one row each."""
-    gathered = np.empty((len(sources), size), np.uint8)
-    lib.fa_gather(_pointer(sources), size, len(sources), ffi.cast("uint8_t *", address_of(gathered)))
-    return gathered
+def wrong_tags(tags: Bytes, texts: Texts) -> Any:
+    """Return the messages whose tag is not the one behind their text, in a time that depends on no tag."""
+    count = len(texts.sizes)
+    wrong: Bytes = np.empty(count, np.uint8)
+    found = lib.fa_tags_wrong(
+        ffi.cast("uint8_t *", tags.__array_interface__["data"][0]),
+        tags.strides[0],
+        _pointer(texts.sources),
+        _pointer(texts.sizes),
+        count,
+        ffi.cast("uint8_t *", address_of(wrong)),
+    )
+    return np.flatnonzero(wrong).tolist() if found else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import itertools
 import os
 import struct
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import ghash
 from fpga_accel.operations.aes import (
@@ -27,11 +28,11 @@ from fpga_accel.operations.aes import (
     Cut,
     Record,
     Texts,
-    copied,
     ctr_stream,
+    wrong_tags,
 )
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
 
@@ -129,13 +130,24 @@ class GcmEncrypt(_Gcm):
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
-        assert options.nonces is not None
-        encrypt, nonces = _cipher(options, 0).encrypt, options.nonces[first : first + len(items)]
+        encrypt, nonces = _cipher(options, 0).encrypt, _nonces(options, first, items)
         try:
             return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
         except OverflowError:
             # An item is too long for one step.
             return super().on_cpu_many(items, options, first)
+
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        encrypt_into = _cipher(options, 0).encrypt_into
+        for nonce, data, (start, end) in zip(
+            _nonces(options, first, items), items, itertools.pairwise(offsets), strict=True
+        ):
+            encrypt_into(nonce, data, None, out[start:end])
+        return {}
 
     def mark(self, table: Table, cut: Cut) -> None:
         alone = np.bincount(cut.message)[cut.message] == 1
@@ -143,10 +155,9 @@ class GcmEncrypt(_Gcm):
         table["dst_capacity"] += np.where(alone, self.whole_room, 0).astype(np.uint32)
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        long = np.flatnonzero(texts.sizes > ROW)
-        if len(long):
+        if not cut.whole:
             tags = cut.tags(results)
-            for index in long:
+            for index in np.flatnonzero(texts.sizes > ROW):
                 memory(int(texts.targets[index] + texts.sizes[index]), TAG)[:] = tags[index].tobytes()
         return {}
 
@@ -192,25 +203,49 @@ class GcmDecrypt(_Gcm):
             raise wrong_tag() from None
         return total
 
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        decrypt_into, errors = _cipher(options, 0).decrypt_into, Errors()
+        parts = zip(_nonces(options, first, items), items, itertools.pairwise(offsets), strict=True)
+        for index, (nonce, data, (start, end)) in enumerate(parts, first):
+            if len(data) < TAG:
+                errors[index] = too_short(len(data), TAG)
+                continue
+            try:
+                decrypt_into(nonce, data, None, out[start:end])
+            except LibraryInvalidTag:
+                errors[index] = wrong_tag()
+        return errors
+
     def mark(self, table: Table, cut: Cut) -> None:
         table["flags"] = self.whole_flags
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        computed = cut.tags(results)
-        stated = copied(texts.sources + texts.sizes, TAG)
-        if hmac.compare_digest(computed.tobytes(), stated.tobytes()):
-            return {}
         errors: Errors = {}
-        for row in range(len(stated)):
-            if not hmac.compare_digest(computed[row].tobytes(), stated[row].tobytes()):
-                job.sink.discard(texts.first + row)
-                errors[texts.first + row] = wrong_tag()
+        for row in wrong_tags(cut.tags(results), texts):
+            job.sink.discard(texts.first + row)
+            errors[texts.first + row] = wrong_tag()
         return errors
 
 
 def _is_plain(options: CipherOptions) -> bool:
     """Whether the loop that users would write serves: one key, given nonces, no associated data."""
     return options.nonces is not None and len(options.keys) == 1 and not options.aads
+
+
+def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
+    """Return the nonces of items `first` and on, as the library takes them fastest."""
+    assert options.nonces is not None
+    nonces = options.nonces[first : first + len(items)]
+    return nonces.to_list() if isinstance(nonces, Batch) else nonces
+
+
+def _has_long(offsets: Sequence[int]) -> bool:
+    """Whether items between offsets may be too long for one step."""
+    return offsets[-1] - offsets[0] > _ONE_STEP - TAG
 
 
 def wrong_tag() -> InvalidTag:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -105,6 +106,11 @@ class Operation(ABC, Generic[OptionsT]):
     small: ClassVar[int] = 128 << 10
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
+    # Whether the library is as fast with a memoryview as with `bytes`.
+    takes_views: ClassVar[bool] = False
+    # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
+    number_size: ClassVar[int] = 0
+    number_type: ClassVar[Any] = None
 
     def __init__(self) -> None:
         # For example "lz4.compress".
@@ -135,7 +141,7 @@ class Operation(ABC, Generic[OptionsT]):
         return options
 
     @abstractmethod
-    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> bytes:
+    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> Any:
         """Return one item's result from the CPU library, on `workers` threads at most.
 
         Raises
@@ -163,7 +169,19 @@ class Operation(ABC, Generic[OptionsT]):
                 errors[index] = kept(error)
         return results, errors
 
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        """Do items `first` and on, of known sizes, on the calling thread, each to its offset in `out`."""
+        errors: Errors = {}
+        for index, (data, (start, end)) in enumerate(zip(items, itertools.pairwise(offsets), strict=True), first):
+            try:
+                self.on_cpu_into(data, options, index, ALONE, out[start:end])
+            except DATA_ERRORS as error:
+                errors[index] = kept(error)
+        return errors
+
+    def library_call(self, data: Flat, *arguments: Any) -> Any:
         """Do one item with default options in one call of the CPU library, in the least time.
 
         None where that is not enough, which the planned way then does, or says what is wrong. Ciphers are given key,
