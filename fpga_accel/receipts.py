@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from fpga_accel._objects import Tally
+from fpga_accel._objects import Last, Tally
 from fpga_accel.runtime import forks
 
 
@@ -160,9 +160,11 @@ Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 
 class Local(threading.local):
-    """What the calling thread did last."""
+    """What the calling thread did last: a `Receipt` or a `Direct` in ``last.value``."""
 
-    last: Receipt | Direct | None = None
+    def __init__(self) -> None:
+        # Runs once a thread.
+        self.last = Last()
 
 
 class Ledger(forks.Resettable):
@@ -174,7 +176,7 @@ class Ledger(forks.Resettable):
     Attributes
     ----------
     local
-        Its ``last`` is the calling thread's last call.
+        Its ``last.value`` is the calling thread's last call.
     """
 
     def __init__(self) -> None:
@@ -201,7 +203,7 @@ class Ledger(forks.Resettable):
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""
-        self.local.last = receipt
+        self.local.last.value = receipt
         with self._lock:
             counts = self._counts
             counts["calls"] += 1
@@ -218,7 +220,7 @@ class Ledger(forks.Resettable):
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
-        self.local.last = call
+        self.local.last.value = call
         operation, reason, fallback, items, bytes_in, bytes_out, _, _ = call
         key = (operation.name, reason, fallback)
         with self._lock:
@@ -240,7 +242,7 @@ class Ledger(forks.Resettable):
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last = self.local.last
+        last: Receipt | Direct | None = self.local.last.value
         return _receipt(last) if isinstance(last, tuple) else last
 
     def stats(self) -> dict[str, int]:
