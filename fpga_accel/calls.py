@@ -64,6 +64,10 @@ class Call(ABC):
     def on_cpu(self, workers: Workers) -> None:
         """Do the call with the CPU library."""
 
+    def twin(self) -> Call | None:
+        """Return the same call with results of its own, to compare what doing it elsewhere takes; None: it has none."""
+        return None
+
     def raise_error(self) -> None:
         """Raise the error of a call with one item, if there is one."""
         if self.errors:
@@ -85,6 +89,9 @@ class OneCall(Call):
         super().__init__(operation, options, 1, len(data))
         self.data = data
         self.result = b""
+
+    def twin(self) -> Call:
+        return OneCall(self.operation, self.options, self.data)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -121,6 +128,11 @@ class IntoCall(Call):
         self.out = out
         self.written = 0
 
+    def twin(self) -> Call:
+        # Written once, as page faults are not what is compared.
+        scratch = memoryview(bytearray(b"\1") * len(self.out))
+        return IntoCall(self.operation, self.options, self.data, scratch)
+
     def weigh(self) -> Work:
         return self.operation.work(self.data)
 
@@ -153,6 +165,9 @@ class ManyCall(Call):
         super().__init__(operation, options, len(self.items), self.items.nbytes)
         self.results: list[Any] = []
         self._nbytes_out = 0
+
+    def twin(self) -> Call:
+        return ManyCall(self.operation, self.options, self.buffers)
 
     def weigh(self) -> Work:
         if not self.count:

@@ -42,7 +42,7 @@ CPU = ("--device", "cpu")
 KEY = bytes(range(32))
 TEXT = b"".join(b"row %d, of which there are many\n" % number for number in range(30_000))
 WORKING = ("compress", "decompress", "encrypt", "decrypt")
-COMMANDS = (*WORKING, "devices", "doctor", "selftest", "demo", "explain")
+COMMANDS = (*WORKING, "devices", "doctor", "selftest", "demo", "explain", "calibrate")
 
 Invoke = Callable[..., Result]
 
