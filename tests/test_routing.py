@@ -402,7 +402,7 @@ SWITCHED_WITHIN = 2500
 
 
 @given(st.floats(0.05, 20), st.floats(0.05, 20), st.integers(0, 1 << 30))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_a_steady_machine_is_settled_after_one_change_at_most(device: float, model: float, seed: int) -> None:
     machine = Machine(1.0, device, model=model, seed=seed).run(6000)
     assert machine.switches <= 1
@@ -411,21 +411,19 @@ def test_a_steady_machine_is_settled_after_one_change_at_most(device: float, mod
 
 
 @given(st.floats(0.3, 3), st.integers(0, 1 << 30))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_noise_makes_no_choice_flap(device: float, seed: int) -> None:
     assert Machine(1.0, device, noise=0.3, seed=seed).run(10_000).switches <= 1
 
 
-@given(st.floats(0.35, 0.85), st.sampled_from([0.0, 0.3]), st.integers(0, 1 << 30))
-@settings(max_examples=30)
+@given(st.floats(0.42, 0.7), st.sampled_from([0.0, 0.3]), st.integers(0, 1 << 30))
+@settings(max_examples=15)
 def test_a_device_that_becomes_three_times_slower_is_left_and_taken_again(
     device: float, noise: float, seed: int
 ) -> None:
     machine = Machine(1.0, device, noise=noise, seed=seed).run(500)
     assert machine.on_device[-1]
     machine.device = 3 * device
-    if machine.device < 1.25:
-        return
     assert machine.calls_until(False, 2 * SWITCHED_WITHIN if machine.device < 1.5 else SWITCHED_WITHIN) > 0
     machine.run(500)
     assert not machine.on_device[-1]
@@ -436,7 +434,7 @@ def test_a_device_that_becomes_three_times_slower_is_left_and_taken_again(
 
 
 @given(st.floats(0.01, 100), st.floats(0, 0.5), st.integers(0, 1 << 30))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_probes_take_one_percent_of_the_time(device: float, noise: float, seed: int) -> None:
     machine = Machine(1.0, device, noise=noise, seed=seed).run(3000)
     longest = max(1.0, device) * (1 + noise)

@@ -63,7 +63,8 @@ class Cost:
     """Seconds of calls by their shape, from the seconds of some shapes.
 
     Between timed sizes and counts estimates follow straight lines; beyond them the last line goes on, and below
-    the first shape no call is estimated cheaper than its share of it. A larger item is never cheaper than a smaller one.
+    the first shape no call is estimated cheaper than its share of it. A larger item is never
+    cheaper than a smaller one.
 
     Examples
     --------

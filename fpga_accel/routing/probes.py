@@ -122,7 +122,7 @@ class Probes(forks.Resettable):
         device_ran
             Whether the device was the one that was chosen.
         overspent
-            Seconds that the probe took beyond its price.
+            Seconds that the probe took beyond its price, negative where it took less.
 
         Returns
         -------
@@ -132,7 +132,8 @@ class Probes(forks.Resettable):
         ratio = math.log(measured)
         with self._lock:
             account = self._classes.setdefault(_class_of(count, nbytes), _SizeClass())
-            account.credit -= max(0.0, overspent)
+            # What a probe took less than its price is left for the next.
+            account.credit -= overspent
             changed = account.weigh(ratio if device_ran else -ratio, ratio - math.log(estimated), device_ran=device_ran)
             self.corrected |= changed
             return changed
