@@ -368,7 +368,8 @@ class Executor(forks.Resettable):
             told(case)
             found = self._device_plan(operation)
             if found.backend == CPU:
-                kind = _KINDS.get(found.reason, DeviceNotFoundError)
+                absent = found.reason in (Reason.NO_DEVICE, Reason.DISABLED)
+                kind = DeviceNotFoundError if absent else _KINDS.get(found.reason, DeviceError)
                 raise kind(f"{operation.name} cannot be timed: {found.reason.value}: {found.detail}")
             candidate = f"{found.device}/{found.variant}"
             budget = max(0.0, ends - time.monotonic()) / (len(cases) - index)
