@@ -42,6 +42,7 @@ from fpga_accel.routing import (
     Shape,
     Source,
     Timings,
+    cpu_prior,
     is_small_batch,
 )
 from fpga_accel.runtime import discovery, forks, manifests
@@ -55,6 +56,9 @@ log = logging.getLogger(__name__)
 # Without a timeout a launch gets this long, and a second more for so many bytes: emulators are slow.
 DEFAULT_SECONDS = 120.0
 SLOWEST_BYTES_PER_SECOND = 1 << 20
+
+# "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
+OPENING_SECONDS = 0.1
 
 # verify="sampled" spends this share of the device's time and saves up no more than so many seconds of it.
 SAMPLED_SHARE = 0.02
@@ -156,6 +160,8 @@ class Executor(forks.Resettable):
         # Choices of each device against the CPU path, by the device's id.
         self._routers: dict[str, Router] = {}
         self._routes: dict[Case, _Route] = {}
+        # CPU seconds that calls were worth before any device was opened.
+        self._unopened = 0.0
         self._lock = threading.Lock()
         self.ledger = Ledger()
         if self.asked:
@@ -310,6 +316,8 @@ class Executor(forks.Resettable):
     def _auto_plan(
         self, operation: Operation[Any], count: int, work: Work, into: bool, *, supposed: bool = False
     ) -> tuple[Plan, _Route | None]:
+        if not supposed and not self._worth_opening(operation, count, work.nbytes):
+            return Plan(CPU, None, operation.library, Reason.FASTER), None
         found = self._device_plan(operation)
         if found.backend == CPU:
             return found, None
@@ -320,6 +328,13 @@ class Executor(forks.Resettable):
         if route.choice.source is Source.PRIOR and not supposed:
             route = self._timed_in_time(route, case, operation, found, count, work.nbytes)
         return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
+
+    def _worth_opening(self, operation: Operation[Any], count: int, nbytes: int) -> bool:
+        """Whether a device is open, or there was work enough to look for one."""
+        if self._backend is not None or self._absence is not None or self._routing == "pinned":
+            return True
+        self._unopened += cpu_prior(operation.name).seconds(count, nbytes)
+        return self._unopened >= OPENING_SECONDS
 
     def _new_route(self, case: Case, operation: Operation[Any], found: Plan) -> _Route:
         candidate = f"{found.device}/{found.variant}"

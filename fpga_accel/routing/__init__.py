@@ -22,6 +22,7 @@ from fpga_accel.routing.costs import (
     Case,
     Cost,
     Shape,
+    cpu_prior,
     is_small_batch,
 )
 from fpga_accel.routing.plans import CPU, Candidate, Plan, Source
@@ -45,5 +46,6 @@ __all__ = [
     "Shape",
     "Source",
     "Timings",
+    "cpu_prior",
     "is_small_batch",
 ]

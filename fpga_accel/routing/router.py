@@ -25,7 +25,7 @@ ADVANTAGE = 0.93
 # A case is timed once calls of it were worth this much CPU time by the prior, so that a process never waits for more
 # timing than it has had work: a few calls of 1 MiB do not pay for it, one of 512 MiB does.
 PATIENCE_SECONDS = 0.25
-# The most that timing in front of a call takes, but for the end of the shape that it was at.
+# What timing in front of a call may take; see `timing.GRACE` for what is longer.
 BUDGET_SECONDS = 0.5
 
 
@@ -209,13 +209,19 @@ class Calibration:
     @property
     def wins_from(self) -> Shape | None:
         """The first shape at which the device was faster by enough; None where it never was."""
-        cpu, margin = self.timings.cpu, _margin(self.case)
-        return next((shape for shape, seconds in self.timings.device.items() if seconds < margin * cpu[shape]), None)
+        margin = _margin(self.case)
+        return next((shape for shape, ratio in self._ratios().items() if ratio * margin > 1), None)
 
     @property
     def best_ratio(self) -> float:
         """How many times as fast as the CPU the device was at its best shape."""
-        return max(self.timings.cpu[shape] / seconds for shape, seconds in self.timings.device.items())
+        return max(self._ratios().values())
+
+    def _ratios(self) -> dict[Shape, float]:
+        cpu, device = self.timings.cpu, self.timings.device
+        ratios = {shape: cpu[shape] / device[shape] for shape in cpu}
+        # Of large items the last shape alone is one; the others led to it.
+        return dict([ratios.popitem()]) if self.case.large else ratios
 
 
 def _margin(case: Case) -> float:

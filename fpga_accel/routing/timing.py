@@ -17,6 +17,8 @@ LONG_SECONDS = 0.02
 LONG_ROUNDS = 3
 # A candidate that is so many times slower is not going to be chosen, however often it is timed.
 CLEAR = 3.0
+# A long shape is worth waiting for, but not for ever.
+GRACE = 4.0
 
 TimeOne = Callable[[str, Shape], float]
 
@@ -38,8 +40,8 @@ def timed(
 ) -> Timings:
     """Time both candidates at shapes, shortest first, until the budget is spent.
 
-    The first shape is timed whatever it takes, others only where they are expected to fit, so that a run takes less
-    than twice the budget. What is left out is extrapolated by `Cost`.
+    The first shape is timed whatever it takes. Others get one round where that is expected to end within `GRACE` times
+    the budget, and more while the budget lasts. What is left out is extrapolated by `Cost`.
 
     Parameters
     ----------
@@ -52,13 +54,13 @@ def timed(
     clock
         Tells the time; for tests.
     """
-    deadline = clock() + budget
+    deadline, latest = clock() + budget, clock() + GRACE * budget
     cpu: dict[Shape, float] = {}
     device: dict[Shape, float] = {}
     pace = 0.0
     for shape in shapes:
         nbytes = shape[0] * shape[1]
-        if cpu and clock() + pace * nbytes > deadline:
+        if cpu and clock() + pace * nbytes > latest:
             continue
         samples = _rounds(time_one, candidate, shape, deadline, clock)
         cpu[shape], device[shape] = (_typical(each) for each in zip(*samples, strict=True))
