@@ -217,7 +217,7 @@ class Executor(forks.Resettable):
             return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported), None
         if self.asked:
             return self._device_plan(operation), None
-        return self._auto_plan(operation, call.count, call.work, call.into, supposed=isinstance(call, Supposed))
+        return self._auto_plan(operation, call.count, call.work, call.into, supposed=type(call) is Supposed)
 
     def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
         """Return the plan of a call of this size on usual data, with the figures behind it; nothing is timed."""

@@ -471,12 +471,23 @@ def test_corrections_stay_in_their_size_class_and_show() -> None:
 def test_memory_is_bounded(calls: list[tuple[int, int, float]]) -> None:
     found = probes.Probes()
     for count, nbytes, seconds in calls:
-        found.due(count, nbytes, seconds, 1.0)
-        found.take(count, nbytes, estimated=1.0, measured=0.5 + seconds, device_ran=nbytes % 2 == 0)
+        account = found.size_class(count, nbytes)
+        found.due(account, seconds, 1.0)
+        found.take(account, estimated=1.0, measured=0.5 + seconds, device_ran=nbytes % 2 == 0)
     for _ in range(1000):
-        found.take(1, MIB, estimated=1.0, measured=1.15, device_ran=True)
+        found.take(found.size_class(1, MIB), estimated=1.0, measured=1.15, device_ran=True)
     assert len(found._classes) <= 42 * 17
     assert all(len(side.deviations) <= 15 for each in found._classes.values() for side in each.evidence)
+
+
+def test_estimates_that_are_kept_are_few_and_not_out_of_date() -> None:
+    machine = Machine(1.0, 3.0, model=0.5)
+    for nbytes in range(1, 5000):
+        machine.choice.device_wins(1, nbytes)
+    assert len(machine.choice._known) <= 512
+    assert machine.choice.device_wins(1, MIB)
+    machine.calls_until(False, SWITCHED_WITHIN)
+    assert machine.choice.device_seconds(1, MIB) == pytest.approx(3.0, rel=0.1)
 
 
 def test_nothing_large_is_probed() -> None:

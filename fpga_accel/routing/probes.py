@@ -60,7 +60,7 @@ class _Evidence:
         return self.weight >= LIMIT
 
 
-class _SizeClass:
+class SizeClass:
     """The account of calls that differ in size by less than a factor of 2."""
 
     __slots__ = ("correction", "credit", "evidence")
@@ -70,6 +70,11 @@ class _SizeClass:
         self.correction = 0.0
         # Against the CPU and against the device: where one line divides a class, both are chosen within it.
         self.evidence = (_Evidence(), _Evidence())
+
+    @property
+    def factor(self) -> float:
+        """What the device's estimate is to be multiplied by."""
+        return math.exp(self.correction)
 
     def weigh(self, advantage: float, deviation: float, *, device_ran: bool) -> bool:
         """Take one measured ratio; return whether the correction changed."""
@@ -82,26 +87,30 @@ class _SizeClass:
 
 
 class Probes(forks.Resettable):
-    """When to probe, and what came of it, for one case and device. Thread-safe; some hundred size classes at most."""
+    """When to probe, and what came of it, for one case and device. Thread-safe; some hundred size classes at most.
+
+    Attributes
+    ----------
+    version
+        How often estimates were corrected.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._classes: dict[tuple[int, int], _SizeClass] = {}
-        # Whether anything was corrected: until then estimates are taken as they are.
-        self.corrected = False
+        self._classes: dict[tuple[int, int], SizeClass] = {}
+        self.version = 0
 
-    def factor(self, count: int, nbytes: int) -> float:
-        """Return what the device's estimate is to be multiplied by."""
-        if not self.corrected:
-            return 1.0
-        found = self._classes.get(_class_of(count, nbytes))
-        return math.exp(found.correction) if found else 1.0
+    def size_class(self, count: int, nbytes: int) -> SizeClass:
+        """Return the account of calls like one of `count` items with `nbytes` bytes together."""
+        # Powers of 2 of bytes an item, and of 4 of items.
+        key = min(nbytes // max(count, 1), 1 << 40).bit_length(), min(count, 1 << 32).bit_length() // 2
+        with self._lock:
+            return self._classes.setdefault(key, SizeClass())
 
-    def due(self, count: int, nbytes: int, seconds: float, price: float) -> bool:
+    def due(self, account: SizeClass, seconds: float, price: float) -> bool:
         """Account for a call that took `seconds`; return whether a probe that costs `price` is paid for."""
         with self._lock:
-            account = self._classes.setdefault(_class_of(count, nbytes), _SizeClass())
             # What is saved in a long quiet time must not be spent all at once.
             account.credit = min(account.credit + SHARE * seconds, price)
             if account.credit < price:
@@ -111,12 +120,14 @@ class Probes(forks.Resettable):
             return True
 
     def take(
-        self, count: int, nbytes: int, *, estimated: float, measured: float, device_ran: bool, overspent: float = 0.0
+        self, account: SizeClass, *, estimated: float, measured: float, device_ran: bool, overspent: float = 0.0
     ) -> bool:
         """Take the result of a probe.
 
         Parameters
         ----------
+        account
+            The size class of the call.
         estimated, measured
             Seconds on the device by seconds on the CPU, the estimate without a correction.
         device_ran
@@ -131,21 +142,12 @@ class Probes(forks.Resettable):
         """
         ratio = math.log(measured)
         with self._lock:
-            account = self._classes.setdefault(_class_of(count, nbytes), _SizeClass())
             # What a probe took less than its price is left for the next.
             account.credit -= overspent
             changed = account.weigh(ratio if device_ran else -ratio, ratio - math.log(estimated), device_ran=device_ran)
-            self.corrected |= changed
+            self.version += changed
             return changed
 
     def reset_after_fork(self) -> None:
         """Make a fresh lock."""
         self._lock = threading.Lock()
-
-
-def _class_of(count: int, nbytes: int) -> tuple[int, int]:
-    """Return the powers of 2 of bytes an item, and of 4 of items."""
-    return min(nbytes // max(count, 1), 1 << 40).bit_length(), min(count, 1 << 32).bit_length() // 2
-
-
-__all__ = ["LARGEST", "SHARE", "Probes"]

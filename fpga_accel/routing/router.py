@@ -6,12 +6,13 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fpga_accel.backends.cpu import available_cores
 from fpga_accel.routing.costs import Case, Cost, Shape, cpu_prior, device_prior
 from fpga_accel.routing.plans import Source
-from fpga_accel.routing.probes import LARGEST, Probes
+from fpga_accel.routing.probes import LARGEST, Probes, SizeClass
 from fpga_accel.routing.saved import CalibrationFile, machine
 from fpga_accel.routing.timing import TimeOne, Timings, timed
 from fpga_accel.runtime import forks
@@ -27,6 +28,20 @@ ADVANTAGE = 0.93
 PATIENCE_SECONDS = 0.25
 # What timing in front of a call may take; see `timing.GRACE` for what is longer.
 BUDGET_SECONDS = 0.5
+
+
+# Estimates kept of a case, so that calls of one size are not estimated again and again.
+_REMEMBERED = 512
+
+
+class _Estimate(NamedTuple):
+    cpu: float
+    # With and without what probes correct.
+    device: float
+    uncorrected: float
+    device_wins: bool
+    # None where nothing is probed.
+    account: SizeClass | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +65,58 @@ class Choice:
     margin: float
     source: Source = Source.CALIBRATED
     probes: Probes | None = None
+    _known: dict[tuple[int, int, int], _Estimate] = field(default_factory=dict, repr=False, compare=False)
 
     def device_wins(self, count: int, nbytes: int) -> bool:
         """Whether the device is estimated to be faster by enough."""
-        if self.source is Source.PRIOR:
-            return False
-        return self.device_seconds(count, nbytes) < self.margin * self.cpu.seconds(count, nbytes)
+        return self._estimate(count, nbytes).device_wins
 
     def device_seconds(self, count: int, nbytes: int) -> float:
         """Estimate the device, corrections included."""
-        seconds = self.device.seconds(count, nbytes)
-        return seconds if self.probes is None else seconds * self.probes.factor(count, nbytes)
+        return self._estimate(count, nbytes).device
 
     def source_for(self, count: int, nbytes: int) -> Source:
         """Return what the estimate of a call rests on."""
-        refined = self.probes is not None and self.probes.factor(count, nbytes) != 1.0
-        return Source.REFINED if refined else self.source
+        account = self._estimate(count, nbytes).account
+        return Source.REFINED if account is not None and account.correction else self.source
 
     def probe_is_due(self, count: int, nbytes: int, seconds: float, *, device_ran: bool) -> bool:
         """Whether a call that took `seconds` is to be done by the other candidate too."""
-        if self.probes is None or not 0 < nbytes <= LARGEST:
+        found = self._estimate(count, nbytes)
+        if self.probes is None or found.account is None:
             return False
-        price = self.cpu.seconds(count, nbytes) if device_ran else self.device_seconds(count, nbytes)
-        return self.probes.due(count, nbytes, seconds, price)
+        return self.probes.due(found.account, seconds, found.cpu if device_ran else found.device)
 
     def take_probe(self, count: int, nbytes: int, cpu: float, device: float, *, device_ran: bool) -> bool:
         """Take the seconds of both candidates on one call; return whether estimates changed."""
-        if self.probes is None or not (cpu > 0 and device > 0):
+        found = self._estimate(count, nbytes)
+        if self.probes is None or found.account is None or not (cpu > 0 and device > 0):
             return False
-        overspent = cpu - self.cpu.seconds(count, nbytes) if device_ran else device - self.device_seconds(count, nbytes)
         return self.probes.take(
-            count,
-            nbytes,
-            estimated=self.device.seconds(count, nbytes) / self.cpu.seconds(count, nbytes),
+            found.account,
+            estimated=found.uncorrected / found.cpu,
             measured=device / cpu,
             device_ran=device_ran,
-            overspent=overspent,
+            overspent=cpu - found.cpu if device_ran else device - found.device,
         )
+
+    def _estimate(self, count: int, nbytes: int) -> _Estimate:
+        key = (count, nbytes, 0 if self.probes is None else self.probes.version)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[key] = self._estimated(count, nbytes)
+        return found
+
+    def _estimated(self, count: int, nbytes: int) -> _Estimate:
+        cpu, uncorrected = self.cpu.seconds(count, nbytes), self.device.seconds(count, nbytes)
+        account = None
+        if self.probes is not None and 0 < nbytes <= LARGEST:
+            account = self.probes.size_class(count, nbytes)
+        device = uncorrected if account is None else uncorrected * account.factor
+        wins = self.source is not Source.PRIOR and device < self.margin * cpu
+        return _Estimate(cpu, device, uncorrected, wins, account)
 
 
 class Router(forks.Resettable):
