@@ -443,16 +443,19 @@ class Executor(forks.Resettable):
         count, nbytes, choice = call.count, call.work.nbytes, route.choice
         if not choice.probe_is_due(count, nbytes, seconds, device_ran=device_ran):
             return
-        twin = call.twin()
-        if twin is None:
-            return
-        self.ledger.count("probes")
         try:
+            twin = call.twin()
+            if twin is None:
+                return
+            self.ledger.count("probes")
             other = self._time(twin, on_cpu=device_ran)
         except DeviceError as error:
             # Nobody asked the device for anything, so nobody is told but its health.
             self._health_of(call.operation).failed(str(error), grave=isinstance(error, DeviceTimeoutError | Mismatch))
             self.ledger.count(f"failures.{_reason_of(error).value}")
+            return
+        except MemoryError:
+            # The caller's own result is there.
             return
         cpu, device = (other, seconds) if device_ran else (seconds, other)
         if choice.take_probe(count, nbytes, cpu, device, device_ran=device_ran):

@@ -173,8 +173,10 @@ def _bytes(rate: float) -> Callable[[Shape], float]:
 
 def test_candidates_are_timed_in_turns() -> None:
     clock = Clock(_bytes(1e9), _bytes(2e9))
-    found = clock.timed(ONE)
-    assert [name for name, _ in clock.ran] == [CPU, CANDIDATE] * (len(clock.ran) // 2)
+    found = clock.timed(ONE, 1e9)
+    rounds = [tuple(name for name, _ in clock.ran[at : at + 10]) for at in range(0, len(clock.ran), 10)]
+    turns = (CPU, CANDIDATE, CANDIDATE, CPU, CPU, CANDIDATE, CANDIDATE, CPU, CPU, CANDIDATE)
+    assert rounds == [turns] * len(ONE.shapes)
     assert list(found.cpu) == list(found.device) == list(ONE.shapes)
     assert found.cpu[1, MIB] == pytest.approx(MIB / 1e9)
     assert found.device[1, MIB] == pytest.approx(MIB / 2e9)
@@ -192,7 +194,7 @@ def test_timing_ends_when_its_budget_does(cpu: float, device: float, start: floa
     found = clock.timed(case)
     first = clock.seconds[CPU](case.shapes[0]) + clock.seconds[CANDIDATE](case.shapes[0])
     assert case.shapes[0] in found.cpu
-    assert clock.now <= max(2 * first, (timing.GRACE + 1) * BUDGET_SECONDS)
+    assert clock.now <= max(2.1 * first, (timing.GRACE + 1) * BUDGET_SECONDS)
 
 
 def test_a_hopeless_candidate_is_not_timed_often() -> None:

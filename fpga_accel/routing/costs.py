@@ -27,10 +27,14 @@ _ONE: tuple[Shape, ...] = tuple((1, nbytes << 10) for nbytes in (64, 256, 1024, 
 # The first tells how long the second is going to take, which on an emulator is too long.
 _LARGE: tuple[Shape, ...] = ((1, 1 << 20), (1, 48 << 20))
 _MANY: tuple[Shape, ...] = (
-    *((100, nbytes) for nbytes in (256, 4 << 10, 64 << 10)),
-    *((1000, nbytes) for nbytes in (256, 4 << 10)),
+    (100, 256),
+    (100, 4 << 10),
+    (1000, 256),
+    (10_000, 256),
+    (1000, 4 << 10),
+    (100, 64 << 10),
     (500, 64 << 10),
-    *((10_000, nbytes) for nbytes in (256, 4 << 10)),
+    (10_000, 4 << 10),
 )
 
 

@@ -23,12 +23,11 @@ log = logging.getLogger(__name__)
 # hold for large work, where a launch is nothing.
 ADVANTAGE = 0.93
 
-# A case is timed once calls of it were worth this much CPU time by the prior, so that a process never waits for more
-# timing than it has had work: a few calls of 1 MiB do not pay for it, one of 512 MiB does.
+# A case is timed once calls of it were worth this much CPU time by the prior, so that no short program waits for that:
+# some dozen calls of 1 MiB are not worth it, one of 512 MiB is.
 PATIENCE_SECONDS = 0.25
 # What timing in front of a call may take; see `timing.GRACE` for what is longer.
 BUDGET_SECONDS = 0.5
-
 
 # Estimates kept of a case, so that calls of one size are not estimated again and again.
 _REMEMBERED = 512

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fpga_accel.routing.costs import Shape
+from fpga_accel.routing.costs import Cost, Shape
 from fpga_accel.routing.plans import CPU
 
 # Rounds of one shape; the first is cold. Of 5 the second fastest counts: the fastest can be luck, slower ones are
@@ -18,7 +18,7 @@ LONG_ROUNDS = 3
 # A candidate that is so many times slower is not going to be chosen, however often it is timed.
 CLEAR = 3.0
 # A long shape is worth waiting for, but not for ever.
-GRACE = 4.0
+GRACE = 3.0
 
 TimeOne = Callable[[str, Shape], float]
 
@@ -40,8 +40,8 @@ def timed(
 ) -> Timings:
     """Time both candidates at shapes, shortest first, until the budget is spent.
 
-    The first shape is timed whatever it takes. Others get one round where that is expected to end within `GRACE` times
-    the budget, and more while the budget lasts. What is left out is extrapolated by `Cost`.
+    The first shape is timed whatever it takes. Others get two rounds where these are expected to end within `GRACE`
+    times the budget, and more while the budget lasts. What is left out is extrapolated by `Cost`.
 
     Parameters
     ----------
@@ -57,32 +57,38 @@ def timed(
     deadline, latest = clock() + budget, clock() + GRACE * budget
     cpu: dict[Shape, float] = {}
     device: dict[Shape, float] = {}
-    pace = 0.0
     for shape in shapes:
-        nbytes = shape[0] * shape[1]
-        if cpu and clock() + pace * nbytes > latest:
+        if cpu and clock() + 2 * _expected(cpu, device, shape) > latest:
             continue
-        samples = _rounds(time_one, candidate, shape, deadline, clock)
-        cpu[shape], device[shape] = (_typical(each) for each in zip(*samples, strict=True))
-        pace = (cpu[shape] + device[shape]) / nbytes
+        ours, theirs = _rounds(time_one, candidate, shape, deadline, clock)
+        cpu[shape], device[shape] = _typical(ours), _typical(theirs)
     return Timings(cpu, device)
+
+
+def _expected(cpu: Mapping[Shape, float], device: Mapping[Shape, float], shape: Shape) -> float:
+    count, nbytes = shape
+    return sum(Cost(each).seconds(count, count * nbytes) for each in (cpu, device))
 
 
 def _rounds(
     time_one: TimeOne, candidate: str, shape: Shape, deadline: float, clock: Callable[[], float]
-) -> list[tuple[float, float]]:
-    samples: list[tuple[float, float]] = []
-    # In turns, so that a slow moment of the machine meets both.
+) -> tuple[list[float], list[float]]:
+    ours: list[float] = []
+    theirs: list[float] = []
+    sides = [(CPU, ours), (candidate, theirs)]
     for turn in range(ROUNDS):
-        samples.append((time_one(CPU, shape), time_one(candidate, shape)))
-        low, high = sorted(map(min, zip(*samples, strict=True)))
-        if turn and high > CLEAR * low:
+        # In turns, so that a slow moment of the machine meets both, and the caches are warm for either.
+        for name, samples in sides:
+            samples.append(time_one(name, shape))
+        sides.reverse()
+        low, high = sorted((min(ours), min(theirs)))
+        enough = high > CLEAR * low or clock() > deadline or (high > LONG_SECONDS and turn + 1 >= LONG_ROUNDS)
+        # The first is cold.
+        if turn and enough:
             break
-        if clock() > deadline or (high > LONG_SECONDS and turn + 1 >= LONG_ROUNDS):
-            break
-    return samples
+    return ours, theirs
 
 
-def _typical(samples: tuple[float, ...]) -> float:
+def _typical(samples: list[float]) -> float:
     """Return the lower quartile."""
     return sorted(samples)[len(samples) // 4]
