@@ -416,7 +416,7 @@ class Accelerator:
             self._executor.warm(_operation(name))
 
     def calibrate(
-        self, *names: str, seconds: float = 45.0, progress: Callable[[str], None] | None = None
+        self, *names: str, seconds: float = 40.0, progress: Callable[[str], None] | None = None
     ) -> list[Calibration]:
         """Time operations on the device and on the CPU now, and keep that in the cache for ``device="auto"``.
 

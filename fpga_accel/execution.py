@@ -60,6 +60,9 @@ SLOWEST_BYTES_PER_SECOND = 1 << 20
 # "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
 OPENING_SECONDS = 0.1
 
+# Every case is timed at more than one shape, though those before it took longer than their share.
+LEAST_BUDGET_SECONDS = 0.1
+
 # verify="sampled" spends this share of the device's time and saves up no more than so many seconds of it.
 SAMPLED_SHARE = 0.02
 SAMPLED_CREDIT = 0.25
@@ -387,7 +390,7 @@ class Executor(forks.Resettable):
                 kind = DeviceNotFoundError if absent else _KINDS.get(found.reason, DeviceError)
                 raise kind(f"{operation.name} cannot be timed: {found.reason.value}: {found.detail}")
             candidate = f"{found.device}/{found.variant}"
-            budget = max(0.0, ends - time.monotonic()) / (len(cases) - index)
+            budget = max((ends - time.monotonic()) / (len(cases) - index), LEAST_BUDGET_SECONDS)
             timings = self._calibrate(self._router_of(found.device or ""), case, operation, candidate, budget)
             if timings is not None:
                 done.append((case, candidate, timings))

@@ -29,7 +29,7 @@ def calibrate(
     operations: Operations = None,
     *,
     device: Device = None,
-    seconds: Seconds = 45.0,
+    seconds: Seconds = 40.0,
     threads: Threads = None,
     timeout: Timeout = None,
     as_json: Json = False,
