@@ -52,6 +52,13 @@ class Tally:
     paused: bool
 
 @final
+class Last:
+    """What one thread did last; `Direct` objects write to it."""
+
+    # What was set, or the record of a later call of a `Direct`.
+    value: Any
+
+@final
 class Direct:
     """A library's call for one small item, counted and timed."""
 

@@ -19,7 +19,7 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
 from fpga_accel.receipts import Receipt, Trace
-from fpga_accel.routing import Plan
+from fpga_accel.routing import Calibration, Plan
 
 
 class Accelerator:
@@ -44,6 +44,10 @@ class Accelerator:
         Threads of the CPU path; by default one a core.
     allow_reprogram
         Whether an FPGA card may be loaded with another image while this process uses the one it holds.
+    routing
+        How ``device="auto"`` chooses. ``"auto"`` times both candidates once there is enough work, keeps the timings in
+        the cache, and probes whether they still hold. ``"pinned"`` takes what is in the cache, or the CPU for what has
+        not been timed: it times nothing, so that the same calls run at the same place every time.
 
     Raises
     ------
@@ -67,6 +71,7 @@ class Accelerator:
         timeout: float | None = None,
         threads: int | None = None,
         allow_reprogram: bool = False,
+        routing: str | None = None,
     ) -> None:
         wanted_threads = config.positive_number("threads", threads)
         self._executor = Executor(
@@ -76,6 +81,7 @@ class Accelerator:
             timeout=config.positive_number("timeout", timeout),
             threads=int(wanted_threads) if wanted_threads else None,
             allow_reprogram=allow_reprogram,
+            routing=config.one_of("routing", routing, config.ROUTINGS),
         )
         # The short ways to the libraries: every call of one item tries its own first.
         self._compresses = _Direct(self._executor, "compress")
@@ -491,6 +497,22 @@ class Accelerator:
         """Gather the receipts of every thread inside a ``with`` block."""
         return self._executor.ledger.trace()
 
+    def subscribe(self, observer: Callable[[Receipt], None]) -> Callable[[], None]:
+        """Let `observer` be called with the receipt of every call from now on; return a function that ends that.
+
+        It is called in the thread of the call, before that returns, so it should be quick. What it raises is logged.
+        Small calls take some microseconds more while there is an observer.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> end = acc.subscribe(lambda receipt: print(receipt.op, receipt.bytes_in))
+        >>> frame = acc.compress(b"text")
+        compress 4
+        >>> end()
+        """
+        return self._executor.ledger.subscribe(observer)
+
     def explain(self, op: str, nbytes: int, *, count: int = 1, **options: Any) -> Plan:
         """Tell where a call of this size would run, and why, without running it.
 
@@ -516,8 +538,33 @@ class Accelerator:
             Such as ``"lz4.compress"``; none means all.
         """
         for name in names or tuple(registry.OPERATIONS):
-            algorithm, _, op = name.rpartition(".")
-            self._executor.warm(registry.find(op, algorithm))
+            self._executor.warm(_operation(name))
+
+    def calibrate(
+        self, *names: str, seconds: float = 40.0, progress: Callable[[str], None] | None = None
+    ) -> list[Calibration]:
+        """Time operations on the device and on the CPU now, and keep that in the cache for ``device="auto"``.
+
+        Parameters
+        ----------
+        names
+            Such as ``"lz4.compress"``; none means all.
+        seconds
+            How long all of it may take; a little more where a first timing is longer than its share.
+        progress
+            Told what is timed next.
+
+        Raises
+        ------
+        ValueError
+            There is no device to time, as ``device="cpu"`` was asked for, or a name is unknown.
+        DeviceError, DeviceNotFoundError
+            The device cannot do one of the operations, or there is none.
+        """
+        operations = [_operation(name) for name in names or tuple(registry.OPERATIONS)]
+        tell = progress or (lambda case: None)
+        done = self._executor.calibrate(operations, seconds, lambda case: tell(str(case)))
+        return [Calibration(*each) for each in done]
 
     @property
     def engine(self) -> Executor:
@@ -570,6 +617,11 @@ def _device_setting(device: Wanted | Sequence[Wanted] | None) -> Wanted | tuple[
         return device
     named = str(config.chosen("device", device).value).split(",")
     return named[0] if len(named) == 1 else tuple(name.strip() for name in named)
+
+
+def _operation(name: str) -> Operation[Any]:
+    algorithm, _, op = name.rpartition(".")
+    return registry.find(op, algorithm)
 
 
 def _format_of(data: Any) -> str:

@@ -85,6 +85,10 @@ class Call(ABC):
     def on_cpu(self, workers: Workers) -> None:
         """Do the call with the CPU library."""
 
+    def twin(self) -> Call | None:
+        """Return the same call with results of its own, to compare what doing it elsewhere takes; None: it has none."""
+        return None
+
     def raise_error(self) -> None:
         """Raise the error of a call with one item, if there is one."""
         if self.errors:
@@ -106,6 +110,9 @@ class OneCall(Call):
         super().__init__(operation, options, 1, len(data))
         self.data = data
         self.result = b""
+
+    def twin(self) -> Call:
+        return OneCall(self.operation, self.options, self.data)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -140,6 +147,11 @@ class IntoCall(Call):
         self.data = data
         self.out = out
         self.written = 0
+
+    def twin(self) -> Call:
+        # Written once, as page faults are not what is compared.
+        scratch = memoryview(bytearray(b"\1") * len(self.out))
+        return IntoCall(self.operation, self.options, self.data, scratch)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -187,6 +199,9 @@ class ManyCall(Call):
         if len(self._items) != self.count:
             raise ValueError(f"the list of items had {self.count} of them at first, and now {len(self._items)}")
         return self._items
+
+    def twin(self) -> Call:
+        return ManyCall(self.operation, self.options, self.buffers)
 
     def weigh(self) -> Work:
         if not self.count:
@@ -251,6 +266,9 @@ class BatchCall(Call):
     def into(self) -> bool:  # type: ignore[override]
         """Whether results go to memory that is in use already, as all but numbers do."""
         return not self.operation.number_size
+
+    def twin(self) -> Call:
+        return BatchCall(self.operation, self.options, self.batch)
 
     def weigh(self) -> Work:
         return _like_the_first(self, self.batch[0]) if self.count else Work(0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol
@@ -33,12 +34,34 @@ from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
 from fpga_accel.reference import ReferenceBackend
-from fpga_accel.routing import CPU, LARGE, Case, Choice, Plan, Router, is_small_batch
+from fpga_accel.routing import (
+    BUDGET_SECONDS,
+    CPU,
+    LARGE,
+    SMALL_BATCH,
+    Candidate,
+    Case,
+    Choice,
+    Plan,
+    Router,
+    Shape,
+    Source,
+    Timings,
+    cpu_prior,
+    is_small_batch,
+)
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
 
 log = logging.getLogger(__name__)
+
+# "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
+OPENING_SECONDS = 0.1
+
+# Every case is timed at more than one shape, though those before it took longer than their share.
+LEAST_BUDGET_SECONDS = 0.1
+
 
 # What a device that failed before the launch raises under fallback="never", besides FallbackDisabledError.
 _KINDS: Mapping[Reason, type[DeviceError]] = {
@@ -69,6 +92,24 @@ class _Route:
     cpu_plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A device that could do a call."""
+
+    name: str
+    choice: Choice
+    usable: bool
+    note: str
+
+    def candidate(self, timed: Choice, count: int, nbytes: int) -> Candidate:
+        """Return it with the estimate of a call, a guess beside the figures of another device where it has none."""
+        choice = self.choice
+        if choice.source is Source.PRIOR:
+            choice = Router.guessed(timed)
+        source = choice.source_for(count, nbytes)
+        return Candidate(self.name, choice.device_seconds(count, nbytes), source, self.usable, self.note)
+
+
 class Executor(forks.Resettable):
     """The engine behind one Accelerator. Thread-safe; no lock is held while a device works."""
 
@@ -81,11 +122,13 @@ class Executor(forks.Resettable):
         timeout: float | None,
         threads: int | None,
         allow_reprogram: bool,
+        routing: str = "auto",
     ) -> None:
         super().__init__()
         # Several devices, and what stands for them where there is a name for one.
         self._members = device if isinstance(device, tuple) else ()
         self._device: Wanted = "several" if isinstance(device, tuple) else device
+        self._routing = routing
         self._allow_reprogram = allow_reprogram
         self._fallback = fallback
         self._timeout = timeout
@@ -97,8 +140,11 @@ class Executor(forks.Resettable):
         self._warned: set[Reason] = set()
         self._backend: Backend | None = None
         self._absence: tuple[Reason, str] | None = None
-        self._router: Router | None = None
+        # Choices of each device against the CPU path, by the device's id.
+        self._routers: dict[str, Router] = {}
         self._routes: dict[Case, _Route] = {}
+        # CPU seconds that calls were worth before any device was opened.
+        self._unopened = 0.0
         self._lock = threading.Lock()
         self.ledger = Ledger()
         if self.asked:
@@ -177,18 +223,52 @@ class Executor(forks.Resettable):
             return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported), None
         if self.asked:
             return self._device_plan(operation), None
-        return self._auto_plan(operation, call.count, call.work, call.into)
+        return self._auto_plan(operation, call.count, call.work, call.into, supposed=type(call) is Supposed)
 
     def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
-        """Return the plan of a call of this size on usual data, with the figures behind it."""
+        """Return the plan of a call of this size on usual data, with the figures behind it; nothing is timed."""
         plan, route = self.plan(Supposed(operation, options, count, nbytes))
-        if plan.reason is not Reason.FASTER:
-            return plan
-        if route is None:
-            return replace(plan, detail="a launch costs more than the work")
-        cpu, device = route.choice.cpu.seconds(count, nbytes), route.choice.device.seconds(count, nbytes)
-        detail = f"estimated {cpu * 1e3:.3g} ms on the CPU, {device * 1e3:.3g} ms there"
-        return replace(plan, estimates={CPU: cpu, route.candidate: device}, detail=detail)
+        case = Case(operation.name, "", nbytes >= LARGE * count, into=False, many=count > 1)
+        offers = list(self._offers(operation, options, case, self._found(operation, plan, route)))
+        timed = next((offer.choice for offer in offers if offer.choice.source is not Source.PRIOR), Router.prior(case))
+        candidates = (
+            Candidate(CPU, timed.cpu.seconds(count, nbytes), timed.source),
+            *(offer.candidate(timed, count, nbytes) for offer in offers),
+        )
+        return replace(
+            plan,
+            candidates=candidates,
+            estimates={each.name: each.seconds for each in candidates if each.usable},
+            detail=plan.detail or _why(operation, plan, route, count, nbytes),
+            margin=None if route is None else route.choice.margin,
+        )
+
+    def _found(self, operation: Operation[Any], plan: Plan, route: _Route | None) -> Plan:
+        """Return what the device can do, from the plan of a call where that tells it."""
+        if route is not None:
+            return route.device_plan
+        told = plan.backend != CPU or plan.reason not in (Reason.FASTER, Reason.EMPTY, Reason.UNSUPPORTED)
+        return plan if told or self._device == CPU else self._device_plan(operation)
+
+    def _offers(self, operation: Operation[Any], options: Any, case: Case, found: Plan) -> Iterator[_Offer]:
+        """Yield the devices that a call could be sent to, our own first."""
+        backend = self._backend
+        if self._device == CPU or backend is None:
+            return
+        own, ready = backend.device_id, self._ready.get(operation.name)
+        name = f"{own}/{ready.variant}" if ready is not None else own
+        problem = f"{found.reason.value}: {found.detail}" if found.backend == CPU else ""
+        problem = operation.unsupported(options) or problem
+        router = self._router_of(own)
+        yield _Offer(name, router.choice(case, name) or Router.prior(case), not problem, problem)
+        if self._device != "auto" or not discovery.is_listed(own):
+            return
+        for device in discovery.devices():
+            if device.usable and device.id != own:
+                names = self._router_of(device.id).candidates(case, device.id) or [device.id]
+                for name in names:
+                    choice = self._router_of(device.id).choice(case, name) or Router.prior(case)
+                    yield _Offer(name, choice, True, f"not compared: auto takes {own}")
 
     def direct(self, operation: Operation[Any], call: Callable[..., Any], position: int) -> Direct:
         """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
@@ -239,36 +319,102 @@ class Executor(forks.Resettable):
         ready = self._ready[operation.name] = Plan(backend.name, backend.device_id, variant, Reason.ASKED)
         return ready
 
-    def _auto_plan(self, operation: Operation[Any], count: int, work: Work, into: bool) -> tuple[Plan, _Route | None]:
+    def _auto_plan(
+        self, operation: Operation[Any], count: int, work: Work, into: bool, *, supposed: bool = False
+    ) -> tuple[Plan, _Route | None]:
+        if not supposed and not self._worth_opening(operation, count, work.nbytes):
+            return Plan(CPU, None, operation.library, Reason.FASTER), None
         found = self._device_plan(operation)
         if found.backend == CPU:
             return found, None
-        case = Case(operation.name, work.kind, work.nbytes >= LARGE * count, into)
+        case = Case(operation.name, work.kind, work.nbytes >= LARGE * count, into, count > 1)
         route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
             route = self._routes[case] = self._new_route(case, operation, found)
+        if route.choice.source is Source.PRIOR and not supposed:
+            route = self._timed_in_time(route, case, operation, found, count, work.nbytes)
         return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
 
+    def _worth_opening(self, operation: Operation[Any], count: int, nbytes: int) -> bool:
+        """Whether a device is open, or there was work enough to look for one."""
+        if self._backend is not None or self._absence is not None or self._routing == "pinned":
+            return True
+        self._unopened += cpu_prior(operation.name).seconds(count, nbytes)
+        return self._unopened >= OPENING_SECONDS
+
     def _new_route(self, case: Case, operation: Operation[Any], found: Plan) -> _Route:
-        with self._lock:
-            if self._router is None:
-                self._router = Router(discovery.calibration_key(found.device or ""))
         candidate = f"{found.device}/{found.variant}"
-        choice = self._router.choice(case, candidate)
-        if choice is None:
-            self._calibrate(self._router, case, operation, candidate)
-            choice = self._router.choice(case, candidate)
-        assert choice is not None, "calibration leaves a cost for both"
+        choice = self._router_of(found.device or "").choice(case, candidate) or Router.prior(case)
         device_plan = replace(found, reason=Reason.FASTER)
         return _Route(choice, candidate, device_plan, Plan(CPU, None, operation.library, Reason.FASTER))
 
-    def _calibrate(self, router: Router, case: Case, operation: Operation[Any], candidate: str) -> None:
+    def _timed_in_time(
+        self, route: _Route, case: Case, operation: Operation[Any], found: Plan, count: int, nbytes: int
+    ) -> _Route:
+        """Time a case once there is enough work of it to be worth the wait."""
+        router = self._router_of(found.device or "")
+        if not router.due(case, route.candidate, count, nbytes):
+            return route
+        with router.timing() as mine:
+            if mine and router.choice(case, route.candidate) is None:
+                self._calibrate(router, case, operation, route.candidate)
+        timed = self._routes[case] = self._new_route(case, operation, found)
+        return timed
+
+    def _router_of(self, device_id: str) -> Router:
+        router = self._routers.get(device_id)
+        if router is not None:
+            return router
+        with self._lock:
+            key = discovery.calibration_key(device_id)
+            made = Router(key, self._workers.count, learns=self._routing == "auto")
+            return self._routers.setdefault(device_id, made)
+
+    def calibrate(
+        self, operations: Sequence[Operation[Any]], seconds: float, told: Callable[[Case], None]
+    ) -> list[tuple[Case, str, Timings]]:
+        """Time every case of operations on the device now, within so many seconds or a little more.
+
+        Raises
+        ------
+        DeviceError
+            The device cannot do one of them.
+        """
+        if self._device == CPU:
+            raise ValueError("device='cpu' leaves nothing to compare the CPU with; name a device, or auto")
+        cases = [(case, operation) for operation in operations for case in _cases(operation)]
+        done = []
+        ends = time.monotonic() + seconds
+        for index, (case, operation) in enumerate(cases):
+            told(case)
+            found = self._device_plan(operation)
+            if found.backend == CPU:
+                absent = found.reason in (Reason.NO_DEVICE, Reason.DISABLED)
+                kind = DeviceNotFoundError if absent else _KINDS.get(found.reason, DeviceError)
+                raise kind(f"{operation.name} cannot be timed: {found.reason.value}: {found.detail}")
+            candidate = f"{found.device}/{found.variant}"
+            budget = max((ends - time.monotonic()) / (len(cases) - index), LEAST_BUDGET_SECONDS)
+            timings = self._calibrate(self._router_of(found.device or ""), case, operation, candidate, budget)
+            if timings is not None:
+                done.append((case, candidate, timings))
+        self._routes.clear()
+        return done
+
+    def _calibrate(
+        self,
+        router: Router,
+        case: Case,
+        operation: Operation[Any],
+        candidate: str,
+        budget: float = BUDGET_SECONDS,
+    ) -> Timings | None:
+        """Time a case; None where the device failed."""
         log.info("timing %s on %s and on the CPU, once for this machine", case, candidate)
-        samples = cache(lambda count, nbytes: operation.sample(count, nbytes, case.kind))
+        samples = cache(lambda count, nbytes: _sample(operation, count, nbytes, case.kind))
         outputs = cache(lambda nbytes: memoryview(bytearray(nbytes + nbytes // 64 + 4096)))
         last: list[Call] = []
 
-        def time_one(name: str, shape: tuple[int, int]) -> float:
+        def time_one(name: str, shape: Shape) -> float:
             buffers, options = samples(*shape)
             call: Call = ManyCall(operation, options, buffers)
             if len(buffers) == 1 and case.into:
@@ -277,22 +423,52 @@ class Executor(forks.Resettable):
                 call = OneCall(operation, options, buffers[0])
             elif case.into:
                 call = BatchCall(operation, options, Batch.from_items(buffers))
-            started = time.perf_counter()
-            if name == CPU:
-                call.on_cpu(self._workers)
-            else:
-                job = call.job()
-                call.take(job, self._on_device(call, job, self._launches(operation)))
-            seconds = time.perf_counter() - started
+            seconds = self._time(call, on_cpu=name == CPU)
             # As callers do, the last result is kept until the next is there.
             last[:] = [call]
             return seconds
 
+        self.ledger.count("calibrations")
         try:
-            router.calibrate(case, candidate, time_one)
+            return router.calibrate(case, candidate, time_one, budget)
         except DeviceError as error:
             self._health_of(operation).failed(str(error), grave=True)
             router.refuse(case, candidate)
+            return None
+
+    def _time(self, call: Call, *, on_cpu: bool) -> float:
+        """Do a call that nobody waits for, and return its seconds."""
+        started = time.perf_counter()
+        if on_cpu:
+            call.on_cpu(self._workers)
+        else:
+            job = call.job()
+            call.take(job, self._on_device(call, job, self._launches(call.operation)))
+        return time.perf_counter() - started
+
+    def _probe(self, call: Call, route: _Route, seconds: float, *, device_ran: bool) -> None:
+        """Let the candidate that was not chosen do the same call, now and then: see routing/probes.py."""
+        count, nbytes, choice = call.count, call.work.nbytes, route.choice
+        if not choice.probe_is_due(count, nbytes, seconds, device_ran=device_ran):
+            return
+        try:
+            twin = call.twin()
+            if twin is None:
+                return
+            self.ledger.count("probes")
+            other = self._time(twin, on_cpu=device_ran)
+        except DeviceError as error:
+            # Nobody asked the device for anything, so nobody is told but its health.
+            self._health_of(call.operation).failed(str(error), grave=isinstance(error, DeviceTimeoutError | Mismatch))
+            self.ledger.count(f"failures.{_reason_of(error).value}")
+            return
+        except MemoryError:
+            # The caller's own result is there.
+            return
+        cpu, device = (other, seconds) if device_ran else (seconds, other)
+        if choice.take_probe(count, nbytes, cpu, device, device_ran=device_ran):
+            self.ledger.count("corrections")
+            log.info("%s: %d items, %d bytes: estimates corrected by probes", route.candidate, count, nbytes)
 
     def warm(self, operation: Operation[Any]) -> None:
         """Build and try the kernel of an operation now."""
@@ -358,16 +534,20 @@ class Executor(forks.Resettable):
     def run(self, call: Call) -> None:
         """Do a call and file its receipt; errors of single items are in the call."""
         started = time.perf_counter()
-        plan, _ = self.plan(call)
+        plan, route = self.plan(call)
+        began = time.perf_counter()
         if plan.backend != CPU:
             job, launches = call.job(), self._launches(call.operation)
             try:
                 errors = self._on_device(call, job, launches)
             except DeviceError as error:
-                plan = self._after_failure(call, plan, job, error)
+                plan, route = self._after_failure(call, plan, job, error), None
             else:
                 call.take(job, errors)
+                ended = time.perf_counter()
                 self._file_device(call, plan, launches, started)
+                if route is not None and not errors:
+                    self._probe(call, route, ended - began, device_ran=True)
                 return
             fallback = True
         else:
@@ -378,6 +558,8 @@ class Executor(forks.Resettable):
         ended = time.perf_counter()
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
+        if route is not None and not call.errors:
+            self._probe(call, route, ended - began, device_ran=False)
 
     def _launches(self, operation: Operation[Any]) -> Launches:
         assert self._backend is not None
@@ -462,6 +644,41 @@ class Executor(forks.Resettable):
                 spans=tuple(launches.spans),
             )
         )
+
+
+def _why(operation: Operation[Any], plan: Plan, route: _Route | None, count: int, nbytes: int) -> str:
+    """Return in words why a call runs where it is planned."""
+    if route is None:
+        if plan.reason is Reason.FASTER:
+            return (
+                f"a launch costs more than the work: an item of less than {operation.small} bytes, or a batch of less "
+                f"than {SMALL_BATCH} bytes, goes to the library at once"
+            )
+        return "there is nothing to do" if plan.reason is Reason.EMPTY else "the caller named where it runs"
+    choice = route.choice
+    if choice.source is Source.PRIOR:
+        return "not timed on this machine yet: the CPU until it has been (fpga-accel calibrate does that now)"
+    cpu, device = choice.cpu.seconds(count, nbytes), choice.device_seconds(count, nbytes)
+    return (
+        f"estimated {cpu * 1e3:.3g} ms on the CPU, {device * 1e3:.3g} ms on {route.candidate} "
+        f"({choice.source_for(count, nbytes).value}); the device is chosen below {choice.margin:.2f} of the CPU's time"
+    )
+
+
+def _cases(operation: Operation[Any]) -> Iterator[Case]:
+    """Yield what is timed of an operation."""
+    # Numbers go into no buffer.
+    places = (False,) if operation.number_size else (False, True)
+    for kind, into in itertools.product(operation.kinds, places):
+        for large in (False, True):
+            yield Case(operation.name, kind, large, into)
+        yield Case(operation.name, kind, large=False, into=into, many=True)
+
+
+def _sample(operation: Operation[Any], count: int, nbytes: int, kind: str) -> tuple[list[bytes], Any]:
+    """Return work to time, each item in memory of its own, as callers have it."""
+    buffers, options = operation.sample(count, nbytes, kind)
+    return [bytes(bytearray(each)) for each in buffers], options
 
 
 def _callers_level() -> int:

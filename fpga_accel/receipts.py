@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -13,9 +14,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from fpga_accel._objects import Tally
+from fpga_accel._objects import Last, Tally
 from fpga_accel.runtime import forks
 from fpga_accel.segments import Span
+
+log = logging.getLogger(__name__)
 
 
 class Reason(StrEnum):
@@ -171,9 +174,11 @@ Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 
 class Local(threading.local):
-    """What the calling thread did last."""
+    """What the calling thread did last: a `Receipt` or a `Direct` in ``last.value``."""
 
-    last: Receipt | Direct | None = None
+    def __init__(self) -> None:
+        # Runs once a thread.
+        self.last = Last()
 
 
 class Ledger(forks.Resettable):
@@ -185,7 +190,7 @@ class Ledger(forks.Resettable):
     Attributes
     ----------
     local
-        Its ``last`` is the calling thread's last call.
+        Its ``last.value`` is the calling thread's last call.
     """
 
     def __init__(self) -> None:
@@ -196,14 +201,15 @@ class Ledger(forks.Resettable):
         self._direct: dict[tuple[str, Reason, bool], list[int]] = {}
         # The same of the shortest way there, by operation and reason.
         self._tallies: dict[tuple[str, Reason], Tally] = {}
-        self._traces: list[Trace] = []
+        # Told of every receipt. Replaced as a whole, never changed, so that it can be walked without the lock.
+        self._observers: dict[object, Callable[[Receipt], None]] = {}
         self.local = Local()
 
     def tally(self, operation: Described, reason: Reason) -> Tally:
         """Return the tally of small calls of an operation; it is paused while a trace runs."""
         with self._lock:
             tally = self._tallies.setdefault((operation.name, reason), Tally())
-            tally.paused = bool(self._traces)
+            tally.paused = bool(self._observers)
         return tally
 
     def reset_after_fork(self) -> None:
@@ -212,7 +218,7 @@ class Ledger(forks.Resettable):
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""
-        self.local.last = receipt
+        self.local.last.value = receipt
         with self._lock:
             counts = self._counts
             counts["calls"] += 1
@@ -224,12 +230,12 @@ class Ledger(forks.Resettable):
             counts[f"reason.{receipt.reason.value}"] += 1
             counts["fallbacks"] += receipt.fallback
             counts["verified"] += receipt.verified
-            for trace in self._traces:
-                trace.receipts.append(receipt)
+        if self._observers:
+            self._tell(receipt)
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
-        self.local.last = call
+        self.local.last.value = call
         operation, reason, fallback, items, bytes_in, bytes_out, _, _ = call
         key = (operation.name, reason, fallback)
         with self._lock:
@@ -240,8 +246,16 @@ class Ledger(forks.Resettable):
             sums[1] += items
             sums[2] += bytes_in
             sums[3] += bytes_out
-            for trace in self._traces:
-                trace.receipts.append(_receipt(call))
+        if self._observers:
+            self._tell(_receipt(call))
+
+    def _tell(self, receipt: Receipt) -> None:
+        # Without the lock: what an observer does is its own affair.
+        for observer in self._observers.values():
+            try:
+                observer(receipt)
+            except Exception:
+                log.exception("an observer of receipts failed")
 
     def count(self, name: str) -> None:
         """Count an event that has no receipt of its own."""
@@ -251,7 +265,7 @@ class Ledger(forks.Resettable):
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last = self.local.last
+        last: Receipt | Direct | None = self.local.last.value
         return _receipt(last) if isinstance(last, tuple) else last
 
     def stats(self) -> dict[str, int]:
@@ -269,19 +283,29 @@ class Ledger(forks.Resettable):
     def trace(self) -> Iterator[Trace]:
         """Gather every receipt filed inside the block."""
         trace = Trace()
-        with self._lock:
-            self._traces.append(trace)
-            self._pause(True)
+        end = self.subscribe(trace.receipts.append)
         try:
             yield trace
         finally:
-            with self._lock:
-                self._traces.remove(trace)
-                self._pause(bool(self._traces))
+            end()
 
-    def _pause(self, on: bool) -> None:
+    def subscribe(self, observer: Callable[[Receipt], None]) -> Callable[[], None]:
+        """Let `observer` be called with each receipt, in the thread of its call; return what ends that."""
+        key = object()
+        with self._lock:
+            self._set_observers(self._observers | {key: observer})
+
+        def end() -> None:
+            with self._lock:
+                self._set_observers({each: told for each, told in self._observers.items() if each is not key})
+
+        return end
+
+    def _set_observers(self, observers: dict[object, Callable[[Receipt], None]]) -> None:
+        self._observers = observers
+        # Small calls take the long way, where each is filed.
         for tally in self._tallies.values():
-            tally.paused = on
+            tally.paused = bool(observers)
 
 
 def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: int, sizes: tuple[int, int]) -> None:

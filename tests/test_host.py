@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -757,7 +758,8 @@ def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
 
 
 class _Local(threading.local):
-    last: Any = None
+    def __init__(self) -> None:
+        self.last = _objects.Last()
 
 
 def direct(call: Any, position: int = 0, limit: int = 1000) -> tuple[_objects.Direct, _objects.Tally, _Local]:
@@ -770,8 +772,9 @@ def test_direct_counts_and_times_calls() -> None:
     before = time.perf_counter()
     assert found.run(b"a", b"bc", b"def") == b"abcdef"
     assert found.run(b"", bytearray(b"xy")) == b"xy"
-    assert local.last[:6] == ("operation", "reason", False, 1, 2, 2)
-    assert before < local.last[6] <= local.last[7] < time.perf_counter()
+    record = local.last.value
+    assert record[:6] == ("operation", "reason", False, 1, 2, 2)
+    assert before < record[6] <= record[7] < time.perf_counter()
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (2, 4, 8)
 
 
@@ -781,13 +784,59 @@ def test_direct_keeps_the_last_call_of_each_thread() -> None:
 
     def there() -> None:
         found.run(b"in the thread")
-        assert local.last[4] == 13
+        assert local.last.value[4] == 13
 
     thread = threading.Thread(target=there)
     thread.start()
     thread.join()
-    assert local.last[4] == 4
+    assert local.last.value[4] == 4
     assert tally.calls == 2
+    local.last.value = "set"
+    assert local.last.value == "set"
+    found.run(b"again")
+    assert local.last.value[4] == 5
+
+
+def test_many_directs_keep_apart_what_threads_did_last() -> None:
+    made = [direct(bytes) for _ in range(40)]
+
+    def use(first: int) -> None:
+        for turn in range(3):
+            for index, (found, _, local) in enumerate(made):
+                found.run(bytes(first + index))
+                assert local.last.value[4] == first + index, turn
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(use, (1, 100, 200, 300)))
+    assert [tally.calls for _, tally, _ in made] == [12] * 40
+
+
+def test_a_direct_that_is_gone_leaves_its_record_and_nothing_else() -> None:
+    def call(data: bytes) -> bytes:
+        return data
+
+    for _ in range(50):
+        found, _, local = direct(call)
+        found.run(b"abc")
+        last = local.last
+        gone = weakref.ref(local)
+        del found, local
+        gc.collect()
+        assert gone() is None
+        assert last.value[:3] == ("operation", "reason", False)
+    assert sys.getrefcount(call) < 10
+
+
+def test_direct_wants_a_last_in_its_local() -> None:
+    class Wrong:
+        last = "something else"
+
+    found = _objects.Direct(_objects.Tally(), Wrong(), "", "", bytes, 0, 100)
+    with pytest.raises(TypeError, match="is no Last"):
+        found.run(b"a")
+    nothing = _objects.Direct(_objects.Tally(), object(), "", "", bytes, 0, 100)
+    with pytest.raises(AttributeError):
+        nothing.run(b"a")
 
 
 @pytest.mark.parametrize(
@@ -799,13 +848,13 @@ def test_direct_leaves_to_the_caller_what_it_does_not_do(data: Any) -> None:
     found, tally, local = direct(pytest.fail, limit=10)
     assert found.run(data) is None
     assert not tally.calls
-    assert local.last is None
+    assert local.last.value is None
 
 
 def test_direct_counts_numbers_as_what_they_are_said_to_be() -> None:
-    tally, local = _objects.Tally(), threading.local()
-    direct = _objects.Direct(tally, local, "op", "reason", len, 0, 100, 4)
-    assert direct.run(b"12345") == 5
+    tally, local = _objects.Tally(), Local()
+    found = _objects.Direct(tally, local, "op", "reason", len, 0, 100, 4)
+    assert found.run(b"12345") == 5
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (1, 5, 4)
     with pytest.raises(TypeError):
         _objects.Direct(tally, local, "op", "reason", len, 0, 100).run(b"12345")

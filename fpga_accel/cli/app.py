@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 import fpga_accel
 from fpga_accel.cli import bitstream, failures
+from fpga_accel.cli.calibrate import calibrate
 from fpga_accel.cli.compress import compress
 from fpga_accel.cli.decompress import decompress
 from fpga_accel.cli.decrypt import decrypt
@@ -76,7 +77,7 @@ def _root(ctx: typer.Context, version: Version = False) -> None:
         raise failures.UsageError(f"no command is given; there are {names}", hint="see fpga-accel --help")
 
 
-_COMMANDS = (compress, decompress, encrypt, decrypt, devices, explain, doctor, selftest, demo)
+_COMMANDS = (compress, decompress, encrypt, decrypt, devices, explain, calibrate, doctor, selftest, demo)
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bitstream.app, name=_BITSTREAM)

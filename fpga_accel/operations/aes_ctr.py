@@ -8,7 +8,7 @@ from typing import Any
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.aes import BLOCK, KEY_SIZES, ROW, AesOperation, Record, ctr_stream
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, made, require_room
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status
@@ -73,11 +73,38 @@ class CtrEncrypt(_Ctr):
 
     op = "encrypt"
 
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if aad:
+            return None
+        try:
+            if nonce is not None:
+                output: bytes = ctr_stream(key, nonce).update(data)
+                return output
+            nonce = os.urandom(BLOCK)
+            sealed: bytes = nonce + ctr_stream(key, nonce).update(data)
+            return sealed
+        except (TypeError, ValueError):
+            return None
+
 
 class CtrDecrypt(_Ctr):
     """``aes-ctr.decrypt``: the same key stream."""
 
     op = "decrypt"
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if aad:
+            return None
+        if nonce is None:
+            whole = memoryview(flat(data))
+            nonce, data = whole[:BLOCK], whole[BLOCK:]
+        try:
+            output: bytes = ctr_stream(key, nonce).update(data)
+            return output
+        except (TypeError, ValueError):
+            return None
 
 
 def _write(

@@ -189,6 +189,17 @@ class GcmDecrypt(_Gcm):
         except (TypeError, ValueError):
             return None
 
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not _is_plain(options):
+            return super().on_cpu_many(items, options, first)
+        assert options.nonces is not None
+        decrypt, nonces = _cipher(options, 0).decrypt, options.nonces[first : first + len(items)]
+        try:
+            return [decrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+        except (LibraryInvalidTag, OverflowError):
+            # Whatever is wrong with one of them is found again, and told of that one.
+            return super().on_cpu_many(items, options, first)
+
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         nonce, text = self.opened(data, options, index)
         total = len(text) - TAG

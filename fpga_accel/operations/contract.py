@@ -104,6 +104,8 @@ class Operation(ABC, Generic[OptionsT]):
     threads_from: ClassVar[int | None] = None
     # One item of fewer bytes is never worth a launch, whatever the device: it is not even planned.
     small: ClassVar[int] = 128 << 10
+    # Kinds of data that `work` tells apart, each with costs of its own.
+    kinds: ClassVar[tuple[str, ...]] = ("",)
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
     # Whether the library is as fast with a memoryview as with `bytes`.

@@ -120,6 +120,7 @@ class Lz4Compress(Operation[CompressOptions]):
     kernel = "lz4"
     entry = "lz4_compress"
     library = "lz4"
+    kinds = ("", DENSE)
     # 4 KiB take 10 µs: two threads make 1.5 times of one.
     threads_from = 2 << 10
     takes_views = True

@@ -99,6 +99,7 @@ class Lz4Decompress(Operation[DecompressOptions]):
     kernel = "lz4"
     entry = "lz4_decompress"
     library = "lz4"
+    kinds = ("", DENSE)
     # 4 KiB take 2 µs, in which handing over the GIL costs more than it gains.
     threads_from = 32 << 10
     takes_views = True
