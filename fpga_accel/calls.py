@@ -223,9 +223,13 @@ class ManyCall(Call):
             if self._items is None or self._items.keep.all_bytes()
             else [flat(each) for each in self.buffers]
         )
-        done = _in_parts(
-            self, workers, lambda first, end: self.operation.on_cpu_many(data[first:end], self.options, first)
-        )
+
+        def part(first: int, end: int) -> tuple[list[Any], Errors]:
+            # A slice of all is a copy.
+            items = data if end - first == self.count else data[first:end]
+            return self.operation.on_cpu_many(items, self.options, first)
+
+        done = _in_parts(self, workers, part)
         if len(done) == 1:
             ((self.results, self.errors),) = done
         else:
