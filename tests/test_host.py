@@ -852,7 +852,7 @@ def test_direct_leaves_to_the_caller_what_it_does_not_do(data: Any) -> None:
 
 
 def test_direct_counts_numbers_as_what_they_are_said_to_be() -> None:
-    tally, local = _objects.Tally(), Local()
+    tally, local = _objects.Tally(), _Local()
     found = _objects.Direct(tally, local, "op", "reason", len, 0, 100, 4)
     assert found.run(b"12345") == 5
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (1, 5, 4)
