@@ -28,6 +28,7 @@ from fpga_accel.errors import (
     OutputLimitError,
     TruncatedError,
 )
+from fpga_accel.jobs import Job
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     # What `__getattr__` gives: methods of the default Accelerator.
     _acc = default_accelerator()
+    astream = _acc.astream
     checksum = _acc.checksum
     checksum_many = _acc.checksum_many
     compress = _acc.compress
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     encrypt_many = _acc.encrypt_many
     explain = _acc.explain
     stats = _acc.stats
+    stream = _acc.stream
+    submit = _acc.submit
     trace = _acc.trace
     warmup = _acc.warmup
 
@@ -76,6 +80,7 @@ __all__ = [
     "ImageMismatchError",
     "IntegrityError",
     "InvalidTag",
+    "Job",
     "OutputLimitError",
     "Plan",
     "Reason",
@@ -83,6 +88,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "astream",
     "checksum",
     "checksum_many",
     "compress",
@@ -103,6 +109,8 @@ __all__ = [
     "explain",
     "open",
     "stats",
+    "stream",
+    "submit",
     "trace",
     "warmup",
 ]

@@ -131,6 +131,16 @@ class Executor(forks.Resettable):
         """Whether the caller named a device, so that running elsewhere is a fallback."""
         return self._device not in ("auto", "cpu")
 
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU path."""
+        return self._workers.count
+
+    @property
+    def uses_devices(self) -> bool:
+        """Whether a call may run on a device."""
+        return self._device != CPU
+
     def describe(self) -> str:
         """Return the settings, for a repr."""
         device = self._device if isinstance(self._device, str | int) else type(self._device).__name__
@@ -276,7 +286,7 @@ class Executor(forks.Resettable):
                 call = OneCall(operation, options, buffers[0])
             started = time.perf_counter()
             if name == CPU:
-                call.on_cpu(self._workers)
+                self._on_cpu(call)
             else:
                 job = call.job()
                 call.take(job, self._on_device(call, job, _Account()))
@@ -318,7 +328,8 @@ class Executor(forks.Resettable):
             return call.result
         # The short way to the library: every microsecond around it shows.
         started = time.perf_counter()
-        result = operation.on_cpu(data, options, 0, self._workers)
+        with self._workers.turn():
+            result = operation.on_cpu(data, options, 0, self._workers)
         self.ledger.add_direct((operation, reason, False, 1, nbytes, len(result), started, time.perf_counter()))
         return result
 
@@ -332,7 +343,8 @@ class Executor(forks.Resettable):
             call.raise_error()
             return call.written
         started = time.perf_counter()
-        written = operation.on_cpu_into(data, options, 0, self._workers, out)
+        with self._workers.turn():
+            written = operation.on_cpu_into(data, options, 0, self._workers, out)
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
@@ -361,10 +373,14 @@ class Executor(forks.Resettable):
             fallback = self.asked and plan.reason is not Reason.EMPTY
             if fallback:
                 self._apply_policy(call.operation, plan.reason, plan.detail, None)
-        call.on_cpu(self._workers)
+        self._on_cpu(call)
         ended = time.perf_counter()
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
+
+    def _on_cpu(self, call: Call) -> None:
+        with self._workers.turn():
+            call.on_cpu(self._workers)
 
     def _on_device(self, call: Call, job: Job[Any], account: _Account) -> Errors:
         operation, backend = call.operation, self._backend
@@ -405,10 +421,11 @@ class Executor(forks.Resettable):
         account: _Account,
     ) -> None:
         began = time.perf_counter()
-        for row in rows:
-            account.checked = True
-            if not operation.agrees(row_of(launch, row), output_of(launch, results, row)):
-                raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
+        with self._workers.turn():
+            for row in rows:
+                account.checked = True
+                if not operation.agrees(row_of(launch, row), output_of(launch, results, row)):
+                    raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
         self._sampler.spent(time.perf_counter() - began)
 
     def _second_opinion(self, call: Call, job: Job[Any], errors: Errors) -> None:
@@ -418,7 +435,8 @@ class Executor(forks.Resettable):
                 # About the caller's buffer, which the CPU path does not look at.
                 continue
             try:
-                call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
+                with self._workers.turn():
+                    call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
             except DATA_ERRORS as error:
                 errors[index] = kept(error)
                 continue

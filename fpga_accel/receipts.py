@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -99,6 +100,9 @@ class Receipt:
         ``time.perf_counter()`` at the start, for traces.
     thread
         Id of the calling thread.
+    waited
+        Seconds that a job waited for its thread before `started`, which ``seconds.queue`` and ``seconds.total``
+        include; 0 for other calls.
     """
 
     op: str
@@ -116,6 +120,13 @@ class Receipt:
     items: int = 1
     started: float = 0.0
     thread: int = 0
+    waited: float = 0.0
+
+    def after(self, waited: float) -> Receipt:
+        """Return the receipt of a job that waited so many seconds before it made this call."""
+        spent = self.seconds
+        seconds = replace(spent, queue=spent.queue + waited, total=spent.total + waited)
+        return replace(self, seconds=seconds, waited=self.waited + waited)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -139,7 +150,7 @@ def _chrome_event(receipt: Receipt) -> dict[str, Any]:
         "name": f"{receipt.algorithm}.{receipt.op}",
         "ph": "X",
         "ts": receipt.started * 1e6,
-        "dur": receipt.seconds.total * 1e6,
+        "dur": (receipt.seconds.total - receipt.waited) * 1e6,
         "pid": 0,
         "tid": receipt.thread,
         "args": receipt.as_dict(),
@@ -163,6 +174,8 @@ class Local(threading.local):
     """What the calling thread did last."""
 
     last: Receipt | Direct | None = None
+    # Seconds that the job waited which the thread runs.
+    waited: float = 0.0
 
 
 class Ledger(forks.Resettable):
@@ -214,7 +227,7 @@ class Ledger(forks.Resettable):
             counts["fallbacks"] += receipt.fallback
             counts["verified"] += receipt.verified
             for trace in self._traces:
-                trace.receipts.append(receipt)
+                trace.receipts.append(receipt.after(self.local.waited))
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
@@ -230,12 +243,25 @@ class Ledger(forks.Resettable):
             sums[2] += bytes_in
             sums[3] += bytes_out
             for trace in self._traces:
-                trace.receipts.append(_receipt(call))
+                trace.receipts.append(_receipt(call).after(self.local.waited))
 
     def count(self, name: str) -> None:
         """Count an event that has no receipt of its own."""
         with self._lock:
             self._counts[name] += 1
+
+    def begin_job(self, waited: float) -> None:
+        """Say that the calling thread runs a job now, which waited so many seconds."""
+        self.local.last, self.local.waited = None, waited
+
+    def end_job(self) -> Callable[[], Receipt] | None:
+        """Return what makes the receipt of the last call of the thread's job; None where the job made no call.
+
+        Not the receipt itself: making it takes as long as a small call, and few are looked at.
+        """
+        last, waited = self.local.last, self.local.waited
+        self.local.last, self.local.waited = None, 0.0
+        return partial(_receipt_of_job, last, waited, threading.get_ident()) if last is not None else None
 
     @property
     def last(self) -> Receipt | None:
@@ -280,6 +306,10 @@ def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: in
     counts["bytes_out"] += sizes[1]
     counts["backend.cpu"] += calls
     counts[f"reason.{reason.value}"] += calls
+
+
+def _receipt_of_job(last: Receipt | Direct, waited: float, thread: int) -> Receipt:
+    return replace(_receipt(last) if isinstance(last, tuple) else last, thread=thread).after(waited)
 
 
 def _receipt(call: Direct) -> Receipt:
