@@ -634,6 +634,7 @@ def test_close_finishes_the_jobs(gate: Gate) -> None:
         with pytest.raises(RuntimeError, match="closed"):
             late.result()
         assert all(job.done() for job in jobs)
+        assert jobs[0].result() is None
         assert lz4.frame.decompress(jobs[-1].result()) == TEXT
     for refused in (lambda: acc.submit("compress", TEXT), lambda: next(acc.stream("compress", [TEXT]))):
         with pytest.raises(RuntimeError, match="closed"):
