@@ -81,7 +81,7 @@ class Job(Future[Any]):
 
         return asyncio.wrap_future(self).__await__()
 
-    def run(self, ledger: Ledger) -> None:
+    def _run(self, ledger: Ledger) -> None:
         """Make the call on the calling thread, unless the job was cancelled."""
         call = self._call
         if not self.set_running_or_notify_cancel() or call is None:
@@ -106,7 +106,7 @@ class Job(Future[Any]):
         self._call = self._jobs = None
         self._held.clear()
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Fail in a forked child, where the thread that would end it does not exist."""
         self._release()
         # Another thread may have held the lock, and whoever is to be called back is the parent's.
@@ -179,7 +179,7 @@ class Jobs(forks.Resettable):
         while job is not None:
             _here.job = job
             try:
-                job.run(self._ledger)
+                job._run(self._ledger)
             except BaseException:
                 log.critical("somebody else has ended a job, or its callback ended the thread", exc_info=True)
             _here.job = None
@@ -228,7 +228,7 @@ class Jobs(forks.Resettable):
         self._waiting.clear()
         self._pool = None
         for job in lost:
-            job.abandon()
+            job._abandon()
 
 
 class _Here(threading.local):

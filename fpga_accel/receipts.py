@@ -124,6 +124,8 @@ class Receipt:
 
     def after(self, waited: float) -> Receipt:
         """Return the receipt of a job that waited so many seconds before it made this call."""
+        if not waited:
+            return self
         spent = self.seconds
         seconds = replace(spent, queue=spent.queue + waited, total=spent.total + waited)
         return replace(self, seconds=seconds, waited=self.waited + waited)
