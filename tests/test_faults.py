@@ -499,6 +499,16 @@ def test_a_device_that_may_still_write_there_gives_up_the_buffer(monkeypatch: py
         works()["aes-gcm.decrypt"].do(acc, "into")
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+def test_memory_is_lost_only_where_a_device_may_still_write(monkeypatch: pytest.MonkeyPatch, in_use: bool) -> None:
+    monkeypatch.setattr(fa.DeviceTimeoutError, "buffers_in_use", in_use)
+    before = set(POOL._lent)
+    with fa.Accelerator(faulty("run", "timeout"), fallback="allow") as acc:
+        works()["lz4.compress"].do(acc, "one")
+        assert last(acc).reason is Reason.TIMEOUT
+    assert bool(set(POOL._lent) - before) == in_use
+
+
 def test_a_buffer_too_small_is_no_fault_of_the_device() -> None:
     with fa.Accelerator(FaultyDevice(), fallback="never", verify="always") as acc:
         for name, work in works().items():
