@@ -29,6 +29,7 @@ from fpga_accel.errors import (
     OutputLimitError,
     TruncatedError,
 )
+from fpga_accel.jobs import Job
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     # What `__getattr__` gives: methods of the default Accelerator.
     _acc = default_accelerator()
+    astream = _acc.astream
     checksum = _acc.checksum
     checksum_many = _acc.checksum_many
     compress = _acc.compress
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     encrypt_many = _acc.encrypt_many
     explain = _acc.explain
     stats = _acc.stats
+    stream = _acc.stream
+    submit = _acc.submit
     trace = _acc.trace
     warmup = _acc.warmup
 
@@ -78,6 +82,7 @@ __all__ = [
     "ImageMismatchError",
     "IntegrityError",
     "InvalidTag",
+    "Job",
     "OutputLimitError",
     "Plan",
     "Reason",
@@ -85,6 +90,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "astream",
     "checksum",
     "checksum_many",
     "compress",
@@ -105,6 +111,8 @@ __all__ = [
     "explain",
     "open",
     "stats",
+    "stream",
+    "submit",
     "trace",
     "warmup",
 ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, cached_property
 from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from fpga_accel import config
+from fpga_accel import config, jobs
 from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor, Wanted
@@ -41,13 +42,16 @@ class Accelerator:
     timeout
         Seconds a launch may take; by default 120 s and more for large work.
     threads
-        Threads of the CPU path; by default one a core.
+        Threads of the CPU path; by default one a core. Jobs add none: those of them that the CPU does take turns, so
+        that no more than so many threads work on jobs and on parts of large calls.
     allow_reprogram
         Whether an FPGA card may be loaded with another image while this process uses the one it holds.
     routing
         How ``device="auto"`` chooses. ``"auto"`` times both candidates once there is enough work, keeps the timings in
         the cache, and probes whether they still hold. ``"pinned"`` takes what is in the cache, or the CPU for what has
         not been timed: it times nothing, so that the same calls run at the same place every time.
+    queue_depth
+        Jobs that may wait; `submit` blocks while there are so many.
 
     Raises
     ------
@@ -72,7 +76,10 @@ class Accelerator:
         threads: int | None = None,
         allow_reprogram: bool = False,
         routing: str | None = None,
+        queue_depth: int = jobs.QUEUE_DEPTH,
     ) -> None:
+        if queue_depth < 1:
+            raise ValueError(f"queue_depth={queue_depth}; it must be 1 or more")
         wanted_threads = config.positive_number("threads", threads)
         self._executor = Executor(
             _device_setting(device),
@@ -89,6 +96,8 @@ class Accelerator:
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
         self._checksums = _Direct(self._executor, "checksum")
+        job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.uses_devices
+        self._jobs = jobs.Jobs(self._executor.ledger, job_threads, queue_depth)
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -100,8 +109,12 @@ class Accelerator:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End the CPU threads. Devices stay open for other Accelerators of the process."""
+    def close(self, *, cancel_jobs: bool = False) -> None:
+        """Finish all jobs, or cancel those that wait, and end the threads; from then on `submit` is an error.
+
+        Devices stay open for other Accelerators of the process.
+        """
+        self._jobs.close(cancel=cancel_jobs)
         self._executor.close()
 
     def __repr__(self) -> str:
@@ -482,6 +495,107 @@ class Accelerator:
         found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results
         return found
 
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def submit(self, verb: str | Callable[..., Any], /, *args: Any, **options: Any) -> jobs.Job:
+        """Make a call on another thread.
+
+        Blocks while `queue_depth` jobs wait, but not in a job's callback or in a callable that a job runs. A job must
+        not wait for another one, for which there may be no thread.
+
+        Parameters
+        ----------
+        verb
+            The name of a method: a verb alone or with ``_into`` or ``_many``, such as ``"compress_into"``. Or a
+            callable, such as a plan; what it does besides calls of Accelerators is not bounded by `threads`.
+        args, options
+            What the method takes. Buffers among them, and in lists, are held and must not be changed until the job is
+            done. What is wrong with them is raised by the job, not here.
+
+        Returns
+        -------
+        Job
+            A `concurrent.futures.Future` with ``.receipt``, which can also be awaited.
+
+        Raises
+        ------
+        ValueError
+            Unknown verb; the message lists the legal ones.
+        RuntimeError
+            The Accelerator is closed, or the interpreter is ending.
+
+        Examples
+        --------
+        >>> with Accelerator("cpu") as acc:
+        ...     sealing = acc.submit("encrypt", b"text", bytes(32))
+        ...     acc.decrypt(sealing.result(), bytes(32))
+        b'text'
+        """
+        return self._put(self._call_of(verb), args, options)
+
+    def stream(
+        self, verb: str | Callable[..., Any], iterable: Iterable[Any], in_flight: int = 8, **options: Any
+    ) -> Generator[Any, None, None]:
+        """Make a call for each of `iterable`, on other threads, and yield the results in order.
+
+        Takes at most `in_flight` inputs ahead of the result that is yielded, however many `queue_depth` allows, and
+        keeps no input longer than its call. The first error, of a call or of `iterable`, is raised in its place.
+        Where the generator ends early, calls that have not started are cancelled and the others waited for.
+
+        Parameters
+        ----------
+        verb, options
+            As `submit` takes them; the input is the first argument.
+
+        Examples
+        --------
+        >>> with Accelerator("cpu") as acc:
+        ...     frames = acc.stream("compress", (b"page %d" % number for number in range(100)), format="lz4")
+        ...     sum(len(acc.decompress(frame)) for frame in frames)
+        690
+        """
+        return jobs.stream(self._submit_of(verb, in_flight, options), iterable, in_flight)
+
+    def astream(
+        self,
+        verb: str | Callable[..., Any],
+        iterable: Iterable[Any] | AsyncIterable[Any],
+        in_flight: int = 8,
+        **options: Any,
+    ) -> AsyncGenerator[Any, None]:
+        """Do the same as `stream` for ``async for``; `iterable` may be asynchronous."""
+        return jobs.astream(self._submit_of(verb, in_flight, options), iterable, in_flight)
+
+    def _submit_of(
+        self, verb: str | Callable[..., Any], in_flight: int, options: dict[str, Any]
+    ) -> Callable[[Any], jobs.Job]:
+        if in_flight < 1:
+            raise ValueError(f"in_flight={in_flight}; it must be 1 or more")
+        call = self._call_of(verb)
+        return lambda data: self._put(call, (data,), options, bounded=False)
+
+    def _put(
+        self, call: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], *, bounded: bool = True
+    ) -> jobs.Job:
+        job = jobs.Job(self._jobs, call, args, options)
+        self._jobs.put(job, bounded=bounded)
+        return job
+
+    def _call_of(self, verb: str | Callable[..., Any]) -> Callable[..., Any]:
+        if callable(verb):
+            return verb
+        if verb not in _VERBS:
+            raise ValueError(f"unknown verb {verb!r}; legal ones are {', '.join(_VERBS)}")
+        call: Callable[..., Any] = getattr(self._in_turn, verb)
+        return call
+
+    @cached_property
+    def _in_turn(self) -> Accelerator:
+        """The same without the short ways to the libraries, which would not wait for the turn of a job thread."""
+        other = copy.copy(self)
+        other._compresses = other._decompresses = other._encrypts = other._decrypts = other._checksums = _NO_SHORT_WAYS
+        return other
+
     # -- what happened, and what would ----------------------------------------------------------------------------
 
     @property
@@ -598,6 +712,25 @@ class _Direct(dict[str, Callable[..., bytes | None]]):
         run: Callable[..., bytes | None] = self._engine.direct(operation, operation.library_call, 0).run
         self[algorithm] = run
         return run
+
+
+_VERBS = tuple(
+    name for verb in registry.DEFAULTS for form in ("", "_into", "_many") if hasattr(Accelerator, name := verb + form)
+)
+
+
+class _NoShortWays(dict[str, Any]):
+    """In the place of a `_Direct`: everything takes the planned way."""
+
+    def __missing__(self, _: str) -> Callable[..., None]:
+        return _nothing
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+_NO_SHORT_WAYS: Any = _NoShortWays()
 
 
 @cache

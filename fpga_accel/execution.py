@@ -155,6 +155,16 @@ class Executor(forks.Resettable):
         """Whether the caller named a device, so that running elsewhere is a fallback."""
         return self._device not in ("auto", "cpu")
 
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU path."""
+        return self._workers.count
+
+    @property
+    def uses_devices(self) -> bool:
+        """Whether a call may run on a device."""
+        return self._device != CPU
+
     def describe(self) -> str:
         """Return the settings, for a repr."""
         given = self._members or (self._device,)
@@ -440,7 +450,7 @@ class Executor(forks.Resettable):
         """Do a call that nobody waits for, and return its seconds."""
         started = time.perf_counter()
         if on_cpu:
-            call.on_cpu(self._workers)
+            self._on_cpu(call)
         else:
             job = call.job()
             call.take(job, self._on_device(call, job, self._launches(call.operation)))
@@ -497,7 +507,8 @@ class Executor(forks.Resettable):
             return call.result
         # The short way to the library: every microsecond around it shows.
         started = time.perf_counter()
-        result: bytes = operation.on_cpu(data, options, 0, self._workers)
+        with self._workers.turn():
+            result: bytes = operation.on_cpu(data, options, 0, self._workers)
         size = operation.number_size or len(result)
         self.ledger.add_direct((operation, reason, False, 1, nbytes, size, started, time.perf_counter()))
         return result
@@ -517,7 +528,8 @@ class Executor(forks.Resettable):
             call.raise_error()
             return call.written
         started = time.perf_counter()
-        written = operation.on_cpu_into(data, options, 0, self._workers, out)
+        with self._workers.turn():
+            written = operation.on_cpu_into(data, options, 0, self._workers, out)
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
@@ -554,7 +566,7 @@ class Executor(forks.Resettable):
             fallback = self.asked and plan.reason is not Reason.EMPTY
             if fallback:
                 self._apply_policy(call.operation, plan.reason, plan.detail, None)
-        call.on_cpu(self._workers)
+        self._on_cpu(call)
         ended = time.perf_counter()
         row = (call.operation, plan.reason, fallback, call.count, call.nbytes, call.nbytes_out, started, ended)
         self.ledger.add_direct(row)
@@ -563,7 +575,11 @@ class Executor(forks.Resettable):
 
     def _launches(self, operation: Operation[Any]) -> Launches:
         assert self._backend is not None
-        return Launches(operation, self._backend, self._sampler, self._timeout)
+        return Launches(operation, self._backend, self._sampler, self._timeout, self._workers)
+
+    def _on_cpu(self, call: Call) -> None:
+        with self._workers.turn():
+            call.on_cpu(self._workers)
 
     def _on_device(self, call: Call, job: Job[Any], launches: Launches) -> Errors:
         try:
@@ -587,7 +603,8 @@ class Executor(forks.Resettable):
                 # About the caller's buffer, which the CPU path does not look at.
                 continue
             try:
-                call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
+                with self._workers.turn():
+                    call.operation.on_cpu(job.items.view(index), call.options, index, self._workers)
             except DATA_ERRORS as error:
                 errors[index] = kept(error)
                 continue

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fpga_accel.backends import Backend, Outcome, Pending
+from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations.contract import Operation, output_of, row_of
 from fpga_accel.runtime.buffers import wipe
@@ -80,11 +81,19 @@ class Launches:
         What the device did when.
     """
 
-    def __init__(self, operation: Operation[Any], backend: Backend, sampler: Sampler, timeout: float | None) -> None:
+    def __init__(
+        self,
+        operation: Operation[Any],
+        backend: Backend,
+        sampler: Sampler,
+        timeout: float | None,
+        workers: Workers,
+    ) -> None:
         self._operation = operation
         self._backend = backend
         self._sampler = sampler
         self._timeout = timeout
+        self._workers = workers
         self._pending: dict[int, tuple[Launch, Pending]] = {}
         self._last_end = 0.0
         self.transfer = self.kernel = self.waited = 0.0
@@ -139,10 +148,11 @@ class Launches:
 
     def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:
         began = time.perf_counter()
-        for row in rows:
-            self.checked = True
-            if not self._operation.agrees(row_of(launch, row), output_of(launch, results, row)):
-                raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
+        with self._workers.turn():
+            for row in rows:
+                self.checked = True
+                if not self._operation.agrees(row_of(launch, row), output_of(launch, results, row)):
+                    raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
         self._sampler.spent(time.perf_counter() - began)
 
     @property

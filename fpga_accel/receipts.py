@@ -8,8 +8,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -109,6 +110,9 @@ class Receipt:
         Id of the calling thread.
     spans
         What the device did when, for traces.
+    waited
+        Seconds that a job waited for its thread before `started`, which ``seconds.queue`` and ``seconds.total``
+        include; 0 for other calls.
     """
 
     op: str
@@ -127,6 +131,15 @@ class Receipt:
     started: float = 0.0
     thread: int = 0
     spans: tuple[Span, ...] = ()
+    waited: float = 0.0
+
+    def after(self, waited: float) -> Receipt:
+        """Return the receipt of a job that waited so many seconds before it made this call."""
+        if not waited:
+            return self
+        spent = self.seconds
+        seconds = replace(spent, queue=spent.queue + waited, total=spent.total + waited)
+        return replace(self, seconds=seconds, waited=self.waited + waited)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -149,7 +162,7 @@ def _chrome_events(receipt: Receipt) -> Iterator[dict[str, Any]]:
     """Yield the call on its thread's row, and what its device did on rows of the device's."""
     name = f"{receipt.algorithm}.{receipt.op}"
     arguments = {key: value for key, value in receipt.as_dict().items() if key != "spans"}
-    seconds = receipt.seconds.total
+    seconds = receipt.seconds.total - receipt.waited
     yield _chrome_event(name, 0, receipt.thread, receipt.started, seconds) | {"args": arguments}
     for span in receipt.spans:
         device = span.device or receipt.device or ""
@@ -175,6 +188,9 @@ Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 class Local(threading.local):
     """What the calling thread did last: a `Receipt` or a `Direct` in ``last.value``."""
+
+    # Seconds that the job waited which the thread runs.
+    waited = 0.0
 
     def __init__(self) -> None:
         # Runs once a thread.
@@ -250,10 +266,11 @@ class Ledger(forks.Resettable):
             self._tell(_receipt(call))
 
     def _tell(self, receipt: Receipt) -> None:
+        told = receipt.after(self.local.waited)
         # Without the lock: what an observer does is its own affair.
         for observer in self._observers.values():
             try:
-                observer(receipt)
+                observer(told)
             except Exception:
                 log.exception("an observer of receipts failed")
 
@@ -261,6 +278,19 @@ class Ledger(forks.Resettable):
         """Count an event that has no receipt of its own."""
         with self._lock:
             self._counts[name] += 1
+
+    def begin_job(self, waited: float) -> None:
+        """Say that the calling thread runs a job now, which waited so many seconds."""
+        self.local.last.value, self.local.waited = None, waited
+
+    def end_job(self) -> Callable[[], Receipt] | None:
+        """Return what makes the receipt of the last call of the thread's job; None where the job made no call.
+
+        Not the receipt itself: making it takes as long as a small call, and few are looked at.
+        """
+        last, waited = self.local.last.value, self.local.waited
+        self.local.last.value, self.local.waited = None, 0.0
+        return partial(_receipt_of_job, last, waited, threading.get_ident()) if last is not None else None
 
     @property
     def last(self) -> Receipt | None:
@@ -315,6 +345,10 @@ def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: in
     counts["bytes_out"] += sizes[1]
     counts["backend.cpu"] += calls
     counts[f"reason.{reason.value}"] += calls
+
+
+def _receipt_of_job(last: Receipt | Direct, waited: float, thread: int) -> Receipt:
+    return replace(_receipt(last) if isinstance(last, tuple) else last, thread=thread).after(waited)
 
 
 def _receipt(call: Direct) -> Receipt:

@@ -204,13 +204,13 @@ class _Beside(forks.Resettable):
         future = self._pool.submit(self._done, data, options)
 
         def result() -> bytes:
-            made, self._engine.ledger.local.last = future.result()
+            made, self._engine.ledger.local.last.value = future.result()
             return made
 
         return result
 
     def _done(self, data: Flat, options: Any) -> tuple[bytes, Any]:
-        return self._engine.one(self._operation, options, data), self._engine.ledger.local.last
+        return self._engine.one(self._operation, options, data), self._engine.ledger.local.last.value
 
     def close(self) -> None:
         """End the thread."""

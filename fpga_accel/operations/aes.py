@@ -149,7 +149,7 @@ class AesOperation(CipherOperation):
         if nonces is None:
             nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
         # While the device works on one part, the host makes the next one's results and rows.
-        parts = [self._start(job, nonces, part, run) for part in _parts(items.sizes, options)]
+        parts = [self._start(job, nonces, part, run) for part in _parts(job)]
         found = [self._finished(job, texts, cut, results()) for texts, cut, results in parts]
         return {index: error for errors in found for index, error in errors.items()}
 
@@ -212,9 +212,12 @@ class AesOperation(CipherOperation):
         return {}
 
 
-def _parts(sizes: Sizes, options: CipherOptions) -> list[slice]:
+def _parts(job: Job[CipherOptions]) -> list[slice]:
     """Cut a batch of small messages, whose results and rows cost the host as much as the device, into parts."""
-    count = len(sizes)
+    sizes, options, count = job.items.sizes, job.options, len(job.items)
+    if not isinstance(job.sink, BytesSink):
+        # Results in one buffer cost the host little: a launch more would cost more than it hides.
+        return [slice(0, count)]
     shared = len(options.keys) == 1 and len(options.aads or (b"",)) == 1
     if not shared or count < 2 * PART or int(sizes.max()) > LARGEST_IN_PARTS:
         return [slice(0, count)]

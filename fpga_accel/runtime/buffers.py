@@ -64,7 +64,9 @@ class Slab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A device that was given up on may still write here, so the memory is never handed out again.
-        given_up = isinstance(error, DeviceTimeoutError) or not isinstance(error, Exception | None)
+        given_up = not isinstance(error, Exception | None)
+        if isinstance(error, DeviceTimeoutError):
+            given_up = error.buffers_in_use
         if not given_up:
             self.release()
 
