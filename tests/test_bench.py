@@ -215,6 +215,42 @@ def test_absent_device_and_peer_are_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(run.settings["absent"]) == ["fpga"]
 
 
+def test_batches_run_as_lists_and_as_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Columns(list[bytes]):
+        from_items = classmethod(lambda cls, items: cls(items))
+
+    monkeypatch.setattr(fa, "Batch", Columns, raising=False)
+    with contestants.opened(("cpu",), cores=2) as field:
+        timed = Race(Effort(rounds=1, seconds=0.0)).run(field.entries(WORKS["crc32c.checksum"]([b"one", b"two"])))
+    assert [one.error for one in timed if one.error] == []
+    assert [one.entry.contestant.result for one in timed if one.entry.contestant.ours] == ["list", "batch"]
+
+
+def test_chain_runs_where_there_are_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chain:
+        def __init__(self, acc: fa.Accelerator) -> None:
+            self.acc = acc
+
+        def many(self, items: Any, *, key: bytes, nonces: Any) -> list[Any]:
+            return self.acc.encrypt_many(self.acc.compress_many(items), key, nonces=nonces)
+
+    def chain(acc: fa.Accelerator, *stages: str) -> Chain:
+        assert stages == ("lz4.compress", "aes-gcm.encrypt")
+        return Chain(acc)
+
+    monkeypatch.delattr(fa.Accelerator, "chain", raising=False)
+    assert not [case for case in cases.cases() if len(case.kind.operations) > 1]
+    monkeypatch.setattr(fa.Accelerator, "chain", chain, raising=False)
+    (case,) = [case for case in cases.cases() if len(case.kind.operations) > 1]
+    assert case.name == "lz4.compress > aes-gcm.encrypt 4,096 x 16 KiB"
+    with contestants.opened(("cpu",), cores=2) as field:
+        timed = Race(Effort(rounds=1, seconds=0.0)).run(field.entries(case.kind([b"one" * 99, b"two"])))
+    assert [one.error for one in timed if one.error] == []
+    assert [one.entry.contestant.label for one in timed] == [
+        "cpu", "lz4.frame then AESGCM 1T", "lz4.frame then AESGCM 2T",
+    ]  # fmt: skip
+
+
 def test_peer_of_the_standard_library_is_one_row() -> None:
     peer = peers.Peer("x", "zlib", "", peers.function("zlib:crc32"))
     assert peer.version()

@@ -125,11 +125,13 @@ def _batches(rows: Sequence[Row]) -> Chart | None:
     figure = _figure_of(0.24 * len(names) + 1.2)
     axes = figure.subplots()
     for kind in kinds:
-        points = [(names.index(r.case), r.speedup) for r in wanted if (r.contestant, r.result) == kind]
+        # Beside each other, where they would hide one another.
+        aside = 0.16 * (kinds.index(kind) - (len(kinds) - 1) / 2)
+        points = [(names.index(r.case) + aside, r.speedup) for r in wanted if (r.contestant, r.result) == kind]
         places, values = zip(*points, strict=True)
         marker = "D" if kind[1] == Result.BATCH else "o"
         color = SERIES[devices.index(kind[0]) % len(SERIES)]
-        axes.plot(values, places, marker, color=color, label=", ".join(kind), markersize=6)
+        axes.plot(values, places, marker, color=color, label=", ".join(kind), markersize=5)
     axes.axvline(1, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)

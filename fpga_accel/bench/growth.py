@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fpga_accel
-from fpga_accel.bench import inputs, results
+from fpga_accel.bench import inputs, peers, results
 from fpga_accel.bench.cases import Case, Phase
 from fpga_accel.bench.contestants import Entry, Field, Result
 from fpga_accel.bench.measure import Effort, Race
@@ -34,7 +34,7 @@ _FILE_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Time a byte of one contestant over the sizes of one work.
+    """Time a byte of one contestant over the sizes of one work, the least of its samples at each.
 
     Attributes
     ----------
@@ -72,7 +72,9 @@ def rows(cases: Sequence[Case], field: Field, say: Callable[[str], None], effort
 
 def _counts(entry: Entry) -> bool:
     who = entry.contestant
-    return not who.bound and (who.ours or (who.threads == 1 and who.result == Result.BYTES))
+    if who.ours:
+        return not who.bound
+    return who.threads == 1 and who.result is Result.BYTES and who.name == peers.of(entry.work.name)[0].name
 
 
 def _available_memory() -> float:
@@ -90,7 +92,8 @@ def growths(found: Iterable[Row]) -> list[Growth]:
     for row in found:
         if row.phase == Phase.GROWTH and not row.error and row.median > 0:
             key = (row.work, row.label, row.result, row.ours)
-            groups.setdefault(key, []).append((row.nbytes, row.median / row.nbytes))
+            # The least, not the median: what neighbours add says nothing of growth, and they never take away.
+            groups.setdefault(key, []).append((row.nbytes, min(row.samples, default=row.median) / row.nbytes))
     return [Growth(*key, tuple(sorted(points))) for key, points in groups.items() if len(points) > 1]
 
 

@@ -132,7 +132,7 @@ PEERS = (
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
-    Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame, AESGCM", "lz4", compress_then_encrypt),
+    Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +17,9 @@ from fpga_accel.bench.works import WORKS
 
 THOROUGH = Effort(rounds=15, seconds=10.0)
 QUICK = Effort(rounds=5, seconds=2.0)
+# What a run may take, growth aside: cases get less time where those before them took more than their share.
+THOROUGH_SECONDS = 800.0
+QUICK_SECONDS = 150.0
 COLD_ROUNDS = 5
 QUICK_COLD_ROUNDS = 3
 
@@ -42,14 +47,17 @@ def run(
         "devices": list(devices),
         "quick": quick,
     }
-    effort = QUICK if quick else THOROUGH
+    effort, total = (QUICK, QUICK_SECONDS) if quick else (THOROUGH, THOROUGH_SECONDS)
+    deadline = time.monotonic() + total
     with opened(devices) as field:
         settings["absent"] = {name: results.without_folders(cause) for name, cause in field.absent.items()}
         _say_absent(field, say)
         found: list[Row] = []
         for number, (case, group) in enumerate(turns := _turns(wanted), 1):
             say(f"[{number}/{len(turns)}] {case.name}, {case.data}")
-            found += _timed(case, group, field, effort, quick, say)
+            share = max(0.0, (deadline - time.monotonic()) / (len(turns) - number + 1))
+            hasty = replace(effort, seconds=min(effort.seconds, share))
+            found += _timed(case, group, field, hasty, quick, say)
         memory = _memory(wanted, field, quick, say)
     return Run(settings, environment.described(), found, memory)
 

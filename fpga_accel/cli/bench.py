@@ -1,20 +1,23 @@
-"""``fpga-accel bench``: run the suite; compare two runs; make the report and the README's figures of one."""
+"""``fpga-accel bench``: run the suite; compare two runs; make the report and the README's figures of one.
+
+The suite is imported by the functions that need it: other commands start a tenth faster without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fpga_accel.bench import cases, comparison, goals, growth, readme, suite, tables
-from fpga_accel.bench.contestants import DEVICES, usable_devices
-from fpga_accel.bench.results import Run
 from fpga_accel.cli import output
 from fpga_accel.cli.failures import FAILED, UsageError
 from fpga_accel.cli.options import Json
+
+if TYPE_CHECKING:
+    from fpga_accel.bench.results import Run
 
 RESULTS = Path("benchmark-results")
 _ALL = "all"
@@ -99,6 +102,8 @@ def bench(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from fpga_accel.bench import cases, suite
+
     found = cases.cases(growth=growth)
     sizes = [cases.size_of(text) for text in size or ()]
     wanted = cases.chosen(found, only=only or (), operations=op or (), sizes=sizes, quick=quick)
@@ -120,6 +125,8 @@ def bench(
 
 
 def _devices(given: Sequence[str] | None) -> Sequence[str]:
+    from fpga_accel.bench.contestants import DEVICES, usable_devices
+
     if not given:
         return DEVICES
     return usable_devices() if _ALL in given else given
@@ -132,6 +139,8 @@ def _keep(run: Run, path: Path) -> None:
 
 
 def _show(run: Run) -> None:
+    from fpga_accel.bench import goals, growth, tables
+
     cores = int(run.environment["cores"])
     output.show_table(tables.columns(cores), [tables.cells(row, cores) for row in run.rows])
     grown = growth.growths(run.rows)
@@ -159,6 +168,8 @@ def _end(run: Run, *, gate: bool) -> None:
 
 
 def _missed(run: Run) -> bool:
+    from fpga_accel.bench import goals, growth
+
     grown = [one for one in growth.growths(run.rows) if one.ours]
     return (
         any(one.is_beyond for one in goals.standings(run.rows))
@@ -188,7 +199,8 @@ def _report_writer(path: Path | None) -> Callable[[Run], None] | None:
 Before = Annotated[Path, typer.Argument(metavar="BEFORE", help="The result file of the first run.")]
 After = Annotated[Path, typer.Argument(metavar="AFTER", help="The result file of the second run.")]
 Tolerance = Annotated[
-    float, typer.Option(metavar="SHARE", min=0, max=1, help="Changes of a ratio up to this are none.")
+    float | None,
+    typer.Option(metavar="SHARE", min=0, max=1, help="Changes of a ratio up to this are none; 0.05 without it."),
 ]
 WorseGate = Annotated[bool, typer.Option("--gate", help="End with 1 where something is slower or fails.")]
 Everything = Annotated[bool, typer.Option("--all", help="Show rows that did not change, too.")]
@@ -199,13 +211,17 @@ def compare(
     before: Before,
     after: After,
     *,
-    tolerance: Tolerance = comparison.TOLERANCE,
+    tolerance: Tolerance = None,
     gate: WorseGate = False,
     everything: Everything = False,
     as_json: Json = False,
 ) -> None:
     """Show whose ratios to the peer changed between two runs by more than chance and the tolerance."""
-    found = comparison.changes(Run.read(before), Run.read(after), tolerance=tolerance)
+    from fpga_accel.bench import comparison, tables
+    from fpga_accel.bench.results import Run
+
+    allowed = comparison.TOLERANCE if tolerance is None else tolerance
+    found = comparison.changes(Run.read(before), Run.read(after), tolerance=allowed)
     shown = [one for one in found if everything or one.verdict != comparison.Verdict.SAME]
     rows = tables.change_cells(shown)
     if as_json:
@@ -225,6 +241,8 @@ ReportPath = Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help
 @app.command()
 def report(source: Source, *, out: ReportPath = Path("benchmark-report.html"), as_json: Json = False) -> None:
     """Make the report of a run: one HTML file that needs nothing else."""
+    from fpga_accel.bench.results import Run
+
     run = Run.read(source)
     write = _report_writer(out)
     if write is not None:
@@ -246,6 +264,9 @@ Summary = Annotated[
 @app.command("readme")
 def readme_figures(source: Source, *, write: Write = None, summary: Summary = None, as_json: Json = False) -> None:
     """Make the README's table of figures of a run."""
+    from fpga_accel.bench import readme
+    from fpga_accel.bench.results import Run
+
     run = Run.read(source)
     if write is not None:
         write.write_text(readme.written(write.read_text(encoding="utf-8"), run), encoding="utf-8")
