@@ -49,7 +49,9 @@ class Case:
         """Whether it belongs to a quick run."""
         if self.phase is Phase.GROWTH:
             return self.size <= FULL
-        return self.data in QUICK_KINDS and self.size <= FULL and (self.count == 1 or self.count >= QUICK_COUNT)
+        if not self.kind.is_main() or self.size > FULL or 1 < self.count < QUICK_COUNT:
+            return False
+        return self.data == self.kind.kinds[0] or (self.data in QUICK_KINDS and self.size < FULL)
 
     def work(self) -> Work:
         """Make the inputs."""
@@ -112,7 +114,9 @@ def works() -> list[type[Work]]:
 def cases(*, growth: bool = False) -> list[Case]:
     """Return all cases in the order of the table; those of `growth` take minutes and gigabytes."""
     found = [case for work in works() for case in _warm(work)]
-    found += [Case(work, _kinds(work)[0], COLD, phase=Phase.COLD) for work in works() if COLD in work.sizes]
+    found += [
+        Case(work, _kinds(work)[0], COLD, phase=Phase.COLD) for work in works() if work.is_main() and COLD in work.sizes
+    ]
     if growth:
         found += [Case(w, _kinds(w)[0], size, phase=Phase.GROWTH) for w in works() if w.grows for size in GROWTH]
     return found

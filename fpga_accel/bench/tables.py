@@ -48,7 +48,7 @@ def columns(cores: int) -> tuple[str, ...]:
     """Return the columns of `cells`; one that starts with ``>`` is aligned to the right."""
     versus = [f">vs {threads}T" for threads in thread_counts(cores)]
     head = ("case", "data", "contestant", "result", ">ms", ">spread", ">MB/s")
-    return (*head, *versus, ">kernel ms", ">copies", ">CPU ms", ">ratio", "ran on")
+    return (*head, *versus, ">kernel ms", ">kernel x", ">copies", ">CPU ms", ">ratio", "ran on")
 
 
 def thread_counts(cores: int) -> list[int]:
@@ -68,6 +68,7 @@ def cells(row: Row, cores: int) -> tuple[str, ...]:
         number(row.megabytes_a_second, 3),
         *(number(row.best(threads), 3) for threads in thread_counts(cores)),
         number(row.kernel * 1e3, 4),
+        number(row.kernel_speedup, 3),
         percent(row.transfer_share),
         number(row.cpu * 1e3, 4),
         number(row.ratio, 4),

@@ -72,6 +72,11 @@ class Work(ABC):
         absent = [name for name in cls.operations if name not in registry.OPERATIONS]
         return f"there is no operation {absent[0]}" if absent else ""
 
+    @classmethod
+    def is_main(cls) -> bool:
+        """Whether it is the usual work of its operations, not a special one."""
+        return cls.name == " > ".join(cls.operations)
+
     def nonce(self, index: int) -> bytes:
         """Return the nonce of the message at `index`."""
         return index.to_bytes(self.nonce_size, "little")
