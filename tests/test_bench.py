@@ -27,7 +27,7 @@ from fpga_accel.bench import cases, cold, comparison, contestants, goals, growth
 from fpga_accel.bench.cases import Case, Phase
 from fpga_accel.bench.comparison import Verdict
 from fpga_accel.bench.contestants import Contestant, Entry
-from fpga_accel.bench.measure import MOST_CALLS, SAMPLE_SECONDS, TOO_SLOW, Effort, Race, Timed
+from fpga_accel.bench.measure import LEAST_ROUNDS, MOST_CALLS, SAMPLE_SECONDS, TOO_SLOW, Effort, Race, Timed
 from fpga_accel.bench.results import Row, Run
 from fpga_accel.bench.works import KIB, MIB, WORKS
 from fpga_accel.cli.app import app
@@ -179,6 +179,7 @@ def test_calls_of_a_work_give_right_bytes(work: Any, size: int) -> None:
             made = work(items)
             timed = Race(Effort(rounds=1, seconds=0.0)).run(field.entries(made))
             assert [f"{one.entry.contestant.label}: {one.error}" for one in timed if one.error] == []
+            assert all(len(one.entry.items) == len(items) for one in timed)
             names = {one.entry.contestant.name for one in timed}
             assert names == {"cpu", "auto"} | {peer.name for peer in peers.of(work.name)}
 
@@ -716,6 +717,13 @@ def test_command_runs_and_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.
     assert Run.loaded(as_json.stdout).settings["devices"] == ["cpu"]
 
 
+def test_run_that_is_late_has_the_least_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(suite, "QUICK", Effort(rounds=50, seconds=60.0))
+    run = suite.run([Case(WORKS["crc32c.checksum"], "text", 64)], ["cpu"], quick=True)
+    assert {one.rounds for one in run.rows} == {LEAST_ROUNDS}
+
+
 def test_command_fails_where_bytes_are_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "QUICK", FEW)
     monkeypatch.setattr(fa.Accelerator, "checksum", lambda self, data, algorithm: 1)
@@ -775,7 +783,7 @@ def test_command_compares(tmp_path: Path) -> None:
     assert invoke("compare", *paths, "--gate", "--tolerance", "0.6").exit_code == 0
     assert invoke("compare", *reversed(paths), "--gate").exit_code == 0
     (change,) = json.loads(invoke("compare", *paths, "--json").stdout)
-    assert (change["before"], change["after"], change["verdict"]) == ("1.00", "0.667", "slower")
+    assert (change["before"], change["after"], change["verdict"]) == (1.0, pytest.approx(2 / 3), "slower")
 
 
 def test_command_makes_report_and_block(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from fpga_accel.bench.results import Row, Run, peer_label
 
@@ -52,6 +53,21 @@ class Change:
     def factor(self) -> float:
         """How many times the old ratio the new one is."""
         return self.after / self.before if self.before > 0 else math.nan
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; what cannot be told is None."""
+        case, data, contestant, result = self.row.key
+        figures = {"before": self.before, "after": self.after, "factor": self.factor, "noise": self.noise}
+        return {
+            "case": case,
+            "data": data,
+            "contestant": contestant,
+            "result": result,
+            "against": self.peer or None,
+            **{name: value if math.isfinite(value) else None for name, value in figures.items()},
+            "verdict": self.verdict.value,
+            "error": self.row.error or None,
+        }
 
     @property
     def is_worse(self) -> bool:

@@ -205,9 +205,9 @@ def _batches(device: str, acc: Accelerator, work: Work) -> Iterator[Entry]:
 
 
 def _cut(item: bytes, count: int) -> list[bytes]:
-    """Cut into as many parts of about one size."""
+    """Cut into as many parts of about one size, or fewer where there are too few bytes."""
     share = max(1, -(-len(item) // count))
-    return [item[at : at + share] for at in range(0, len(item), share)]
+    return [item[at : at + share] for at in range(0, max(1, len(item)), share)]
 
 
 def _slices(memory: memoryview, sizes: Sequence[int]) -> list[memoryview]:

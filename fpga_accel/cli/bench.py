@@ -223,12 +223,10 @@ def compare(
     allowed = comparison.TOLERANCE if tolerance is None else tolerance
     found = comparison.changes(Run.read(before), Run.read(after), tolerance=allowed)
     shown = [one for one in found if everything or one.verdict != comparison.Verdict.SAME]
-    rows = tables.change_cells(shown)
     if as_json:
-        names = [name.lstrip(">") for name in tables.CHANGE_COLUMNS]
-        output.show_json([dict(zip(names, row, strict=True)) for row in rows])
-    elif rows:
-        output.show_table(tables.CHANGE_COLUMNS, rows)
+        output.show_json([one.as_dict() for one in shown])
+    elif shown:
+        output.show_table(tables.CHANGE_COLUMNS, tables.change_cells(shown))
     worse = sum(one.is_worse for one in found)
     output.say(f"{len(found)} rows, {worse} of them worse, by ratios to the peer")
     if gate and worse:
