@@ -57,7 +57,7 @@ lint: $(READY)
 	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMAT_FILES)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/fpga-accel bench $(BENCH)
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel
