@@ -196,10 +196,9 @@ def _batches(device: str, acc: Accelerator, work: Work) -> Iterator[Entry]:
     call = work.many(acc, work.fed)
     if call is not None:
         yield Entry(Contestant(device, True, Result.LIST), work, call, work.parts, work.items, acc=acc)
-    columnar = getattr(fpga_accel, "Batch", None)
-    if columnar is None or call is None:
+    if call is None:
         return
-    call = work.many(acc, columnar.from_items(work.fed))
+    call = work.many(acc, fpga_accel.Batch.from_items(work.fed))
     if call is not None:
         yield Entry(Contestant(device, True, Result.BATCH), work, call, work.parts, work.items, acc=acc)
 
