@@ -6,7 +6,7 @@ CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c
 # What the editable install compiles; a change of any of it compiles again.
 BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
-.PHONY: demo test test-fpga lint bench wheel clean
+.PHONY: demo test test-fpga soak lint bench wheel clean
 
 READY := $(VENV)/.ready
 $(READY): $(BUILT_FROM)
@@ -45,6 +45,11 @@ test-fpga: $(FPGA_READY)
 	$(BIN)/fpga-accel bitstream verify
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'backend or fpga'
 
+# Mixed work on all threads with random faults, for SOAK_SECONDS.
+soak: export SOAK_SECONDS ?= 120
+soak: $(READY)
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -s -m soak tests/test_soak.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,7 +57,7 @@ lint: $(READY)
 	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMAT_FILES)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/fpga-accel bench $(BENCH)
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

@@ -25,12 +25,12 @@ data = [name for folder in DATA_FOLDERS for name in data_packages(folder)]
 setup(
     packages=[*find_packages(include=["fpga_accel", "fpga_accel.*"]), *data],
     package_dir={f"fpga_accel.{folder}": folder for folder in DATA_FOLDERS},
-    package_data={"fpga_accel": ["py.typed", "*.pyi"], **dict.fromkeys(data, DATA)},
+    package_data={"fpga_accel": ["py.typed", "*.pyi"], "fpga_accel.bench": ["*.html"], **dict.fromkeys(data, DATA)},
     cffi_modules=["host/build_host.py:ffibuilder"],
     ext_modules=[
         Extension(
             "fpga_accel._objects",
-            ["host/objects.c", "host/direct.c", "host/frames.c", "host/lz4_plain.c"],
+            ["host/objects.c", "host/arrow.c", "host/direct.c", "host/frames.c", "host/columns.c", "host/lz4_plain.c"],
             depends=["host/objects.h", "host/host.h", "host/bytes.h", "kernels/common/abi.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],

@@ -1,1 +1,1 @@
-"""Benchmarks: this package against the libraries that Python programs use today, side by side in one process."""
+"""Calls of the suite for developers, and the results that the README quotes; the suite is `fpga_accel.bench`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.aead import AESGCM
+from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
     BatchError,
@@ -29,6 +30,7 @@ from fpga_accel.errors import (
     OutputLimitError,
     TruncatedError,
 )
+from fpga_accel.jobs import Job
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     # What `__getattr__` gives: methods of the default Accelerator.
     _acc = default_accelerator()
+    astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
     checksum_many = _acc.checksum_many
@@ -57,12 +60,15 @@ if TYPE_CHECKING:
     encrypt_many = _acc.encrypt_many
     explain = _acc.explain
     stats = _acc.stats
+    stream = _acc.stream
+    submit = _acc.submit
     trace = _acc.trace
     warmup = _acc.warmup
 
 __all__ = [
     "AESGCM",
     "Accelerator",
+    "Batch",
     "BatchError",
     "BufferTooSmallError",
     "Chain",
@@ -80,6 +86,7 @@ __all__ = [
     "ImageMismatchError",
     "IntegrityError",
     "InvalidTag",
+    "Job",
     "OutputLimitError",
     "Plan",
     "Reason",
@@ -87,6 +94,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "astream",
     "chain",
     "checksum",
     "checksum_many",
@@ -108,6 +116,8 @@ __all__ = [
     "explain",
     "open",
     "stats",
+    "stream",
+    "submit",
     "trace",
     "warmup",
 ]

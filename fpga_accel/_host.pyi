@@ -32,12 +32,12 @@ class Lib(Protocol):
     STATUS_NOT_RUN: int
     FA_ABI_LAYOUT_LENGTH: int
     FA_LZ4_BLOCK_LIMIT: int
+    FA_LZ4_TOO_LARGE: int
+    FA_LZ4_OTHER: int
 
     def fa_abi_layout(self, out: CData, /) -> None: ...
     def fa_pages_alloc(self, size: int, /) -> CData: ...
     def fa_pages_free(self, pages: CData, size: int, /) -> int: ...
-    def fa_pages_touch(self, memory: CData, size: int, /) -> None: ...
-    def fa_pages_prefer_huge(self, memory: CData, size: int, /) -> None: ...
     def fa_wipe(self, memory: CData, size: int, /) -> None: ...
     def fa_rows_fit(
         self,
@@ -53,11 +53,13 @@ class Lib(Protocol):
     def fa_rows_gather(self, rows: CData, placed: CData, count: int, slab: CData, align: int, /) -> None: ...
     def fa_rows_scatter(self, rows: CData, placed: CData, results: CData, count: int, slab: CData, /) -> None: ...
     def fa_copy_many(self, sources: CData, targets: CData, sizes: CData, count: int, /) -> None: ...
-    def fa_gather(self, sources: CData, size: int, count: int, out: CData, /) -> None: ...
     def fa_rows_first_failed(self, results: CData, count: int, /) -> int: ...
     def fa_rows_first_impossible(self, rows: CData, results: CData, count: int, /) -> int: ...
-    def fa_xor_partials(self, results: CData, count: int, out: CData, /) -> None: ...
     def fa_rows_compact(self, base: CData, results: CData, rows: CData, count: int, /) -> int: ...
+    def fa_offsets_first_wrong(self, offsets: CData, count: int, limit: int, /) -> int: ...
+    def fa_join(self, sources: CData, offsets: CData, count: int, out: CData, /) -> None: ...
+    def fa_sizes_first_outside(self, sizes: CData, count: int, low: int, high: int, /) -> int: ...
+    def fa_unset_bits(self, bits: CData, first: int, count: int, /) -> int: ...
     def fa_aes_rows(
         self,
         rows: CData,
@@ -66,12 +68,12 @@ class Lib(Protocol):
         sources: CData,
         targets: CData,
         sizes: CData,
-        nonces: CData,
-        nonce_sizes: CData,
-        shared: CData,
-        nonces_at: int,
+        parts: CData,
+        flags: int,
+        room: int,
         /,
     ) -> int: ...
+    def fa_tags_wrong(self, tags: CData, step: int, texts: CData, sizes: CData, count: int, wrong: CData, /) -> int: ...
     def fa_xxh32(self, data: CData, size: int, seed: int, /) -> int: ...
     def fa_lz4_packed_size(self, rows: CData, results: CData, count: int, block_checksum: int, /) -> int: ...
     def fa_lz4_pack(
@@ -95,6 +97,65 @@ class Lib(Protocol):
         max_rows: int,
         ended: CData,
         checksums: CData,
+        /,
+    ) -> int: ...
+    def fa_lz4_cut_count(self, sizes: CData, count: int, blocks: CData, /) -> int: ...
+    def fa_lz4_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        blocks: CData,
+        slots: int,
+        param: int,
+        row_flags: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> None: ...
+    def fa_lz4_frame_sizes(
+        self, rows: CData, results: CData, first_rows: CData, count: int, flags: int, frame_sizes: CData, /
+    ) -> int: ...
+    def fa_lz4_frames(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        blocks: CData,
+        flags: int,
+        targets: CData,
+        frame_sizes: CData,
+        /,
+    ) -> int: ...
+    def fa_lz4_look(
+        self, sources: CData, sizes: CData, count: int, most: int, contents: CData, kinds: CData, /
+    ) -> int: ...
+    def fa_lz4_place(
+        self,
+        sources: CData,
+        sizes: CData,
+        contents: CData,
+        count: int,
+        kinds: CData,
+        targets: CData,
+        rows: CData,
+        checksums: CData,
+        /,
+    ) -> None: ...
+    def fa_lz4_check(
+        self,
+        sources: CData,
+        sizes: CData,
+        contents: CData,
+        count: int,
+        targets: CData,
+        rows: CData,
+        results: CData,
+        checksums: CData,
+        kinds: CData,
         /,
     ) -> int: ...
 

@@ -1,4 +1,4 @@
-# host/objects.c. Addresses are plain ints; the caller vouches for them.
+# host/objects.c, arrow.c, direct.c and frames.c. Addresses are plain ints; the caller vouches for them.
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, final
@@ -24,14 +24,22 @@ def addresses_from_buffers(
     writable: bool = False,
     /,
 ) -> Keep: ...
-def rows_from_buffers(
-    items: list[Any] | tuple[Any, ...], table: int, stride: int = 32, count: int | None = None, /
-) -> Keep: ...
+def bytes_total(items: list[Any] | tuple[Any, ...], /) -> int: ...
 def address(buffer: Buffer, writable: bool = False, /) -> tuple[int, int, Keep]: ...
 def new_bytes(size: int, /) -> tuple[bytes, int]: ...
 def new_bytes_list(sizes: int, count: int, addresses: int, /) -> list[bytes]: ...
-def bytes_from_address(address: int, size: int, /) -> bytes: ...
 def bytes_list_from_rows(addresses: int, sizes: int, count: int, /) -> list[bytes]: ...
+
+@final
+class ArrowColumn(Buffer):
+    """A binary array of someone else's; its buffer is the data that its offsets count in."""
+
+    offsets: int
+    count: int
+    width: int
+
+def arrow_capsules(owner: object, count: int, offsets: int, data: int, /) -> tuple[Any, Any]: ...
+def arrow_column(schema: Any, array: Any, /) -> ArrowColumn: ...
 
 @final
 class Tally:
@@ -44,6 +52,13 @@ class Tally:
     paused: bool
 
 @final
+class Last:
+    """What one thread did last; `Direct` objects write to it."""
+
+    # What was set, or the record of a later call of a `Direct`.
+    value: Any
+
+@final
 class Direct:
     """A library's call for one small item, counted and timed."""
 
@@ -53,12 +68,13 @@ class Direct:
         local: Any,
         operation: object,
         reason: object,
-        call: Callable[..., bytes | None],
+        call: Callable[..., Any],
         position: int,
         limit: int,
+        number_size: int = 0,
         /,
     ) -> Self: ...
-    def run(self, *arguments: Any) -> bytes | None: ...
+    def run(self, *arguments: Any) -> Any: ...
 
 def lz4_plain_size(frame: object, /) -> int: ...
 def lz4_all_plain(frames: Sequence[object], most: int, /) -> bool: ...

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
-from fpga_accel import config
+import numpy as np
+import numpy.typing as npt
+
+from fpga_accel import config, jobs
+from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, new_chain
 from fpga_accel.errors import BatchError
-from fpga_accel.execution import Executor, OpensBackend
+from fpga_accel.execution import Executor, Wanted
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
 from fpga_accel.receipts import Receipt, Trace
-from fpga_accel.routing import Plan
+from fpga_accel.routing import Calibration, Plan
 
 
 class Accelerator:
@@ -26,7 +31,9 @@ class Accelerator:
     ----------
     device
         ``"auto"``, ``"cpu"``, a class (``"opencl"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"``, ``"rtl"``), an
-        index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``.
+        index, an id or a part of a name from `fpga_accel.devices`, or an object with ``open_backend()``. A list of
+        these (or names with commas between) is worked on by all of them at once, each as fast as it is; ``"cpu"`` in
+        it adds the CPU libraries.
     fallback
         What happens when the device that was chosen or asked for cannot do the work: ``"allow"`` runs on the CPU,
         ``"warn"`` also warns, ``"never"`` raises `FallbackDisabledError`.
@@ -36,9 +43,16 @@ class Accelerator:
     timeout
         Seconds a launch may take; by default 120 s and more for large work.
     threads
-        Threads of the CPU path; by default one a core.
+        Threads of the CPU path; by default one a core. Jobs add none: those of them that the CPU does take turns, so
+        that no more than so many threads work on jobs and on parts of large calls.
     allow_reprogram
         Whether an FPGA card may be loaded with another image while this process uses the one it holds.
+    routing
+        How ``device="auto"`` chooses. ``"auto"`` times both candidates once there is enough work, keeps the timings in
+        the cache, and probes whether they still hold. ``"pinned"`` takes what is in the cache, or the CPU for what has
+        not been timed: it times nothing, so that the same calls run at the same place every time.
+    queue_depth
+        Jobs that may wait; `submit` blocks while there are so many.
 
     Raises
     ------
@@ -55,14 +69,18 @@ class Accelerator:
 
     def __init__(
         self,
-        device: str | int | OpensBackend | None = None,
+        device: Wanted | Sequence[Wanted] | None = None,
         *,
         fallback: str | None = None,
         verify: str | None = None,
         timeout: float | None = None,
         threads: int | None = None,
         allow_reprogram: bool = False,
+        routing: str | None = None,
+        queue_depth: int = jobs.QUEUE_DEPTH,
     ) -> None:
+        if queue_depth < 1:
+            raise ValueError(f"queue_depth={queue_depth}; it must be 1 or more")
         wanted_threads = config.positive_number("threads", threads)
         self._executor = Executor(
             _device_setting(device),
@@ -71,6 +89,7 @@ class Accelerator:
             timeout=config.positive_number("timeout", timeout),
             threads=int(wanted_threads) if wanted_threads else None,
             allow_reprogram=allow_reprogram,
+            routing=config.one_of("routing", routing, config.ROUTINGS),
         )
         # The short ways to the libraries: every call of one item tries its own first.
         self._compresses = _Direct(self._executor, "compress")
@@ -78,6 +97,8 @@ class Accelerator:
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
         self._checksums = _Direct(self._executor, "checksum")
+        job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.uses_devices
+        self._jobs = jobs.Jobs(self._executor.ledger, job_threads, queue_depth)
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -89,8 +110,12 @@ class Accelerator:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End the CPU threads. Devices stay open for other Accelerators of the process."""
+    def close(self, *, cancel_jobs: bool = False) -> None:
+        """Finish all jobs, or cancel those that wait, and end the threads; from then on `submit` is an error.
+
+        Devices stay open for other Accelerators of the process.
+        """
+        self._jobs.close(cancel=cancel_jobs)
         self._executor.close()
 
     def __repr__(self) -> str:
@@ -158,6 +183,18 @@ class Accelerator:
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._executor.into(operation, settings, flat(data), flat_writable(out))
 
+    @overload
+    def compress_many(
+        self,
+        items: Batch,
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> Batch: ...
+    @overload
     def compress_many(
         self,
         items: Sequence[Any],
@@ -167,8 +204,18 @@ class Accelerator:
         block_size: int | None = None,
         return_exceptions: bool = False,
         **options: Any,
-    ) -> list[Any]:
-        """Compress each buffer into a frame of its own, in one launch."""
+    ) -> list[Any]: ...
+    def compress_many(
+        self,
+        items: Sequence[Any],
+        format: str = "lz4",
+        *,
+        level: int | None = None,
+        block_size: int | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> list[Any] | Batch:
+        """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._many(operation, items, settings, return_exceptions)
@@ -212,6 +259,16 @@ class Accelerator:
         operation = registry.find("decompress", format or _format_of(data))
         return self._executor.into(operation, operation.settings(max_output=max_output), flat(data), flat_writable(out))
 
+    @overload
+    def decompress_many(
+        self,
+        items: Batch,
+        format: str | None = None,
+        *,
+        max_output: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def decompress_many(
         self,
         items: Sequence[Any],
@@ -219,8 +276,19 @@ class Accelerator:
         *,
         max_output: int | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Decompress each buffer; `max_output` counts for each. One format for all: None takes the first's."""
+    ) -> list[Any]: ...
+    def decompress_many(
+        self,
+        items: Sequence[Any],
+        format: str | None = None,
+        *,
+        max_output: int | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Decompress each buffer, a Batch to a Batch; `max_output` counts for each.
+
+        One format for all: None takes the first's.
+        """
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
         operation = registry.find("decompress", format)
@@ -289,32 +357,96 @@ class Accelerator:
         operation = registry.cipher("decrypt", cipher)
         return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
 
+    @overload
+    def encrypt_many(
+        self,
+        items: Batch,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def encrypt_many(
         self,
         items: Sequence[Any],
         key: Any,
         cipher: str = "aes-gcm",
         *,
-        nonces: Sequence[Any] | None = None,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Encrypt each buffer in one launch; `key` is one for all or a list."""
+    ) -> list[Any]: ...
+    def encrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Encrypt each buffer in one launch; a Batch to a Batch.
+
+        Parameters
+        ----------
+        items
+            A list of buffers, or a Batch.
+        key
+            One for all, or a list.
+        nonces, aads
+            A list or a Batch with one an item; nonces may be the rows of a two-dimensional array, and one of `aads`
+            may be for all.
+        return_exceptions
+            Whether errors of single items are returned: in the list, or as `Batch.errors`.
+
+        Examples
+        --------
+        >>> acc, batch = Accelerator("cpu"), Batch(b"onetwo", [0, 3, 6])
+        >>> sealed = acc.encrypt_many(batch, bytes(32), nonces=np.arange(24, dtype=np.uint8).reshape(2, 12))
+        >>> sealed
+        Batch(2 items, 38 bytes)
+        """
         operation = registry.find("encrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
 
+    @overload
+    def decrypt_many(
+        self,
+        items: Batch,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
     def decrypt_many(
         self,
         items: Sequence[Any],
         key: Any,
         cipher: str = "aes-gcm",
         *,
-        nonces: Sequence[Any] | None = None,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Decrypt each buffer; a wrong tag loses that item alone."""
+    ) -> list[Any]: ...
+    def decrypt_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
@@ -340,17 +472,130 @@ class Accelerator:
         ('0xe3069283', True)
         """
         if value == 0 and type(value) is int:
-            result = self._checksums[algorithm](data)
+            result: Any = self._checksums[algorithm](data)
             if result is not None:
-                return int.from_bytes(result, "big")
+                return int(result)
         operation = registry.find("checksum", algorithm)
-        return int.from_bytes(self._executor.one(operation, operation.settings(value=value), flat(data)), "big")
+        return self._executor.number(operation, operation.settings(value=value), flat(data))
 
-    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]:
-        """Return the checksum of each buffer, in one launch where that is faster."""
+    @overload
+    def checksum_many(self, items: Batch, algorithm: str = "crc32c", *, value: int = 0) -> npt.NDArray[np.uint32]: ...
+    @overload
+    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]: ...
+    def checksum_many(
+        self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0
+    ) -> list[int] | npt.NDArray[np.uint32]:
+        """Return the checksum of each buffer, in one launch where that is faster; of a Batch, as an array.
+
+        Examples
+        --------
+        >>> Accelerator("cpu").checksum_many(Batch(b"123456789", [0, 9]))
+        array([3808858755], dtype=uint32)
+        """
         operation = registry.find("checksum", algorithm)
-        results = self._executor.many(operation, operation.settings(value=value), items).results
-        return [int.from_bytes(result, "big") for result in results]
+        found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results
+        return found
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def submit(self, verb: str | Callable[..., Any], /, *args: Any, **options: Any) -> jobs.Job:
+        """Make a call on another thread.
+
+        Blocks while `queue_depth` jobs wait, but not in a job's callback or in a callable that a job runs. A job must
+        not wait for another one, for which there may be no thread.
+
+        Parameters
+        ----------
+        verb
+            The name of a method: a verb alone or with ``_into`` or ``_many``, such as ``"compress_into"``. Or a
+            callable, such as a plan; what it does besides calls of Accelerators is not bounded by `threads`.
+        args, options
+            What the method takes. Buffers among them, and in lists, are held and must not be changed until the job is
+            done. What is wrong with them is raised by the job, not here.
+
+        Returns
+        -------
+        Job
+            A `concurrent.futures.Future` with ``.receipt``, which can also be awaited.
+
+        Raises
+        ------
+        ValueError
+            Unknown verb; the message lists the legal ones.
+        RuntimeError
+            The Accelerator is closed, or the interpreter is ending.
+
+        Examples
+        --------
+        >>> with Accelerator("cpu") as acc:
+        ...     sealing = acc.submit("encrypt", b"text", bytes(32))
+        ...     acc.decrypt(sealing.result(), bytes(32))
+        b'text'
+        """
+        return self._put(self._call_of(verb), args, options)
+
+    def stream(
+        self, verb: str | Callable[..., Any], iterable: Iterable[Any], in_flight: int = 8, **options: Any
+    ) -> Generator[Any, None, None]:
+        """Make a call for each of `iterable`, on other threads, and yield the results in order.
+
+        Takes at most `in_flight` inputs ahead of the result that is yielded, however many `queue_depth` allows, and
+        keeps no input longer than its call. The first error, of a call or of `iterable`, is raised in its place.
+        Where the generator ends early, calls that have not started are cancelled and the others waited for.
+
+        Parameters
+        ----------
+        verb, options
+            As `submit` takes them; the input is the first argument.
+
+        Examples
+        --------
+        >>> with Accelerator("cpu") as acc:
+        ...     frames = acc.stream("compress", (b"page %d" % number for number in range(100)), format="lz4")
+        ...     sum(len(acc.decompress(frame)) for frame in frames)
+        690
+        """
+        return jobs.stream(self._submit_of(verb, in_flight, options), iterable, in_flight)
+
+    def astream(
+        self,
+        verb: str | Callable[..., Any],
+        iterable: Iterable[Any] | AsyncIterable[Any],
+        in_flight: int = 8,
+        **options: Any,
+    ) -> AsyncGenerator[Any, None]:
+        """Do the same as `stream` for ``async for``; `iterable` may be asynchronous."""
+        return jobs.astream(self._submit_of(verb, in_flight, options), iterable, in_flight)
+
+    def _submit_of(
+        self, verb: str | Callable[..., Any], in_flight: int, options: dict[str, Any]
+    ) -> Callable[[Any], jobs.Job]:
+        if in_flight < 1:
+            raise ValueError(f"in_flight={in_flight}; it must be 1 or more")
+        call = self._call_of(verb)
+        return lambda data: self._put(call, (data,), options, bounded=False)
+
+    def _put(
+        self, call: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], *, bounded: bool = True
+    ) -> jobs.Job:
+        job = jobs.Job(self._jobs, call, args, options)
+        self._jobs.put(job, bounded=bounded)
+        return job
+
+    def _call_of(self, verb: str | Callable[..., Any]) -> Callable[..., Any]:
+        if callable(verb):
+            return verb
+        if verb not in _VERBS:
+            raise ValueError(f"unknown verb {verb!r}; legal ones are {', '.join(_VERBS)}")
+        call: Callable[..., Any] = getattr(self._in_turn, verb)
+        return call
+
+    @cached_property
+    def _in_turn(self) -> Accelerator:
+        """The same without the short ways to the libraries, which would not wait for the turn of a job thread."""
+        other = copy.copy(self)
+        other._compresses = other._decompresses = other._encrypts = other._decrypts = other._checksums = _NO_SHORT_WAYS
+        return other
 
     # -- chains ---------------------------------------------------------------------------------------------------
 
@@ -397,6 +642,22 @@ class Accelerator:
         """Gather the receipts of every thread inside a ``with`` block."""
         return self._executor.ledger.trace()
 
+    def subscribe(self, observer: Callable[[Receipt], None]) -> Callable[[], None]:
+        """Let `observer` be called with the receipt of every call from now on; return a function that ends that.
+
+        It is called in the thread of the call, before that returns, so it should be quick. What it raises is logged.
+        Small calls take some microseconds more while there is an observer.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> end = acc.subscribe(lambda receipt: print(receipt.op, receipt.bytes_in))
+        >>> frame = acc.compress(b"text")
+        compress 4
+        >>> end()
+        """
+        return self._executor.ledger.subscribe(observer)
+
     def explain(self, op: str, nbytes: int, *, count: int = 1, **options: Any) -> Plan:
         """Tell where a call of this size would run, and why, without running it.
 
@@ -422,8 +683,33 @@ class Accelerator:
             Such as ``"lz4.compress"``; none means all.
         """
         for name in names or tuple(registry.OPERATIONS):
-            algorithm, _, op = name.rpartition(".")
-            self._executor.warm(registry.find(op, algorithm))
+            self._executor.warm(_operation(name))
+
+    def calibrate(
+        self, *names: str, seconds: float = 40.0, progress: Callable[[str], None] | None = None
+    ) -> list[Calibration]:
+        """Time operations on the device and on the CPU now, and keep that in the cache for ``device="auto"``.
+
+        Parameters
+        ----------
+        names
+            Such as ``"lz4.compress"``; none means all.
+        seconds
+            How long all of it may take; a little more where a first timing is longer than its share.
+        progress
+            Told what is timed next.
+
+        Raises
+        ------
+        ValueError
+            There is no device to time, as ``device="cpu"`` was asked for, or a name is unknown.
+        DeviceError, DeviceNotFoundError
+            The device cannot do one of the operations, or there is none.
+        """
+        operations = [_operation(name) for name in names or tuple(registry.OPERATIONS)]
+        tell = progress or (lambda case: None)
+        done = self._executor.calibrate(operations, seconds, lambda case: tell(str(case)))
+        return [Calibration(*each) for each in done]
 
     @property
     def engine(self) -> Executor:
@@ -432,15 +718,16 @@ class Accelerator:
 
     def _many(
         self, operation: Operation[Any], buffers: Sequence[Any], options: Any, return_exceptions: bool
-    ) -> list[Any]:
+    ) -> list[Any] | Batch:
         call = self._executor.many(operation, options, buffers)
         if call.errors and not return_exceptions:
             first = min(call.errors)
             raise BatchError(
                 f"{len(call.errors)} of {call.count} items failed; item {first}: {call.errors[first]}",
-                results=call.results,
+                results=_told(call.results, call.errors),
             ) from call.errors[first]
-        return call.results
+        results: list[Any] | Batch = call.results
+        return results
 
 
 class _Direct(dict[str, Callable[..., bytes | None]]):
@@ -458,24 +745,63 @@ class _Direct(dict[str, Callable[..., bytes | None]]):
         return run
 
 
+_VERBS = tuple(
+    name for verb in registry.DEFAULTS for form in ("", "_into", "_many") if hasattr(Accelerator, name := verb + form)
+)
+
+
+class _NoShortWays(dict[str, Any]):
+    """In the place of a `_Direct`: everything takes the planned way."""
+
+    def __missing__(self, _: str) -> Callable[..., None]:
+        return _nothing
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+_NO_SHORT_WAYS: Any = _NoShortWays()
+
+
 @cache
 def default_accelerator() -> Accelerator:
     """Return the Accelerator that the module-level functions share, made at its first use."""
     return Accelerator()
 
 
-def _device_setting(device: str | int | OpensBackend | None) -> str | int | OpensBackend:
+def _device_setting(device: Wanted | Sequence[Wanted] | None) -> Wanted | tuple[Wanted, ...]:
+    if isinstance(device, list | tuple):
+        if not device:
+            raise ValueError("an empty list of devices; name at least one")
+        return tuple(device)
+    if isinstance(device, Sequence) and not isinstance(device, str):
+        raise TypeError(f"several devices are a list or a tuple, not {type(device).__name__}")
     if device is not None and not isinstance(device, str):
         return device
-    return config.chosen("device", device).value
+    named = str(config.chosen("device", device).value).split(",")
+    return named[0] if len(named) == 1 else tuple(name.strip() for name in named)
+
+
+def _operation(name: str) -> Operation[Any]:
+    algorithm, _, op = name.rpartition(".")
+    return registry.find(op, algorithm)
 
 
 def _format_of(data: Any) -> str:
     return registry.format_of(data if type(data) is bytes else flat(data))
 
 
-def _batch_options(
-    operation: Operation[Any], count: int, key: Any, nonces: Sequence[Any] | None, aads: Sequence[Any] | None
-) -> Any:
+def _told(results: list[Any] | Batch, errors: Mapping[int, Exception]) -> list[Any]:
+    """Return the results of a batch as a list, with errors where items failed."""
+    if not isinstance(results, Batch):
+        return results
+    listed: list[Any] = results.to_list()
+    for index, error in errors.items():
+        listed[index] = error
+    return listed
+
+
+def _batch_options(operation: Operation[Any], count: int, key: Any, nonces: Any, aads: Sequence[Any] | None) -> Any:
     keys = key if isinstance(key, list | tuple) else (key,)
     return operation.settings(keys=keys, nonces=nonces, aads=aads, count=count)

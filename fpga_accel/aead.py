@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
+import numpy.typing as npt
 from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import aead as library
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
+from fpga_accel.batch import Batch
 from fpga_accel.operations import aes_gcm, registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
@@ -117,27 +119,63 @@ class AESGCM:
         options = self._options(self._decrypts, nonce, associated_data)
         return self._engine.into(self._decrypts, options, flat(data), flat_writable(buf))
 
+    @overload
     def encrypt_many(
         self,
-        nonces: Sequence[Any],
+        nonces: Sequence[Any] | npt.NDArray[Any],
+        items: Batch,
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
+    def encrypt_many(
+        self,
+        nonces: Sequence[Any] | npt.NDArray[Any],
         items: Sequence[Any],
         aads: Sequence[Any] | None = None,
         *,
         return_exceptions: bool = False,
-    ) -> list[Any]:
-        """Encrypt each item under a nonce of its own, in one launch where that is faster."""
+    ) -> list[Any]: ...
+    def encrypt_many(
+        self,
+        nonces: Sequence[Any] | npt.NDArray[Any],
+        items: Sequence[Any],
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
+        """Encrypt each item under a nonce of its own, in one launch where that is faster; a Batch to a Batch."""
         return self._acc.encrypt_many(
             items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions
         )
 
+    @overload
     def decrypt_many(
         self,
-        nonces: Sequence[Any],
+        nonces: Sequence[Any] | npt.NDArray[Any],
+        items: Batch,
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> Batch: ...
+    @overload
+    def decrypt_many(
+        self,
+        nonces: Sequence[Any] | npt.NDArray[Any],
         items: Sequence[Any],
         aads: Sequence[Any] | None = None,
         *,
         return_exceptions: bool = False,
-    ) -> list[Any]:
+    ) -> list[Any]: ...
+    def decrypt_many(
+        self,
+        nonces: Sequence[Any] | npt.NDArray[Any],
+        items: Sequence[Any],
+        aads: Sequence[Any] | None = None,
+        *,
+        return_exceptions: bool = False,
+    ) -> list[Any] | Batch:
         """Decrypt each item; a wrong tag loses that item alone."""
         return self._acc.decrypt_many(
             items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions

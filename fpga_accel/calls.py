@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
 
 from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BufferSink, BytesSink, Flat, Items, Sink, flat
+from fpga_accel.batch import Batch
+from fpga_accel.operations.buffers import (
+    BufferSink,
+    BytesSink,
+    ColumnSink,
+    Flat,
+    GrowingColumn,
+    Items,
+    NumberSink,
+    Sink,
+    Sizes,
+    flat,
+    joined_columns,
+)
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 
 # A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
 _THREAD_BYTES = 256 << 10
+# The items of a Batch that are handed to a library at once: few enough that they, as `bytes`, and their results stay
+# in the cache and take no fresh memory, and enough that the steps around it do not show.
+_CHUNK_ITEMS = 1 << 10
+_CHUNK_BYTES = 1 << 20
+
+T = TypeVar("T")
 
 
 class Call(ABC):
@@ -64,6 +85,10 @@ class Call(ABC):
     def on_cpu(self, workers: Workers) -> None:
         """Do the call with the CPU library."""
 
+    def twin(self) -> Call | None:
+        """Return the same call with results of its own, to compare what doing it elsewhere takes; None: it has none."""
+        return None
+
     def raise_error(self) -> None:
         """Raise the error of a call with one item, if there is one."""
         if self.errors:
@@ -86,16 +111,18 @@ class OneCall(Call):
         self.data = data
         self.result = b""
 
+    def twin(self) -> Call:
+        return OneCall(self.operation, self.options, self.data)
+
     def weigh(self) -> Work:
         return self.operation.work(self.data)
 
     def job(self) -> Job[Any]:
-        return Job(Items.of((self.data,)), self.options, BytesSink(1))
+        return Job(Items.of((self.data,)), self.options, _list_sink(self.operation, 1))
 
     def take(self, job: Job[Any], errors: Errors) -> None:
         self.errors = errors
-        assert isinstance(job.sink, BytesSink)
-        self.result = job.sink.values[0]
+        (self.result,) = _listed(job.sink)
 
     def on_cpu(self, workers: Workers) -> None:
         try:
@@ -105,7 +132,7 @@ class OneCall(Call):
 
     @property
     def nbytes_out(self) -> int:
-        return 0 if self.errors else len(self.result)
+        return 0 if self.errors else self.operation.number_size or len(self.result)
 
 
 class IntoCall(Call):
@@ -120,6 +147,11 @@ class IntoCall(Call):
         self.data = data
         self.out = out
         self.written = 0
+
+    def twin(self) -> Call:
+        # Written once, as page faults are not what is compared.
+        scratch = memoryview(bytearray(b"\1") * len(self.out))
+        return IntoCall(self.operation, self.options, self.data, scratch)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -145,62 +177,190 @@ class IntoCall(Call):
 class ManyCall(Call):
     """Many items, each to fresh bytes; `results` holds an exception where an item failed."""
 
-    __slots__ = ("_nbytes_out", "buffers", "items", "results")
+    __slots__ = ("_items", "_nbytes_out", "buffers", "results")
 
     def __init__(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> None:
         self.buffers = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
-        self.items = Items.of(self.buffers)
-        super().__init__(operation, options, len(self.items), self.items.nbytes)
+        # Where the items lie is only looked at for a device; but whether they are buffers, for both.
+        self._items: Items | None = None
+        nbytes = _objects.bytes_total(self.buffers)
+        if nbytes < 0:
+            self._items = Items.of(self.buffers)
+            nbytes = self._items.nbytes
+        super().__init__(operation, options, len(self.buffers), nbytes)
         self.results: list[Any] = []
         self._nbytes_out = 0
+
+    @property
+    def items(self) -> Items:
+        """Where the items lie."""
+        if self._items is None:
+            self._items = Items.of(self.buffers)
+        if len(self._items) != self.count:
+            raise ValueError(f"the list of items had {self.count} of them at first, and now {len(self._items)}")
+        return self._items
+
+    def twin(self) -> Call:
+        return ManyCall(self.operation, self.options, self.buffers)
 
     def weigh(self) -> Work:
         if not self.count:
             return Work(0)
-        first = self.operation.work(flat(self.buffers[0]))
-        size = int(self.items.sizes[0])
-        # The others are taken to be like the first.
-        return first._replace(nbytes=first.nbytes * self.nbytes // size if size else self.nbytes)
+        return _like_the_first(self, flat(self.buffers[0]))
 
     def job(self) -> Job[Any]:
-        return Job(self.items, self.options, BytesSink(self.count))
+        return Job(self.items, self.options, _list_sink(self.operation, self.count))
 
     def take(self, job: Job[Any], errors: Errors) -> None:
-        assert isinstance(job.sink, BytesSink)
-        self.results, self.errors = job.sink.values, errors
+        self.results, self.errors = _listed(job.sink), errors
         self._nbytes_out = job.sink.nbytes
         for index, error in errors.items():
             self.results[index] = error
 
     def on_cpu(self, workers: Workers) -> None:
-        data = self.buffers if self.items.keep.all_bytes() else [flat(each) for each in self.buffers]
-        least = self.operation.threads_from
-        threaded = least is not None and self.nbytes >= max(_THREAD_BYTES * workers.count, least * self.count)
-        if threaded and self.count > 1:
-            self._on_threads(data, workers)
-        elif data:
-            self.results, self.errors = self.operation.on_cpu_many(data, self.options, 0)
+        data = (
+            self.buffers
+            if self._items is None or self._items.keep.all_bytes()
+            else [flat(each) for each in self.buffers]
+        )
+
+        def part(first: int, end: int) -> tuple[list[Any], Errors]:
+            # A slice of all is a copy.
+            items = data if end - first == self.count else data[first:end]
+            return self.operation.on_cpu_many(items, self.options, first)
+
+        done = _in_parts(self, workers, part)
+        if len(done) == 1:
+            ((self.results, self.errors),) = done
+        else:
+            self.results = list(itertools.chain.from_iterable(results for results, _ in done))
+            self.errors = _all_errors(errors for _, errors in done)
         grown = self.operation.grown(self.options)
-        if self.errors:
+        if self.operation.number_size:
+            self._nbytes_out = self.count * self.operation.number_size
+        elif self.errors:
             self._nbytes_out = sum(len(result) for result in self.results if type(result) is bytes)
         elif grown is None:
             self._nbytes_out = sum(map(len, self.results))
         else:
             self._nbytes_out = self.nbytes + self.count * grown
 
-    def _on_threads(self, data: Sequence[Flat], workers: Workers) -> None:
-        parts = min(2 * workers.count, self.count)
-        bounds = [self.count * part // parts for part in range(parts + 1)]
-        ranges = list(itertools.pairwise(bounds))
-        done = workers.map(
-            lambda bound: self.operation.on_cpu_many(data[slice(*bound)], self.options, bound[0]), ranges
-        )
-        self.results = list(itertools.chain.from_iterable(results for results, _ in done))
-        self.errors = {index: error for _, errors in done for index, error in errors.items()}
-
     @property
     def nbytes_out(self) -> int:
         return self._nbytes_out
+
+
+class BatchCall(Call):
+    """Many items of one buffer, to one buffer.
+
+    Attributes
+    ----------
+    results
+        A Batch in which the items that failed are empty, or an array of numbers.
+    """
+
+    __slots__ = ("batch", "results")
+
+    def __init__(self, operation: Operation[Any], options: Any, batch: Batch) -> None:
+        super().__init__(operation, options, len(batch), batch.nbytes)
+        self.batch = batch
+        self.results: Any = None
+
+    @property
+    def into(self) -> bool:  # type: ignore[override]
+        """Whether results go to memory that is in use already, as all but numbers do."""
+        return not self.operation.number_size
+
+    def twin(self) -> Call:
+        return BatchCall(self.operation, self.options, self.batch)
+
+    def weigh(self) -> Work:
+        return _like_the_first(self, self.batch[0]) if self.count else Work(0)
+
+    def job(self) -> Job[Any]:
+        number = self.operation.number_size
+        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes())
+        return Job(self.batch.spans(), self.options, sink)
+
+    def _known_sizes(self) -> Sizes | None:
+        """Return the sizes of the results where they do not depend on the data; 0 for items that are too short."""
+        grown = self.operation.grown(self.options)
+        if grown is None:
+            return None
+        sizes: Sizes = self.batch.sizes.view(np.uint64)
+        return sizes + np.uint64(grown) if grown >= 0 else sizes - np.minimum(sizes, np.uint64(-grown))
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        self.errors = errors
+        if isinstance(job.sink, NumberSink):
+            self.results = job.sink.values
+            return
+        assert isinstance(job.sink, ColumnSink)
+        for index in errors:
+            job.sink.discard(index)
+        self.results = Batch.of_column(job.sink.column, errors)
+
+    def on_cpu(self, workers: Workers) -> None:
+        if self.operation.number_size:
+            self._numbers(workers)
+            return
+        sizes = self._known_sizes()
+        if sizes is None:
+            self._appended(workers)
+        else:
+            self._placed(workers, sizes)
+
+    def _numbers(self, workers: Workers) -> None:
+        done = _in_parts(self, workers, lambda first, end: [results for _, results, _ in self._chunks(first, end)])
+        every = itertools.chain.from_iterable(itertools.chain.from_iterable(done))
+        self.results = np.fromiter(every, self.operation.number_type, self.count)
+
+    def _appended(self, workers: Workers) -> None:
+        """Put results of sizes that nobody knows behind each other as they come."""
+
+        def part(first: int, end: int) -> tuple[GrowingColumn, Errors]:
+            column, found = GrowingColumn(self.nbytes * (end - first) // max(1, self.count)), Errors()
+            for start, results, errors in self._chunks(first, end):
+                for index in errors:
+                    results[index - start] = b""
+                column.append(results)
+                found |= errors
+            return column, found
+
+        done = _in_parts(self, workers, part)
+        self.errors = _all_errors(errors for _, errors in done)
+        self.results = Batch.of_column(joined_columns([column.column for column, _ in done]), self.errors)
+
+    def _placed(self, workers: Workers, sizes: Sizes) -> None:
+        """Write results of known sizes where they belong."""
+        sink = ColumnSink(self.count, sizes)
+        data, offsets = sink.column
+
+        def part(first: int, end: int) -> Errors:
+            bounds = offsets[first : end + 1].tolist()
+            return self.operation.on_cpu_placed(self.batch[first:end], self.options, first, data.data, bounds)
+
+        self.errors = _all_errors(_in_parts(self, workers, part))
+        for index in self.errors:
+            sink.discard(index)
+        self.results = Batch.of_column(sink.column, self.errors)
+
+    def _chunks(self, first: int, end: int) -> Iterator[tuple[int, list[Any], Errors]]:
+        """Yield the first item, the results and the errors of some items at a time."""
+        offsets = self.batch.offsets
+        while first < end:
+            most = int(np.searchsorted(offsets, offsets[first] + _CHUNK_BYTES, side="right")) - 1
+            stop = min(end, first + _CHUNK_ITEMS, max(first + 1, most))
+            items = self.batch[first:stop]
+            # Large items are not worth copying for a library that is faster with `bytes`.
+            copied = items.nbytes <= _CHUNK_BYTES and not self.operation.takes_views
+            data: list[Any] = items.to_list() if copied else list(items)
+            yield first, *self.operation.on_cpu_many(data, self.options, first)
+            first = stop
+
+    @property
+    def nbytes_out(self) -> int:
+        return int(self.results.nbytes)
 
 
 class Supposed(Call):
@@ -221,6 +381,39 @@ class Supposed(Call):
     @property
     def nbytes_out(self) -> int:
         return 0
+
+
+def _like_the_first(call: Call, first: Flat) -> Work:
+    """Return the work of a call whose items are taken to be like the first."""
+    work = call.operation.work(first)
+    return work._replace(nbytes=work.nbytes * call.nbytes // len(first) if len(first) else call.nbytes)
+
+
+def _in_parts(call: Call, workers: Workers, work: Callable[[int, int], T]) -> list[T]:
+    """Do ranges of a call's items on threads where that pays, else all on the calling thread."""
+    least, count = call.operation.threads_from, call.count
+    threaded = least is not None and call.nbytes >= max(_THREAD_BYTES * workers.count, least * count)
+    if not threaded or count < 2:
+        return [work(0, count)]
+    parts = min(2 * workers.count, count)
+    bounds = [count * part // parts for part in range(parts + 1)]
+    return workers.map(lambda bound: work(*bound), itertools.pairwise(bounds))
+
+
+def _all_errors(parts: Iterable[Errors]) -> Errors:
+    return {index: error for errors in parts for index, error in errors.items()}
+
+
+def _list_sink(operation: Operation[Any], count: int) -> Sink:
+    return NumberSink(operation.number_size) if operation.number_size else BytesSink(count)
+
+
+def _listed(sink: Sink) -> list[Any]:
+    if isinstance(sink, NumberSink):
+        numbers: list[Any] = sink.values.tolist()
+        return numbers
+    assert isinstance(sink, BytesSink)
+    return sink.values
 
 
 def apart(data: Flat, out: memoryview) -> Flat:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor
 from fpga_accel.operations.buffers import flat
@@ -30,7 +31,7 @@ from fpga_accel.routing import Plan
 __all__ = ["Chain", "Chained"]
 
 # Runs a batch: operation, items, options, return_exceptions.
-Many = Callable[[Operation[Any], Sequence[Any], Any, bool], list[Any]]
+Many = Callable[[Operation[Any], Sequence[Any], Any, bool], "list[Any] | Batch"]
 
 
 class Chained(NamedTuple):
@@ -39,13 +40,13 @@ class Chained(NamedTuple):
     Attributes
     ----------
     data
-        What comes out of the last stage.
+        What comes out of the last stage; of a Batch, a Batch.
     checksums
-        One for each checksum stage, in the order of the stages.
+        One for each checksum stage, in the order of the stages; of a Batch, an array with a row an item.
     """
 
-    data: bytes
-    checksums: tuple[int, ...]
+    data: bytes | Batch
+    checksums: tuple[int, ...] | Checksums
 
 
 class Chain:
@@ -121,15 +122,15 @@ class Chain:
         key: Any = None,
         nonces: Any = None,
         aads: Any = None,
-        checksums: Sequence[Sequence[int]] | None = None,
+        checksums: Sequence[Sequence[int]] | Checksums | None = None,
         return_exceptions: bool = False,
-    ) -> list[Any]:
+    ) -> Any:
         """Run each buffer through the chain, in few submissions.
 
         Parameters
         ----------
         items
-            Buffers of any sizes.
+            Buffers of any sizes, in a list or in a Batch.
         key
             One for all items, or a list of one an item.
         nonces, aads, checksums
@@ -141,6 +142,7 @@ class Chain:
         Returns
         -------
         list of bytes or Chained
+            Of a Batch, a Batch, or a `Chained` of one where the chain takes checksums.
         """
         count = len(items)
         stages = [self._batch(stage, found, count, key, nonces, aads) for stage, found in self._pairs(key)]
@@ -207,7 +209,9 @@ class Chain:
             raise ValueError(f"{name} must be a mapping from {names}: one for all would use a key or a nonce twice")
         return value
 
-    def _options(self, stages: tuple[Any, ...], count: int, checksums: Sequence[Sequence[int]] | None) -> ChainOptions:
+    def _options(
+        self, stages: tuple[Any, ...], count: int, checksums: Sequence[Sequence[int]] | Checksums | None
+    ) -> ChainOptions:
         found = self._operation.no_checksums(count)
         if not self._verifies:
             if checksums is not None:
@@ -222,9 +226,11 @@ class Chain:
             return result
         return Chained(result, tuple(options.checksums[index].tolist()))
 
-    def _wrapped_all(self, results: list[Any], options: ChainOptions) -> list[Any]:
+    def _wrapped_all(self, results: list[Any] | Batch, options: ChainOptions) -> Any:
         if self._verifies or not options.checksums.shape[1]:
             return results
+        if isinstance(results, Batch):
+            return Chained(results, options.checksums)
         return [self._wrapped(result, options, index) for index, result in enumerate(results)]
 
 
@@ -273,7 +279,7 @@ def _accepted(stage: Operation[Any]) -> set[str]:
     return set(inspect.signature(type(stage.settings())).parameters) - {"by_buffer"}
 
 
-def _expected(checksums: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> Checksums:
+def _expected(checksums: Sequence[Sequence[int]] | Checksums | None, shape: tuple[int, ...]) -> Checksums:
     """Return the checksums that a chain's inverse must find, in the order in which it does."""
     count, columns = shape
     if checksums is None:

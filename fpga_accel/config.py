@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, str] = {
     "device": "auto",
     "fallback": "warn",
     "verify": "sampled",
+    "routing": "auto",
     "timeout": "",
     "threads": "",
     "cache_dir": "",
@@ -26,6 +27,7 @@ DEFAULTS: Mapping[str, str] = {
 
 FALLBACKS = ("allow", "warn", "never")
 VERIFIES = ("never", "sampled", "always")
+ROUTINGS = ("auto", "pinned")
 
 
 @dataclass(frozen=True, slots=True)

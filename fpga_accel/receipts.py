@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from fpga_accel._objects import Tally
+from fpga_accel._objects import Last, Tally
 from fpga_accel.runtime import forks
+from fpga_accel.segments import Span
+
+log = logging.getLogger(__name__)
 
 
 class Reason(StrEnum):
@@ -41,6 +46,9 @@ class Reason(StrEnum):
 class Seconds(Mapping[str, float]):
     """Durations of one call in seconds, as attributes and as a mapping; zero where a stage does not exist.
 
+    `overlap` is the part of `transfer` and `kernel` that went on beside other work, so that
+    ``queue + transfer + kernel - overlap`` is `total`.
+
     Examples
     --------
     >>> spent = Seconds(kernel=0.25, total=0.5)
@@ -52,6 +60,7 @@ class Seconds(Mapping[str, float]):
     transfer: float = 0.0
     kernel: float = 0.0
     total: float = 0.0
+    overlap: float = 0.0
 
     def __getitem__(self, name: str) -> float:
         if name not in self.__dataclass_fields__:
@@ -79,7 +88,7 @@ class Receipt:
     backend
         ``"cpu"``, ``"opencl"`` or ``"rtl"``.
     device
-        Id of the device, None on the CPU path.
+        Id of the device, None on the CPU path; several are joined by ``+``.
     variant
         Kernel variant, or the library on the CPU path. That of a chain ends with how its launches were joined:
         "linked" by the device, "by stages" through the host, or both, for different items.
@@ -93,13 +102,18 @@ class Receipt:
     segments
         Rows launched on the device; 0 on the CPU path.
     seconds
-        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``.
+        Durations: ``queue`` (host work and waiting), ``transfer``, ``kernel``, ``total``, ``overlap``.
     items
         Items of a batch; 1 for a single call.
     started
         ``time.perf_counter()`` at the start, for traces.
     thread
         Id of the calling thread.
+    spans
+        What the device did when, for traces.
+    waited
+        Seconds that a job waited for its thread before `started`, which ``seconds.queue`` and ``seconds.total``
+        include; 0 for other calls.
     """
 
     op: str
@@ -117,6 +131,16 @@ class Receipt:
     items: int = 1
     started: float = 0.0
     thread: int = 0
+    spans: tuple[Span, ...] = ()
+    waited: float = 0.0
+
+    def after(self, waited: float) -> Receipt:
+        """Return the receipt of a job that waited so many seconds before it made this call."""
+        if not waited:
+            return self
+        spent = self.seconds
+        seconds = replace(spent, queue=spent.queue + waited, total=spent.total + waited)
+        return replace(self, seconds=seconds, waited=self.waited + waited)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -130,21 +154,24 @@ class Trace:
         self.receipts: list[Receipt] = []
 
     def save_chrome_trace(self, path: str | PathLike[str]) -> None:
-        """Write the calls in Chrome's trace format (load it at ``chrome://tracing``)."""
-        events = [_chrome_event(receipt) for receipt in self.receipts]
+        """Write the calls, and below them what devices did, in Chrome's trace format (for ``chrome://tracing``)."""
+        events = [event for receipt in self.receipts for event in _chrome_events(receipt)]
         Path(path).write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
 
 
-def _chrome_event(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "name": f"{receipt.algorithm}.{receipt.op}",
-        "ph": "X",
-        "ts": receipt.started * 1e6,
-        "dur": receipt.seconds.total * 1e6,
-        "pid": 0,
-        "tid": receipt.thread,
-        "args": receipt.as_dict(),
-    }
+def _chrome_events(receipt: Receipt) -> Iterator[dict[str, Any]]:
+    """Yield the call on its thread's row, and what its device did on rows of the device's."""
+    name = f"{receipt.algorithm}.{receipt.op}"
+    arguments = {key: value for key, value in receipt.as_dict().items() if key != "spans"}
+    seconds = receipt.seconds.total - receipt.waited
+    yield _chrome_event(name, 0, receipt.thread, receipt.started, seconds) | {"args": arguments}
+    for span in receipt.spans:
+        device = span.device or receipt.device or ""
+        yield _chrome_event(f"{name} {span.name}", device, span.name, span.started, span.seconds)
+
+
+def _chrome_event(name: str, process: int | str, thread: int | str, started: float, seconds: float) -> dict[str, Any]:
+    return {"name": name, "ph": "X", "ts": started * 1e6, "dur": seconds * 1e6, "pid": process, "tid": thread}
 
 
 class Described(Protocol):
@@ -161,9 +188,14 @@ Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 
 class Local(threading.local):
-    """What the calling thread did last."""
+    """What the calling thread did last: a `Receipt` or a `Direct` in ``last.value``."""
 
-    last: Receipt | Direct | None = None
+    # Seconds that the job waited which the thread runs.
+    waited = 0.0
+
+    def __init__(self) -> None:
+        # Runs once a thread.
+        self.last = Last()
 
 
 class Ledger(forks.Resettable):
@@ -175,7 +207,7 @@ class Ledger(forks.Resettable):
     Attributes
     ----------
     local
-        Its ``last`` is the calling thread's last call.
+        Its ``last.value`` is the calling thread's last call.
     """
 
     def __init__(self) -> None:
@@ -186,14 +218,15 @@ class Ledger(forks.Resettable):
         self._direct: dict[tuple[str, Reason, bool], list[int]] = {}
         # The same of the shortest way there, by operation and reason.
         self._tallies: dict[tuple[str, Reason], Tally] = {}
-        self._traces: list[Trace] = []
+        # Told of every receipt. Replaced as a whole, never changed, so that it can be walked without the lock.
+        self._observers: dict[object, Callable[[Receipt], None]] = {}
         self.local = Local()
 
     def tally(self, operation: Described, reason: Reason) -> Tally:
         """Return the tally of small calls of an operation; it is paused while a trace runs."""
         with self._lock:
             tally = self._tallies.setdefault((operation.name, reason), Tally())
-            tally.paused = bool(self._traces)
+            tally.paused = bool(self._observers)
         return tally
 
     def reset_after_fork(self) -> None:
@@ -202,7 +235,7 @@ class Ledger(forks.Resettable):
 
     def add(self, receipt: Receipt) -> None:
         """File one receipt."""
-        self.local.last = receipt
+        self.local.last.value = receipt
         with self._lock:
             counts = self._counts
             counts["calls"] += 1
@@ -214,12 +247,12 @@ class Ledger(forks.Resettable):
             counts[f"reason.{receipt.reason.value}"] += 1
             counts["fallbacks"] += receipt.fallback
             counts["verified"] += receipt.verified
-            for trace in self._traces:
-                trace.receipts.append(receipt)
+        if self._observers:
+            self._tell(receipt)
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
-        self.local.last = call
+        self.local.last.value = call
         operation, reason, fallback, items, bytes_in, bytes_out, _, _ = call
         key = (operation.name, reason, fallback)
         with self._lock:
@@ -230,18 +263,40 @@ class Ledger(forks.Resettable):
             sums[1] += items
             sums[2] += bytes_in
             sums[3] += bytes_out
-            for trace in self._traces:
-                trace.receipts.append(_receipt(call))
+        if self._observers:
+            self._tell(_receipt(call))
+
+    def _tell(self, receipt: Receipt) -> None:
+        told = receipt.after(self.local.waited)
+        # Without the lock: what an observer does is its own affair.
+        for observer in self._observers.values():
+            try:
+                observer(told)
+            except Exception:
+                log.exception("an observer of receipts failed")
 
     def count(self, name: str) -> None:
         """Count an event that has no receipt of its own."""
         with self._lock:
             self._counts[name] += 1
 
+    def begin_job(self, waited: float) -> None:
+        """Say that the calling thread runs a job now, which waited so many seconds."""
+        self.local.last.value, self.local.waited = None, waited
+
+    def end_job(self) -> Callable[[], Receipt] | None:
+        """Return what makes the receipt of the last call of the thread's job; None where the job made no call.
+
+        Not the receipt itself: making it takes as long as a small call, and few are looked at.
+        """
+        last, waited = self.local.last.value, self.local.waited
+        self.local.last.value, self.local.waited = None, 0.0
+        return partial(_receipt_of_job, last, waited, threading.get_ident()) if last is not None else None
+
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last = self.local.last
+        last: Receipt | Direct | None = self.local.last.value
         return _receipt(last) if isinstance(last, tuple) else last
 
     def stats(self) -> dict[str, int]:
@@ -259,19 +314,29 @@ class Ledger(forks.Resettable):
     def trace(self) -> Iterator[Trace]:
         """Gather every receipt filed inside the block."""
         trace = Trace()
-        with self._lock:
-            self._traces.append(trace)
-            self._pause(True)
+        end = self.subscribe(trace.receipts.append)
         try:
             yield trace
         finally:
-            with self._lock:
-                self._traces.remove(trace)
-                self._pause(bool(self._traces))
+            end()
 
-    def _pause(self, on: bool) -> None:
+    def subscribe(self, observer: Callable[[Receipt], None]) -> Callable[[], None]:
+        """Let `observer` be called with each receipt, in the thread of its call; return what ends that."""
+        key = object()
+        with self._lock:
+            self._set_observers(self._observers | {key: observer})
+
+        def end() -> None:
+            with self._lock:
+                self._set_observers({each: told for each, told in self._observers.items() if each is not key})
+
+        return end
+
+    def _set_observers(self, observers: dict[object, Callable[[Receipt], None]]) -> None:
+        self._observers = observers
+        # Small calls take the long way, where each is filed.
         for tally in self._tallies.values():
-            tally.paused = on
+            tally.paused = bool(observers)
 
 
 def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: int, sizes: tuple[int, int]) -> None:
@@ -281,6 +346,10 @@ def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: in
     counts["bytes_out"] += sizes[1]
     counts["backend.cpu"] += calls
     counts[f"reason.{reason.value}"] += calls
+
+
+def _receipt_of_job(last: Receipt | Direct, waited: float, thread: int) -> Receipt:
+    return replace(_receipt(last) if isinstance(last, tuple) else last, thread=thread).after(waited)
 
 
 def _receipt(call: Direct) -> Receipt:

@@ -66,6 +66,8 @@ class Launch:
         Owners of the memory the table points at, alive until the launch is done.
     secret
         True where params hold keys: every copy of them is wiped afterwards.
+    seconds
+        How long it may take, None for no limit.
     """
 
     kernel: str
@@ -74,6 +76,7 @@ class Launch:
     params: Bytes = field(repr=False)
     keep: Any = field(default=None, repr=False)
     secret: bool = False
+    seconds: float | None = None
 
     @property
     def nbytes(self) -> int:
@@ -210,6 +213,18 @@ class Linked:
     def nbytes(self) -> int:
         """Bytes of the inputs."""
         return int(self.inputs.sizes.sum())
+
+
+class Span(NamedTuple):
+    """What a device did when: ``"kernel"`` or ``"transfer"``, from `started` (``time.perf_counter()``) on.
+
+    `device` is an id where a call runs on several, else "".
+    """
+
+    name: str
+    started: float
+    seconds: float
+    device: str = ""
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import IO, Any
@@ -13,10 +14,14 @@ from typing import IO, Any
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.errors import ConcurrentUseError, TruncatedError
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import flat, flat_writable
+from fpga_accel.operations.buffers import Flat, flat, flat_writable
+from fpga_accel.operations.contract import Operation
+from fpga_accel.runtime import forks
 
 # Bytes read from the file at once.
 _CHUNK = 1 << 20
+# Work below this is done sooner than a thread is started for it.
+_SHORT = 256 << 10
 
 
 def open(
@@ -180,6 +185,43 @@ class Source:
         return taken
 
 
+class _Beside(forks.Resettable):
+    """A thread that does the calls of a stream while its owner reads and writes the file."""
+
+    def __init__(self, acc: Accelerator, operation: Operation[Any]) -> None:
+        super().__init__()
+        self._engine = acc.engine
+        self._operation = operation
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self, data: Flat, options: Any) -> Callable[[], bytes]:
+        """Send a call on its way; what is returned waits for its result."""
+        if len(data) < _SHORT:
+            made = self._engine.one(self._operation, options, data)
+            return lambda: made
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="fpga-accel-stream")
+        future = self._pool.submit(self._done, data, options)
+
+        def result() -> bytes:
+            made, self._engine.ledger.local.last.value = future.result()
+            return made
+
+        return result
+
+    def _done(self, data: Flat, options: Any) -> tuple[bytes, Any]:
+        return self._engine.one(self._operation, options, data), self._engine.ledger.local.last.value
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def reset_after_fork(self) -> None:
+        """Forget the parent's thread, which does not exist in a child."""
+        self._pool = None
+
+
 class Reader(io.BufferedIOBase):
     """Decompresses what it reads; made by `open`."""
 
@@ -190,6 +232,8 @@ class Reader(io.BufferedIOBase):
         self._file = file
         self._owned = owned
         self._owner = _OneOwner()
+        self._chunk = memoryview(b"")
+        self._beside: _Beside | None = None
         self._source = Source(file)
         self._format = format
         if format is not None:
@@ -197,7 +241,6 @@ class Reader(io.BufferedIOBase):
         self._acc = acc
         self._max_output = max_output
         self._chunks: Iterator[bytes] | None = None
-        self._chunk = memoryview(b"")
         self._position = 0
 
     def readable(self) -> bool:
@@ -262,6 +305,8 @@ class Reader(io.BufferedIOBase):
         finally:
             self._chunk = memoryview(b"")
             self._chunks = None
+            if self._beside is not None:
+                self._beside.close()
             super().close()
 
     def _check_open(self) -> None:
@@ -285,11 +330,8 @@ class Reader(io.BufferedIOBase):
 
     def _decoding(self) -> Iterator[bytes]:
         name = self._format or registry.format_of_start(self._source.peek(4))
-        operation = registry.find("decompress", name)
-        engine = self._acc.engine
-        return registry.DECODERS[name](
-            self._source, lambda data, options: engine.one(operation, options, data), self._max_output
-        )
+        self._beside = _Beside(self._acc, registry.find("decompress", name))
+        return registry.DECODERS[name](self._source, self._beside.start, self._max_output)
 
 
 class Writer(io.BufferedIOBase):
@@ -300,8 +342,10 @@ class Writer(io.BufferedIOBase):
         self._file = file
         self._owned = owned
         self._owner = _OneOwner()
-        operation, engine = registry.find("compress", format), acc.engine
-        self._encoder = registry.ENCODERS[format](options, lambda data, opts: engine.one(operation, opts, data))
+        self._beside = _Beside(acc, registry.find("compress", format))
+        self._encoder = registry.ENCODERS[format](options, self._beside.start)
+        # Waits for the blocks of the slab that is on its way.
+        self._waiting: Callable[[], memoryview] | None = None
         self._pending = bytearray()
         self._position = 0
         self._begun = False
@@ -322,10 +366,10 @@ class Writer(io.BufferedIOBase):
                 self._pending += view[:missing]
                 rest = view[missing:]
                 if len(self._pending) == slab:
-                    self._emit(bytes(self._pending))
-                    self._pending.clear()
+                    self._emit_pending()
             while len(rest) >= slab:
-                self._emit(rest[:slab])
+                # The caller's memory may change before the slab is done.
+                self._emit(bytes(rest[:slab]))
                 rest = rest[slab:]
             self._pending += rest
             self._position += len(view)
@@ -335,7 +379,7 @@ class Writer(io.BufferedIOBase):
         """Compress and write what is pending; often, this costs ratio."""
         with self._owner.owned():
             self._check_open()
-            self._emit_pending()
+            self._emit_all()
             if hasattr(self._file, "flush"):
                 self._file.flush()
 
@@ -350,14 +394,15 @@ class Writer(io.BufferedIOBase):
             return
         with self._owner.owned():
             try:
-                self._emit_pending()
+                self._emit_all()
                 self._put(self._encoder.end())
             finally:
+                self._beside.close()
                 try:
                     if self._owned:
                         self._file.close()
                 finally:
-                    self._pending.clear()
+                    self._pending = bytearray()
                     # Not IOBase.close, which would flush once more.
                     self._closed = True
 
@@ -370,15 +415,27 @@ class Writer(io.BufferedIOBase):
         if self.closed:
             raise ValueError("I/O operation on closed file")
 
-    def _emit_pending(self) -> None:
+    def _emit_all(self) -> None:
         if self._pending:
-            self._emit(bytes(self._pending))
-            self._pending.clear()
+            self._emit_pending()
+        self._settle()
         self._begin()
 
-    def _emit(self, content: bytes | memoryview) -> None:
+    def _emit_pending(self) -> None:
+        content, self._pending = self._pending, bytearray()
+        self._emit(memoryview(content))
+
+    def _emit(self, content: Flat) -> None:
         self._begin()
-        self._put(self._encoder.blocks(content))
+        following = self._encoder.start(content)
+        self._settle()
+        self._waiting = following
+
+    def _settle(self) -> None:
+        """Write the slab that is on its way."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._put(waiting())
 
     def _begin(self) -> None:
         if not self._begun:

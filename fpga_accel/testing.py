@@ -10,16 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from random import Random
 from types import MappingProxyType
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from fpga_accel.backends import Outcome, Trial
+from fpga_accel.backends import Deferred, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError
-from fpga_accel.operations import links, registry
+from fpga_accel.operations import links
 from fpga_accel.operations.buffers import memory
-from fpga_accel.operations.contract import Operation, row_of
+from fpga_accel.operations.contract import row_of
+from fpga_accel.reference import operation_of, write
 from fpga_accel.runtime.discovery import OPEN_SECONDS
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.placing import HostPlaces, Placed
@@ -30,6 +32,8 @@ __all__ = ["LEGAL", "FaultyDevice", "Mode", "Stage"]
 
 Stage = Literal["open", "build", "copy", "run", "result"]
 Mode = Literal["error", "timeout", "corrupt", "vanish", "slow"]
+
+T = TypeVar("T", bound=str)
 
 _ANYWHERE: tuple[Mode, ...] = ("error", "timeout", "corrupt", "vanish", "slow")
 # What can happen at each stage; opening writes no bytes that could be wrong.
@@ -54,18 +58,22 @@ class FaultyDevice:
     Parameters
     ----------
     fail_at
-        The stage that fails. ``"open"``: opening the device. ``"build"``: building and trying a kernel. Of a launch:
-        ``"copy"`` (inputs go to the device), ``"run"`` (the kernel), ``"result"`` (results come back, when outputs are
-        written already). None is a healthy device.
+        The stage that fails, or several. ``"open"``: opening the device. ``"build"``: building and trying a kernel.
+        Of a launch: ``"copy"`` (inputs go to the device), ``"run"`` (the kernel), ``"result"`` (results come back,
+        when outputs are written already). None is a healthy device.
     mode
         ``"error"``: the stage raises. ``"timeout"``: it does not end before its deadline. ``"corrupt"``: it flips bits
         of an input, of the output or of a result, and at ``"build"`` the known-answer test fails. ``"vanish"``: the
         device is gone, and every later use of it fails; at ``"open"`` it was never there. ``"slow"``: the stage takes
-        `seconds`.
+        `seconds`. Of several modes failures take one after another.
     every
         The stage fails in every so many passes: 3 is the third, the sixth and so on.
     seconds
         How long ``"slow"`` takes; past the deadline it is a timeout. ``"timeout"`` waits no longer than this.
+    probability
+        The stage fails with this probability in each pass, in place of `every`.
+    seed
+        Of the random numbers for `probability`: the same seed, the same passes that fail.
 
     Attributes
     ----------
@@ -95,29 +103,41 @@ class FaultyDevice:
     """
 
     def __init__(
-        self, fail_at: Stage | None = None, mode: Mode = "error", every: int = 1, seconds: float = 0.01
+        self,
+        fail_at: Stage | Sequence[Stage] | None = None,
+        mode: Mode | Sequence[Mode] = "error",
+        every: int = 1,
+        seconds: float = 0.01,
+        *,
+        probability: float | None = None,
+        seed: int = 0,
     ) -> None:
-        if fail_at is not None and fail_at not in LEGAL:
-            raise ValueError(f"fail_at={fail_at!r}; legal ones are None, {', '.join(LEGAL)}")
-        legal = _ANYWHERE if fail_at is None else LEGAL[fail_at]
-        if mode not in legal:
-            where = f" at {fail_at!r}" if fail_at else ""
-            raise ValueError(f"mode={mode!r}{where}; legal ones are {', '.join(legal)}")
+        _check_faults(_each(fail_at), _each(mode))
         if every < 1:
             raise ValueError(f"every={every}; it must be 1 or more")
         if seconds < 0:
             raise ValueError(f"seconds={seconds}; it must not be negative")
+        if probability is not None and not 0 <= probability <= 1:
+            raise ValueError(f"probability={probability}; it must be from 0 to 1")
+        if probability is not None and every != 1:
+            raise ValueError("every= and probability= exclude each other")
         self.fail_at = fail_at
         self.mode = mode
         self.every = every
         self.seconds = seconds
+        self.probability = probability
+        self.seed = seed
+        self._random = Random(seed)
         self.passes: dict[str, int] = dict.fromkeys(LEGAL, 0)
         self.failures = 0
         self._gone = False
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"FaultyDevice(fail_at={self.fail_at!r}, mode={self.mode!r}, every={self.every})"
+        often = f"every={self.every}"
+        if self.probability is not None:
+            often = f"probability={self.probability}, seed={self.seed}"
+        return f"FaultyDevice(fail_at={self.fail_at!r}, mode={self.mode!r}, {often})"
 
     def open_backend(self) -> _FaultyBackend:
         """Return a backend, as ``Accelerator`` asks for it.
@@ -145,10 +165,12 @@ class FaultyDevice:
         """
         with self._lock:
             self.passes[stage] += 1
-            due = self._gone or (stage == self.fail_at and self.passes[stage] % self.every == 0)
+            due = self._gone or (stage in _each(self.fail_at) and self._is_time(stage))
+            modes = _each(self.mode)
+            mode = modes[self.failures % len(modes)]
             self.failures += due
-            self._gone = self._gone or (due and self.mode == "vanish")
-            gone, mode, seconds, number = self._gone, self.mode, self.seconds, self.failures
+            self._gone = self._gone or (due and mode == "vanish")
+            gone, seconds, number = self._gone, self.seconds, self.failures
         if not due:
             return None
         if gone:
@@ -161,11 +183,35 @@ class FaultyDevice:
         self._wait(stage, mode, seconds, deadline)
         return None
 
+    def _is_time(self, stage: Stage) -> bool:
+        if self.probability is None:
+            return self.passes[stage] % self.every == 0
+        return self._random.random() < self.probability
+
     def _wait(self, stage: Stage, mode: Mode, seconds: float, deadline: float | None) -> None:
         left = seconds if deadline is None else max(0.0, deadline - time.monotonic())
         time.sleep(min(left, seconds))
         if mode == "timeout" or left < seconds:
             raise DeviceTimeoutError(f"{stage} did not end in time, as told", device=DEVICE_ID)
+
+
+def _each(one_or_more: T | Sequence[T] | None) -> Sequence[T]:
+    """Return what may be one name, several or none as several."""
+    if one_or_more is None:
+        return ()
+    return one_or_more if isinstance(one_or_more, list | tuple) else (cast("T", one_or_more),)
+
+
+def _check_faults(stages: Sequence[str], modes: Sequence[str]) -> None:
+    for stage in stages:
+        if stage not in LEGAL:
+            raise ValueError(f"fail_at={stage!r}; legal ones are None, {', '.join(LEGAL)}")
+    if not modes:
+        raise ValueError(f"no mode; legal ones are {', '.join(_ANYWHERE)}")
+    for legal, where in [(LEGAL[stage], f" at {stage!r}") for stage in stages] or [(_ANYWHERE, "")]:
+        for mode in modes:
+            if mode not in legal:
+                raise ValueError(f"mode={mode!r}{where}; legal ones are {', '.join(legal)}")
 
 
 def _vanished(stage: Stage) -> NoReturn:
@@ -211,6 +257,9 @@ class _FaultyBackend:
                     f"no variant of {manifest.name} runs here: {VARIANT}: wrong bytes in the known-answer test",
                     device=DEVICE_ID,
                 )
+
+    def start(self, launch: Launch) -> Pending:
+        return Deferred(lambda deadline: self.run(launch, deadline))
 
     def run(self, launch: Launch, deadline: float | None) -> Outcome:
         began = time.perf_counter()
@@ -282,13 +331,9 @@ def _last_writer(launches: list[Placed], results: list[Table]) -> int:
     return wrote[-1] if wrote else 0
 
 
-def _operation(launch: Launch) -> Operation[Any]:
-    return next(each for each in registry.of_kernel(launch.kernel) if each.entry == launch.entry)
-
-
 def _emulated(launch: Launch, bad_input: int | None) -> Table:
     """Do what the kernel does, on one row with a damaged input where `bad_input` numbers a failure."""
-    operation, results = _operation(launch), new_results(len(launch.table))
+    operation, results = operation_of(launch), new_results(len(launch.table))
     damaged = None if bad_input is None else _chosen(launch.table["src_size"], bad_input)
     for index in range(len(launch.table)):
         row = row_of(launch, index)
@@ -296,9 +341,7 @@ def _emulated(launch: Launch, bad_input: int | None) -> Table:
             source = bytearray(row.src)
             source[len(source) // 2] ^= 0x10
             row = replace(row, src=memoryview(source).toreadonly())
-        output = operation.emulate(row)
-        memory(int(launch.table["dst"][index]), len(output.data))[:] = output.data
-        results[index] = (len(output.data), output.status, output.check, list(output.partial))
+        write(launch, results, index, operation.emulate(row))
     if bad_input is not None and damaged is None:
         _corrupt_result(results, bad_input)
     return results

@@ -9,7 +9,18 @@ from cffi import FFI
 
 HERE = Path(__file__).parent
 
-SOURCES = ["abi.c", "pages.c", "wipe.c", "rows.c", "aes_rows.c", "xxh32.c", "lz4_frame.c", "lz4_plain.c"]
+SOURCES = [
+    "abi.c",
+    "pages.c",
+    "wipe.c",
+    "rows.c",
+    "columns.c",
+    "aes_rows.c",
+    "xxh32.c",
+    "lz4_frame.c",
+    "lz4_batch.c",
+    "lz4_plain.c",
+]
 
 # -Werror stays out of users' builds, where a newer compiler may know new
 # warnings. tests/test_host.py compiles every file here with it.
@@ -26,6 +37,8 @@ TYPES = """
 #define STATUS_NOT_RUN ...
 #define FA_ABI_LAYOUT_LENGTH ...
 #define FA_LZ4_BLOCK_LIMIT ...
+#define FA_LZ4_TOO_LARGE ...
+#define FA_LZ4_OTHER ...
 typedef struct {
   uint64_t src;
   uint64_t dst;

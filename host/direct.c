@@ -37,8 +37,118 @@ static PyType_Spec tally_spec = {
 
 /* Without a GIL two threads may count at once. */
 static void count(long long *sum, long long more) {
+#ifdef Py_GIL_DISABLED
   __atomic_fetch_add(sum, more, __ATOMIC_RELAXED);
+#else
+  *sum += more;
+#endif
 }
+
+/* ---- Last ---- */
+
+/* What one thread did last on one Accelerator. A small call leaves numbers here,
+ * of which the record is made where somebody looks: making it at once costs more
+ * than a third of such a call. */
+typedef struct {
+  PyObject ob_base;
+  PyObject *value;     /* as it was set */
+  PyObject *operation; /* of a Direct's call, which then is the last; not the Direct */
+  PyObject *reason;    /* itself, which may hold a key */
+  Py_ssize_t in;
+  Py_ssize_t out;
+  double started;
+  double ended;
+} last_t;
+
+/* Let `place` hold `object`, which may be NULL. */
+static void keep(PyObject **place, PyObject *object) {
+  if (*place == object)
+    return;
+  PyObject *before = *place;
+  *place = Py_XNewRef(object);
+  Py_XDECREF(before);
+}
+
+/* The record, in the shape that receipts are made from. */
+static PyObject *record(const last_t *last) {
+  return Py_BuildValue("OOOinndd", last->operation, last->reason, Py_False, 1, last->in, last->out,
+                       last->started, last->ended);
+}
+
+/* Where the calling thread's Last objects are, for the Direct objects it used
+ * lately: looking one up in a threading.local takes longer than all else. The
+ * pointers are borrowed from that local. A serial is never given twice, so an
+ * entry of a Direct that is gone is never found; one whose Last is gone in this
+ * thread is removed by last_dealloc. */
+#define REMEMBERED 8
+
+static _Thread_local struct {
+  unsigned long long serial;
+  last_t *last;
+} remembered[REMEMBERED];
+
+static int last_clear(PyObject *object) {
+  last_t *last = (last_t *)object;
+  Py_CLEAR(last->value);
+  Py_CLEAR(last->operation);
+  Py_CLEAR(last->reason);
+  return 0;
+}
+
+static int last_traverse(PyObject *object, visitproc visit, void *arg) {
+  last_t *last = (last_t *)object;
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(last->value);
+  Py_VISIT(last->operation);
+  Py_VISIT(last->reason);
+  return 0;
+}
+
+static void last_dealloc(PyObject *object) {
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
+  for (int i = 0; i < REMEMBERED; i++)
+    if (remembered[i].last == (last_t *)object)
+      remembered[i].serial = 0;
+  last_clear(object);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+  Py_DECREF(type);
+}
+
+static PyObject *last_get(PyObject *object, void *closure) {
+  (void)closure;
+  last_t *last = (last_t *)object;
+  if (last->operation)
+    return record(last);
+  return Py_NewRef(last->value ? last->value : Py_None);
+}
+
+static int last_set(PyObject *object, PyObject *value, void *closure) {
+  (void)closure;
+  last_t *last = (last_t *)object;
+  keep(&last->value, value);
+  Py_CLEAR(last->operation);
+  return 0;
+}
+
+static PyGetSetDef last_getset[] = {
+    {"value", last_get, last_set, "What was set, or the record of a later call of a Direct.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
+
+static PyType_Slot last_slots[] = {
+    {Py_tp_doc, "Last()\n--\n\nWhat one thread did last; Direct objects write to it."},
+    {Py_tp_dealloc, last_dealloc},
+    {Py_tp_traverse, last_traverse},
+    {Py_tp_clear, last_clear},
+    {Py_tp_getset, last_getset},
+    {0, NULL}};
+
+static PyType_Spec last_spec = {
+    .name = "fpga_accel._objects.Last",
+    .basicsize = sizeof(last_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = last_slots,
+};
 
 /* ---- Direct ---- */
 
@@ -47,25 +157,25 @@ static void count(long long *sum, long long more) {
 typedef struct {
   PyObject ob_base;
   PyObject *tally;
-  PyObject *local; /* gets `last` */
-  PyObject *last;  /* name of that attribute */
+  PyObject *local; /* its `last` is the thread's Last */
   PyObject *operation;
   PyObject *reason;
   PyObject *call;
-  PyObject *one;       /* items, as the record says it */
   Py_ssize_t position; /* of the data among the arguments */
   Py_ssize_t limit;
+  Py_ssize_t number_size; /* bytes that a result counts for, 0: its length */
+  unsigned long long serial;
 } direct_t;
+
+static unsigned long long serials;
 
 static int direct_clear(PyObject *object) {
   direct_t *direct = (direct_t *)object;
   Py_CLEAR(direct->tally);
   Py_CLEAR(direct->local);
-  Py_CLEAR(direct->last);
   Py_CLEAR(direct->operation);
   Py_CLEAR(direct->reason);
   Py_CLEAR(direct->call);
-  Py_CLEAR(direct->one);
   return 0;
 }
 
@@ -88,9 +198,10 @@ static void direct_dealloc(PyObject *object) {
   Py_DECREF(type);
 }
 
-static int is_tally(PyTypeObject *direct_type, PyObject *object) {
+/* Whether an object is of another type of this module. */
+static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
   PyObject *module = PyType_GetModule(direct_type);
-  PyObject *type = module ? PyObject_GetAttrString(module, "Tally") : NULL;
+  PyObject *type = module ? PyObject_GetAttrString(module, name) : NULL;
   int found = type && Py_TYPE(object) == (PyTypeObject *)type;
   Py_XDECREF(type);
   return found;
@@ -98,15 +209,15 @@ static int is_tally(PyTypeObject *direct_type, PyObject *object) {
 
 static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   PyObject *tally, *local, *operation, *reason, *call;
-  Py_ssize_t position, limit;
+  Py_ssize_t position, limit, number_size = 0;
   if (kwargs && PyDict_Size(kwargs) > 0) {
     PyErr_SetString(PyExc_TypeError, "Direct() takes no keyword arguments");
     return NULL;
   }
-  if (!PyArg_ParseTuple(args, "OOOOOnn:Direct", &tally, &local, &operation, &reason, &call,
-                        &position, &limit))
+  if (!PyArg_ParseTuple(args, "OOOOOnn|n:Direct", &tally, &local, &operation, &reason, &call,
+                        &position, &limit, &number_size))
     return NULL;
-  if (!is_tally(type, tally) || position < 0 || position >= MOST_ARGUMENTS) {
+  if (!is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS) {
     if (!PyErr_Occurred())
       PyErr_Format(PyExc_TypeError, "Direct() takes a Tally and a position below %d",
                    MOST_ARGUMENTS);
@@ -122,10 +233,8 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   direct->call = Py_NewRef(call);
   direct->position = position;
   direct->limit = limit;
-  direct->last = PyUnicode_InternFromString("last");
-  direct->one = PyLong_FromLong(1);
-  if (!direct->last || !direct->one)
-    Py_CLEAR(direct);
+  direct->number_size = number_size;
+  direct->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
   return (PyObject *)direct;
 }
 
@@ -145,6 +254,12 @@ static Py_ssize_t input_size(PyObject *data) {
   return size;
 }
 
+static Py_ssize_t result_size(const direct_t *direct, PyObject *result) {
+  if (direct->number_size)
+    return direct->number_size;
+  return PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
+}
+
 /* The clock of time.perf_counter(). */
 static double now(void) {
   struct timespec time;
@@ -152,33 +267,36 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* The record of one call, in the shape that receipts are made from. */
-static PyObject *record(const direct_t *direct, Py_ssize_t in, Py_ssize_t out, double started,
-                        double ended) {
-  PyObject *parts[8] = {Py_NewRef(direct->operation), Py_NewRef(direct->reason),
-                        Py_NewRef(Py_False),          Py_NewRef(direct->one),
-                        PyLong_FromSsize_t(in),       PyLong_FromSsize_t(out),
-                        PyFloat_FromDouble(started),  PyFloat_FromDouble(ended)};
-  PyObject *tuple = PyTuple_New(8);
-  int whole = tuple != NULL;
-  for (Py_ssize_t i = 0; i < 8; i++)
-    whole &= parts[i] != NULL;
-  for (Py_ssize_t i = 0; i < 8; i++)
-    if (whole)
-      PyTuple_SetItem(tuple, i, parts[i]);
-    else
-      Py_XDECREF(parts[i]);
-  if (!whole)
-    Py_CLEAR(tuple);
-  return tuple;
+/* The calling thread's Last, as a new reference. */
+static last_t *last_of(direct_t *direct) {
+  last_t *last = remembered[direct->serial % REMEMBERED].last;
+  if (remembered[direct->serial % REMEMBERED].serial == direct->serial)
+    return (last_t *)Py_NewRef((PyObject *)last);
+  PyObject *found = PyObject_GetAttrString(direct->local, "last");
+  if (!found)
+    return NULL;
+  if (!is_a(Py_TYPE((PyObject *)direct), "Last", found)) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "the local's attribute `last` is no Last");
+    Py_DECREF(found);
+    return NULL;
+  }
+  remembered[direct->serial % REMEMBERED].serial = direct->serial;
+  remembered[direct->serial % REMEMBERED].last = (last_t *)found;
+  return (last_t *)found;
 }
 
 static int file(direct_t *direct, Py_ssize_t in, Py_ssize_t out, double started, double ended) {
-  PyObject *filed = record(direct, in, out, started, ended);
-  int failed = filed ? PyObject_SetAttr(direct->local, direct->last, filed) : -1;
-  Py_XDECREF(filed);
-  if (failed)
+  last_t *last = last_of(direct);
+  if (!last)
     return -1;
+  keep(&last->operation, direct->operation);
+  keep(&last->reason, direct->reason);
+  last->in = in;
+  last->out = out;
+  last->started = started;
+  last->ended = ended;
+  Py_DECREF((PyObject *)last);
   tally_t *tally = (tally_t *)direct->tally;
   count(&tally->calls, 1);
   count(&tally->bytes_in, in);
@@ -211,7 +329,7 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
       PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], NULL);
   if (!result || result == Py_None)
     return result;
-  Py_ssize_t out = PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
+  Py_ssize_t out = result_size(direct, result);
   if (out < 0 || file(direct, size, out, started, now()) < 0)
     Py_CLEAR(result);
   return result;
@@ -222,10 +340,11 @@ static PyMethodDef direct_methods[] = {
 
 PyDoc_STRVAR(
     direct_doc,
-    "Direct(tally, local, operation, reason, call, position, limit, /)\n--\n\n"
+    "Direct(tally, local, operation, reason, call, position, limit, number_size=0, /)\n--\n\n"
     "A library's call for one item of less than `limit` bytes, which is argument `position`.\n"
-    "Its record goes to `local.last`, a tuple of operation, reason, False, 1, bytes in, bytes\n"
-    "out, start and end (of time.perf_counter()).");
+    "Its results count for `number_size` bytes where that is not 0, else for their length.\n"
+    "Its record goes to `local.last`, a Last, as a tuple of operation, reason, False, 1, bytes\n"
+    "in, bytes out, start and end (of time.perf_counter()).");
 
 static PyType_Slot direct_slots[] = {{Py_tp_doc, (void *)direct_doc},
                                      {Py_tp_new, direct_new},
@@ -250,5 +369,7 @@ static int add_type(PyObject *module, PyType_Spec *spec) {
 }
 
 int direct_add_types(PyObject *module) {
-  return add_type(module, &tally_spec) < 0 ? -1 : add_type(module, &direct_spec);
+  if (add_type(module, &tally_spec) < 0 || add_type(module, &last_spec) < 0)
+    return -1;
+  return add_type(module, &direct_spec);
 }

@@ -2,19 +2,29 @@
 #include "host.h"
 #include "objects.h"
 
+/* 0 for what is no buffer of bytes behind each other, too. */
 static uint64_t plain_size(PyObject *frame) {
-  const char *data = PyBytes_AsString(frame);
-  return fa_lz4_plain_size((const uint8_t *)data, (uint64_t)PyBytes_Size(frame));
+  if (PyBytes_CheckExact(frame))
+    return fa_lz4_plain_size((const uint8_t *)PyBytes_AsString(frame),
+                             (uint64_t)PyBytes_Size(frame));
+  Py_buffer view;
+  if (!PyObject_CheckBuffer(frame) || PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE) < 0) {
+    PyErr_Clear();
+    return 0;
+  }
+  uint64_t size = fa_lz4_plain_size(view.buf, (uint64_t)view.len);
+  PyBuffer_Release(&view);
+  return size;
 }
 
 PyDoc_STRVAR(lz4_plain_size_doc,
              "lz4_plain_size(frame, /) -> int\n\n"
-             "The content size of bytes that are one LZ4 frame and nothing else, which declares\n"
+             "The content size of a buffer that is one LZ4 frame and nothing else, which declares\n"
              "a size it can have; 0 for all others. What the blocks hold is not looked at.");
 
 static PyObject *lz4_plain_size(PyObject *module, PyObject *frame) {
   (void)module;
-  return PyLong_FromUnsignedLongLong(PyBytes_CheckExact(frame) ? plain_size(frame) : 0);
+  return PyLong_FromUnsignedLongLong(plain_size(frame));
 }
 
 PyDoc_STRVAR(lz4_all_plain_doc,
@@ -34,7 +44,7 @@ static PyObject *lz4_all_plain(PyObject *module, PyObject *const *args, Py_ssize
   int all = 1;
   for (Py_ssize_t i = 0; all && i < PyTuple_Size(frames); i++) {
     PyObject *frame = PyTuple_GetItem(frames, i);
-    uint64_t size = PyBytes_CheckExact(frame) ? plain_size(frame) : 0;
+    uint64_t size = plain_size(frame);
     all = size > 0 && size <= most;
   }
   Py_DECREF(frames);

@@ -34,14 +34,6 @@ void *fa_pages_alloc(size_t size);
 /* Gives it back; size is the one asked for. 0, or an errno. NULL is fine. */
 int fa_pages_free(void *pages, size_t size);
 
-/* Brings every page into memory, and keeps what they hold. Nobody else may be
- * writing to them. */
-void fa_pages_touch(void *memory, size_t size);
-
-/* Asks for huge pages in memory that something else allocated (a large bytes
- * object before its first touch). A hint: it never fails. */
-void fa_pages_prefer_huge(void *memory, size_t size);
-
 /* ---- wipe.c ---- */
 
 /* Writes zeros that no optimiser drops. */
@@ -70,17 +62,11 @@ void fa_rows_scatter(const segment_t *rows, const segment_t *placed, const resul
 void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64_t *sizes,
                   size_t count);
 
-/* size bytes from each address, behind each other. */
-void fa_gather(const uint64_t *sources, size_t size, size_t count, uint8_t *out);
-
 /* The first row that is not STATUS_OK, or -1. */
 int64_t fa_rows_first_failed(const result_t *results, size_t count);
 
 /* The first row that reports more than its capacity or a status that no kernel ends with, or -1. */
 int64_t fa_rows_first_impossible(const segment_t *rows, const result_t *results, size_t count);
-
-/* The exclusive or of the rows' partial values. */
-void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
 
 /* Moves the outputs at base + dst together, behind the first row's, and writes
  * each row's new dst. base is NULL where the rows are absolute. Slots must
@@ -88,16 +74,39 @@ void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]);
  * reports more than its capacity, or overlaps the row before. */
 int64_t fa_rows_compact(uint8_t *base, const result_t *results, segment_t *rows, size_t count);
 
+/* ---- columns.c: items behind each other in one buffer, and the count + 1 offsets of their ends
+ * ---- */
+
+/* The first offset that is negative, less than the one before or more than limit, or -1. */
+int64_t fa_offsets_first_wrong(const int64_t *offsets, size_t count, uint64_t limit);
+
+/* Copies item i from address sources[i] to out + offsets[i], where its bytes end at offsets[i + 1].
+ */
+void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint8_t *out);
+
+/* The first size that is less than low or more than high, or -1. */
+int64_t fa_sizes_first_outside(const uint64_t *sizes, size_t count, uint64_t low, uint64_t high);
+
+/* How many of count bits are 0; bit 0 of a byte comes first. */
+uint64_t fa_unset_bits(const uint8_t *bits, uint64_t first, uint64_t count);
+
 /* ---- aes_rows.c ---- */
 
 /* One row and one record (kernels/aes/params.h) for each of `count` messages that are one row each.
- * Records start params, row i names record i. shared: offset and size of the key, offset and size
- * of the associated data, flags, and bytes of room behind each result, all for all rows. Nonces are
- * copied behind each other, each to a multiple of 16, from the offset nonces_at on, which is one.
- * All offsets are from params, below 4 GiB. Returns the offset behind the last nonce. */
+ * Records start params, row i names record i. parts: for keys, nonces and associated data in turn,
+ * the addresses of two arrays, of addresses and of sizes, and how many there are: one for all
+ * messages, or `count`. They are copied behind the records, each to a multiple of 16. room: bytes
+ * of each result behind its text. All offsets are from params, below 4 GiB. Returns the offset
+ * behind the last part. */
 uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
-                     const uint64_t *targets, const uint64_t *sizes, const uint64_t *nonces,
-                     const uint64_t *nonce_sizes, const uint32_t *shared, uint64_t nonces_at);
+                     const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
+                     uint32_t flags, uint32_t room);
+
+/* Compares count tags of 16 bytes, which lie step bytes apart, with those behind the texts at
+ * address texts[i], in a time that depends on none. wrong[i] gets 1 where they differ, else 0.
+ * Returns how many do. */
+size_t fa_tags_wrong(const uint8_t *tags, size_t step, const uint64_t *texts, const uint64_t *sizes,
+                     size_t count, uint8_t *wrong);
 
 /* ---- xxh32.c ---- */
 
@@ -138,6 +147,55 @@ int64_t fa_lz4_pack(uint8_t *out, uint64_t capacity, const segment_t *rows, cons
 int64_t fa_lz4_scan(const uint8_t *data, uint64_t size, uint64_t *position, uint32_t block_max,
                     int block_checksum, segment_t *rows, size_t max_rows, int *ended,
                     uint32_t *checksums);
+
+/* ---- lz4_batch.c: many whole frames ---- */
+
+/* blocks: the block sizes of content that fits the first, and of larger content. flags: bits of the
+ * frame's FLG byte, for checksums of blocks (0x10) and of the content (0x04). */
+
+/* How many rows fa_lz4_cut makes. */
+uint64_t fa_lz4_cut_count(const uint64_t *sizes, size_t count, const uint64_t *blocks);
+
+/* Cuts contents at absolute addresses into rows of a block each. Each row's dst is a slot of its
+ * src_size from the address `slots` on, of which it may fill all but one byte. first_rows gets the
+ * first row of each content, and one entry more. */
+void fa_lz4_cut(const uint64_t *sources, const uint64_t *sizes, size_t count,
+                const uint64_t *blocks, uint64_t slots, uint32_t param, uint32_t row_flags,
+                segment_t *rows, uint64_t *first_rows);
+
+/* The size of the frame of each content. Returns 0 or an error of fa_lz4_packed_size. */
+int64_t fa_lz4_frame_sizes(const segment_t *rows, const result_t *results,
+                           const uint64_t *first_rows, size_t count, uint32_t flags,
+                           uint64_t *frame_sizes);
+
+/* Writes the frames, which declare their content size, to the addresses `targets`. Returns 0 or an
+ * error of fa_lz4_pack. */
+int64_t fa_lz4_frames(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                      const uint64_t *sources, const uint64_t *sizes, size_t count,
+                      const uint64_t *blocks, uint32_t flags, const uint64_t *targets,
+                      const uint64_t *frame_sizes);
+
+/* Kinds of compressed items. Others are regular: one frame of independent blocks and nothing else,
+ * which declares its size and whose blocks are all there; the kind says what its header does. */
+#define FA_LZ4_OTHER 0
+#define FA_LZ4_TOO_LARGE 1 /* its header declares more than was allowed */
+
+/* Writes the kind of each item, and what it declares to hold (0: FA_LZ4_OTHER). Returns the blocks
+ * of all regular ones. */
+uint64_t fa_lz4_look(const uint64_t *sources, const uint64_t *sizes, size_t count, uint64_t most,
+                     uint64_t *contents, uint16_t *kinds);
+
+/* Writes a row for each block of each regular item, which goes to where it belongs in the content
+ * at the address targets[i]; and the checksums that frames have of blocks. */
+void fa_lz4_place(const uint64_t *sources, const uint64_t *sizes, const uint64_t *contents,
+                  size_t count, const uint16_t *kinds, const uint64_t *targets, segment_t *rows,
+                  uint32_t *checksums);
+
+/* Compares sizes and checksums of blocks and contents. An item that is not right, or has a failed
+ * row, becomes FA_LZ4_OTHER. Returns how many do. */
+uint64_t fa_lz4_check(const uint64_t *sources, const uint64_t *sizes, const uint64_t *contents,
+                      size_t count, const uint64_t *targets, const segment_t *rows,
+                      const result_t *results, const uint32_t *checksums, uint16_t *kinds);
 
 /* ---- lz4_plain.c ---- */
 

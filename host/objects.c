@@ -18,9 +18,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* kernels/common/abi.h, segment_t: where rows_from_buffers writes. */
-#include "../kernels/common/abi.h"
-
 /* ---- Keep: what holds the buffers while others use their addresses ---- */
 
 typedef struct {
@@ -245,31 +242,6 @@ static PyObject *items_argument(PyObject *items, Py_ssize_t count) {
 
 /* ---- many items ---- */
 
-/* Where spans go: two arrays of uint64, or the rows of a segment table. */
-typedef struct {
-  uint8_t *addresses;
-  uint8_t *sizes;
-  size_t stride;
-  int narrow; /* sizes are uint32 */
-} columns_t;
-
-static int store(const columns_t *columns, Py_ssize_t index, const span_t *span) {
-  size_t offset = (size_t)index * columns->stride;
-  memcpy(columns->addresses + offset, &span->address, sizeof span->address);
-  if (!columns->narrow) {
-    memcpy(columns->sizes + offset, &span->size, sizeof span->size);
-    return 0;
-  }
-  uint32_t size = (uint32_t)span->size;
-  if (size != span->size) {
-    PyErr_Format(PyExc_OverflowError, "item %zd: %llu bytes do not fit the 32 bits of a row", index,
-                 (unsigned long long)span->size);
-    return -1;
-  }
-  memcpy(columns->sizes + offset, &size, sizeof size);
-  return 0;
-}
-
 /* Allocated at the first item that needs it, for all that may follow: a view
  * must not move once it is open. */
 static Py_buffer *next_view(keep_t *keep, Py_ssize_t left) {
@@ -289,7 +261,8 @@ static int add_view(keep_t *keep, PyObject *item, int writable, Py_ssize_t index
   return 0;
 }
 
-static int fill(keep_t *keep, int writable, const columns_t *columns) {
+/* Addresses and sizes go to two arrays. */
+static int fill(keep_t *keep, int writable, uint64_t *addresses, uint64_t *sizes) {
   PyObject *items = keep->items;
   Py_ssize_t count = PyTuple_Size(items);
   span_t span;
@@ -299,14 +272,14 @@ static int fill(keep_t *keep, int writable, const columns_t *columns) {
       span_of_bytes(item, &span);
     else if (add_view(keep, item, writable, i, count - i, &span) < 0)
       return -1;
-    if (store(columns, i, &span) < 0)
-      return -1;
+    addresses[i] = span.address;
+    sizes[i] = span.size;
   }
   return 0;
 }
 
 static PyObject *keep_many(PyObject *module, PyObject *items, Py_ssize_t count, int writable,
-                           const columns_t *columns) {
+                           uint64_t *addresses, uint64_t *sizes) {
   PyObject *tuple = items_argument(items, count);
   keep_t *keep = tuple ? keep_new(module) : NULL;
   if (!keep) {
@@ -314,7 +287,7 @@ static PyObject *keep_many(PyObject *module, PyObject *items, Py_ssize_t count, 
     return NULL;
   }
   keep->items = tuple;
-  if (fill(keep, writable, columns) < 0)
+  if (fill(keep, writable, addresses, sizes) < 0)
     Py_CLEAR(keep);
   return (PyObject *)keep;
 }
@@ -336,35 +309,48 @@ static PyObject *addresses_from_buffers(PyObject *module, PyObject *const *args,
   int writable = given > 4 ? PyObject_IsTrue(args[4]) : 0;
   if (count < 0 || writable < 0)
     return NULL;
-  columns_t columns = {NULL, NULL, sizeof(uint64_t), 0};
-  if (!(columns.addresses = address_argument(args[1], "addresses")) ||
-      !(columns.sizes = address_argument(args[2], "sizes")))
-    return NULL;
-  return keep_many(module, args[0], count, writable, &columns);
+  uint64_t *addresses = address_argument(args[1], "addresses");
+  uint64_t *sizes = addresses ? address_argument(args[2], "sizes") : NULL;
+  return sizes ? keep_many(module, args[0], count, writable, addresses, sizes) : NULL;
 }
 
 PyDoc_STRVAR(
-    rows_from_buffers_doc,
-    "rows_from_buffers(items, table, stride=32, count=None, /) -> Keep\n\n"
-    "Write src and src_size of each item to the rows of a segment table, `stride` bytes\n"
-    "apart. Other fields stay. An item of 4 GiB or more is an OverflowError. count: as in\n"
-    "addresses_from_buffers.");
+    bytes_total_doc,
+    "bytes_total(items, /) -> int\n\n"
+    "The bytes over all items of a list or a tuple, -1 where one is not exactly bytes. In\n"
+    "a third of the time of addresses_from_buffers, as it holds none of them.");
 
-static PyObject *rows_from_buffers(PyObject *module, PyObject *const *args, Py_ssize_t given) {
-  if (check_argument_count("rows_from_buffers", given, 2, 4) < 0)
-    return NULL;
-  Py_ssize_t stride = given > 2 ? PyLong_AsSsize_t(args[2]) : (Py_ssize_t)sizeof(segment_t);
-  Py_ssize_t count = stride == -1 && PyErr_Occurred() ? -1 : optional_count(args, given, 3);
-  uint8_t *table = count < 0 ? NULL : address_argument(args[1], "table");
-  if (!table)
-    return NULL;
-  if (stride < (Py_ssize_t)sizeof(segment_t)) {
-    PyErr_Format(PyExc_ValueError, "stride is less than the %zu bytes of a row", sizeof(segment_t));
+/* Objects lie anywhere: each is asked for so many items ahead. */
+#define AHEAD 16
+
+static PyObject *bytes_total(PyObject *module, PyObject *items) {
+  (void)module;
+  PyObject *own = NULL;
+  if (!PyList_Check(items) && !PyTuple_Check(items)) {
+    PyErr_SetString(PyExc_TypeError, "items must be a list or a tuple");
     return NULL;
   }
-  columns_t columns = {table + offsetof(segment_t, src), table + offsetof(segment_t, src_size),
-                       (size_t)stride, 1};
-  return keep_many(module, args[0], count, 0, &columns);
+#ifdef Py_GIL_DISABLED
+  items = own = items_argument(items, ANY_COUNT);
+  if (!items)
+    return NULL;
+#endif
+  int is_list = PyList_Check(items);
+  Py_ssize_t count = is_list ? PyList_Size(items) : PyTuple_Size(items);
+  long long total = count < 0 ? -1 : 0;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *item = is_list ? PyList_GetItem(items, i) : PyTuple_GetItem(items, i);
+    if (count - i > AHEAD)
+      __builtin_prefetch(is_list ? PyList_GetItem(items, i + AHEAD)
+                                 : PyTuple_GetItem(items, i + AHEAD));
+    if (!is_plain_bytes(item)) {
+      total = -1;
+      break;
+    }
+    total += PyBytes_Size(item);
+  }
+  Py_XDECREF(own);
+  return PyErr_Occurred() ? NULL : PyLong_FromLongLong(total);
 }
 
 /* ---- one buffer ---- */
@@ -485,23 +471,11 @@ static PyObject *copied_bytes(uint64_t address, uint64_t size) {
   return PyBytes_FromStringAndSize(size ? (const char *)(uintptr_t)address : "", (Py_ssize_t)size);
 }
 
-PyDoc_STRVAR(bytes_from_address_doc,
-             "bytes_from_address(address, size, /) -> bytes\n\n"
-             "A copy of memory, made with the GIL held: for large ones take new_bytes and copy\n"
-             "without it.");
-
-static PyObject *bytes_from_address(PyObject *module, PyObject *const *args, Py_ssize_t given) {
-  (void)module;
-  if (check_argument_count("bytes_from_address", given, 2, 2) < 0)
-    return NULL;
-  const void *from = PyLong_AsVoidPtr(args[0]);
-  Py_ssize_t size = PyErr_Occurred() ? -1 : count_argument(args[1], "size");
-  return size < 0 ? NULL : copied_bytes((uintptr_t)from, (uint64_t)size);
-}
-
-PyDoc_STRVAR(bytes_list_from_rows_doc,
-             "bytes_list_from_rows(addresses, sizes, count, /) -> list[bytes]\n\n"
-             "bytes_from_address for `count` pairs from two uint64 arrays.");
+PyDoc_STRVAR(
+    bytes_list_from_rows_doc,
+    "bytes_list_from_rows(addresses, sizes, count, /) -> list[bytes]\n\n"
+    "Copies of memory, made with the GIL held: `count` addresses and sizes from two uint64\n"
+    "arrays.");
 
 static PyObject *bytes_list_from_rows(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
@@ -528,18 +502,17 @@ static PyObject *bytes_list_from_rows(PyObject *module, PyObject *const *args, P
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
 
 static PyMethodDef methods[] = {FAST(addresses_from_buffers),
-                                FAST(rows_from_buffers),
+                                {"bytes_total", bytes_total, METH_O, bytes_total_doc},
                                 FAST(address),
                                 {"new_bytes", new_bytes, METH_O, new_bytes_doc},
                                 FAST(new_bytes_list),
-                                FAST(bytes_from_address),
                                 FAST(bytes_list_from_rows),
                                 {NULL, NULL, 0, NULL}};
 
 static int module_exec(PyObject *module) {
   PyObject *type = PyType_FromModuleAndSpec(module, &keep_spec, NULL);
   state_of(module)->keep_type = (PyTypeObject *)type;
-  if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0)
+  if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0 || arrow_add(module) < 0)
     return -1;
   return direct_add_types(module) < 0 ? -1 : frames_add_functions(module);
 }

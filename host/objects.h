@@ -1,4 +1,4 @@
-/* fpga_accel._objects: what direct.c and frames.c add to the module of objects.c.
+/* fpga_accel._objects: what arrow.c, direct.c and frames.c add to the module of objects.c.
  * Each returns 0, or -1 with an exception. */
 #ifndef FPGA_ACCEL_OBJECTS_H
 #define FPGA_ACCEL_OBJECTS_H
@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
 int frames_add_functions(PyObject *module);
 

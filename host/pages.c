@@ -41,6 +41,18 @@ static void *map_at_huge_page(size_t length) {
   return mapped + before;
 }
 
+/* memory starts at a huge page. */
+static void prefer_huge(void *memory, size_t size) {
+#ifdef MADV_HUGEPAGE
+  int saved = errno; /* a kernel without huge pages says EINVAL, which is fine */
+  madvise(memory, size & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+  errno = saved;
+#else
+  (void)memory;
+  (void)size;
+#endif
+}
+
 void *fa_pages_alloc(size_t size) {
   size_t length = round_up(size, page_size());
   if (length == 0)
@@ -49,7 +61,7 @@ void *fa_pages_alloc(size_t size) {
     return map(length);
   void *pages = map_at_huge_page(length);
   if (pages)
-    fa_pages_prefer_huge(pages, length);
+    prefer_huge(pages, length);
   return pages;
 }
 
@@ -57,47 +69,4 @@ int fa_pages_free(void *pages, size_t size) {
   if (!pages)
     return 0;
   return munmap(pages, round_up(size, page_size())) == 0 ? 0 : errno;
-}
-
-void fa_pages_prefer_huge(void *memory, size_t size) {
-#ifdef MADV_HUGEPAGE
-  size_t skipped = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
-  if (size < HUGE_FROM || size - skipped < HUGE_PAGE)
-    return;
-  int saved = errno; /* a kernel without huge pages says EINVAL, which is fine */
-  madvise((uint8_t *)memory + skipped, (size - skipped) & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
-  errno = saved;
-#else
-  (void)memory;
-  (void)size;
-#endif
-}
-
-/* One system call instead of a fault a page: about 3 times as fast with 4 KiB
- * pages (Linux 5.14). 0 if the system cannot. */
-static int populate(void *memory, size_t size) {
-#ifdef __linux__
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* the C library's headers may be older than the kernel */
-#endif
-  int saved = errno;
-  size_t before = (uintptr_t)memory % page_size();
-  int done = madvise((uint8_t *)memory - before, size + before, MADV_POPULATE_WRITE) == 0;
-  errno = saved;
-  return done;
-#else
-  (void)memory;
-  (void)size;
-  return 0;
-#endif
-}
-
-void fa_pages_touch(void *memory, size_t size) {
-  if (size == 0 || populate(memory, size))
-    return;
-  volatile uint8_t *bytes = memory;
-  size_t step = page_size();
-  for (size_t i = 0; i < size; i += step)
-    bytes[i] = bytes[i];
-  bytes[size - 1] = bytes[size - 1]; /* its page, when memory starts inside one */
 }

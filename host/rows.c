@@ -72,11 +72,6 @@ void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64
       memmove(at(targets[i]), at(sources[i]), sizes[i]);
 }
 
-void fa_gather(const uint64_t *sources, size_t size, size_t count, uint8_t *out) {
-  for (size_t i = 0; i < count; i++)
-    copy(out + i * size, at(sources[i]), size);
-}
-
 int64_t fa_rows_first_failed(const result_t *results, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (results[i].status != STATUS_OK)
@@ -90,16 +85,6 @@ int64_t fa_rows_first_impossible(const segment_t *rows, const result_t *results,
         results[i].status > STATUS_BAD_PARAM)
       return (int64_t)i;
   return -1;
-}
-
-void fa_xor_partials(const result_t *results, size_t count, uint8_t out[16]) {
-  uint64_t sum[2] = {0, 0}, value[2];
-  for (size_t i = 0; i < count; i++) {
-    memcpy(value, results[i].partial, sizeof value);
-    sum[0] ^= value[0];
-    sum[1] ^= value[1];
-  }
-  memcpy(out, sum, sizeof sum);
 }
 
 /* The first row that fa_rows_compact cannot take, or count. */

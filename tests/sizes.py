@@ -13,7 +13,7 @@ KIB, MIB = 1 << 10, 1 << 20
 # fpga_accel cuts AES messages into rows, and LZ4 content into blocks and groups, of these sizes.
 AES_ROW = 256 * KIB
 LZ4_BLOCKS = (64 * KIB, 256 * KIB, 1 * MIB, 4 * MIB)
-LZ4_GROUP = 64 * MIB
+LZ4_GROUP = 16 * MIB
 
 
 def around(*edges: int) -> tuple[int, ...]:

@@ -280,6 +280,21 @@ def nonce_with_counter(key: bytes, j0: int) -> bytes:
     return field_product(field_product(j0, inverse) ^ 128, inverse).to_bytes(16, "big")
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [4 * MIB - 1, 4 * MIB, 6 * MIB + 7])
+def test_long_ctr_on_threads_is_one_stream(threads: int, size: int) -> None:
+    # The counter wraps at 128 bits in the second thread's part.
+    counter, data = (2**128 - size // 16 // 2 - 9).to_bytes(16, "big"), periodic(size)
+    expected = Cipher(algorithms.AES(bytes(32)), modes.CTR(counter)).encryptor().update(data)
+    out = bytearray(size)
+    with fa.Accelerator("cpu", threads=threads) as acc:
+        assert acc.encrypt(data, bytes(32), "aes-ctr", nonce=counter) == expected
+        assert acc.decrypt_into(expected, out, bytes(32), "aes-ctr", nonce=counter) == size
+        assert out == data
+        in_front = acc.encrypt(data, bytes(32), "aes-ctr")
+        assert acc.decrypt(in_front, bytes(32), "aes-ctr") == data
+
+
 def test_the_gcm_counter_wraps_at_32_bits_alone(acc: fa.Accelerator) -> None:
     prefix = (1 << 96) - 1
     nonces, plain = [], []

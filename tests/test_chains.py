@@ -431,7 +431,7 @@ def test_auto_chooses_by_calibration() -> None:
         plan = seal.explain(64 << 14, count=64)
         assert plan.reason in (Reason.FASTER, Reason.NO_DEVICE)
         if plan.reason is Reason.FASTER:
-            assert len(plan.estimates) == 2
+            assert len(plan.estimates) >= 2
         assert seal.inverse().many(seal.many(items, key=KEY), key=KEY) == items
 
 
@@ -503,7 +503,7 @@ def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:
 
     def work(number: int) -> bool:
         items = [sizes.mixed(1000 * number + 7 * each) for each in range(1, 30)]
-        return unseal.many(seal.many(items, key=KEY), key=KEY) == items
+        return bool(unseal.many(seal.many(items, key=KEY), key=KEY) == items)
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(12)))
@@ -693,3 +693,34 @@ def test_rows_that_link_have_no_room_beyond_their_table() -> None:
     assert step.table["src"].tolist() == [0, 32, 64]
     assert step.table["dst"].tolist() == [16, 48, 80]
     assert (new_table(1).itemsize, new_results(1).itemsize) == (32, 32)
+
+
+# ---- batches in one buffer ----
+
+
+def test_a_batch_in_one_buffer_goes_through(acc: fa.Accelerator) -> None:
+    items = [*pages(), b"", b"x" * 70_000]
+    nonces = nonces_for(items)
+    seal = acc.chain("lz4.compress", "aes-gcm.encrypt")
+    sealed = seal.many(fa.Batch.from_items(items), key=KEY, nonces=nonces)
+    assert isinstance(sealed, fa.Batch)
+    assert sealed.to_list() == seal.many(items, key=KEY, nonces=nonces)
+    opened_again = seal.inverse().many(sealed, key=KEY, nonces=fa.Batch.from_items(nonces))
+    assert opened_again.to_list() == items
+    broken = sealed.to_list()
+    broken[1] = broken[1][:-1] + bytes([broken[1][-1] ^ 1])
+    found = seal.inverse().many(fa.Batch.from_items(broken), key=KEY, nonces=nonces, return_exceptions=True)
+    assert list(found.errors) == [1]
+    assert isinstance(found.errors[1], fa.InvalidTag)
+    assert bytes(found[1]) == b""
+    assert bytes(found[0]) == items[0]
+
+
+def test_checksums_of_a_batch_in_one_buffer_are_an_array(acc: fa.Accelerator) -> None:
+    items = pages()
+    nonces = nonces_for(items)
+    seal = acc.chain("crc32c", "lz4.compress", "aes-gcm.encrypt", "crc32c")
+    data, checksums = seal.many(fa.Batch.from_items(items), key=KEY, nonces=nonces)
+    assert checksums[:, 0].tolist() == [google_crc32c.value(item) for item in items]
+    assert checksums[:, 1].tolist() == [google_crc32c.value(bytes(each)) for each in data]
+    assert seal.inverse().many(data, key=KEY, nonces=nonces, checksums=checksums).to_list() == items

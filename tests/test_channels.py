@@ -119,7 +119,7 @@ OPTIONS = {"keys": [KEY], "nonces": [bytes(16)], "count": 1}
 def encrypted(backend: Any, data: bytes) -> bytes:
     backend.prepare(manifests.shipped("aes"), [row.trial for row in registry.of_kernel("aes")])
     launch, sink = launch_of("encrypt", "aes-ctr", data, **OPTIONS)
-    backend.run(launch, time.monotonic() + 60)
+    backend.start(launch).outcome(time.monotonic() + 60)
     result: bytes = sink.values[0]
     return result
 
@@ -133,10 +133,10 @@ def test_after_a_run_that_was_given_up_the_next_is_right(emulator: str) -> None:
     long = captured("encrypt", "aes-ctr", 10_000, keys=[KEY], nonces=[bytes(16)])
     started = time.monotonic()
     with pytest.raises(fa.DeviceTimeoutError):
-        backend.run(long, started + 0.2)
+        backend.start(long).outcome(started + 0.2)
     assert time.monotonic() - started < 2.0
     with pytest.raises(fa.DeviceError, match="loaded anew"):
-        backend.run(captured("encrypt", "aes-ctr", keys=[KEY], nonces=[bytes(16)]), None)
+        backend.start(captured("encrypt", "aes-ctr", keys=[KEY], nonces=[bytes(16)])).outcome(None)
     assert encrypted(backend, data) == expected
     assert backend._built["aes"] is not built
 
@@ -158,7 +158,7 @@ DEADLOCK = """
     backend.prepare(without_reader(manifests.shipped("aes")), [])
     launch = captured("encrypt", "aes-ctr", keys=[bytes(32)], nonces=[bytes(16)])
     print("ready", flush=True)
-    backend.run(launch, time.monotonic() + float(sys.argv[2]))
+    backend.start(launch).outcome(time.monotonic() + float(sys.argv[2]))
 """
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import lz4.frame
 import pytest
+from conftest import Backend
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from typer.testing import CliRunner, Result
 
@@ -42,7 +43,7 @@ CPU = ("--device", "cpu")
 KEY = bytes(range(32))
 TEXT = b"".join(b"row %d, of which there are many\n" % number for number in range(30_000))
 WORKING = ("compress", "decompress", "encrypt", "decrypt")
-COMMANDS = (*WORKING, "devices", "doctor", "selftest", "demo", "explain")
+COMMANDS = (*WORKING, "devices", "doctor", "selftest", "demo", "explain", "calibrate")
 
 Invoke = Callable[..., Result]
 
@@ -743,6 +744,47 @@ def test_explain(invoke: Invoke) -> None:
         ("compress", "many"),
     ):
         assert invoke("explain", *wrong).exit_code == 2
+
+
+def test_explain_shows_every_candidate(invoke: Invoke, backend: Backend) -> None:
+    plan = json.loads(invoke("explain", "checksum", 1 << 24, "--device", backend.id, "--json").stdout)
+    assert [each["name"].partition("/")[0] for each in plan["candidates"]] == ["cpu", backend.id][
+        : 1 + backend.is_device
+    ]
+    assert all(each["seconds"] > 0 and each["source"] in ("prior", "calibrated") for each in plan["candidates"])
+    shown = invoke("explain", "checksum", 1 << 24, "--device", backend.id).stdout
+    assert all(each["name"] in shown for each in plan["candidates"])
+
+
+def test_calibrate(invoke: Invoke, backend: Backend) -> None:
+    args = ("calibrate", "crc32c.checksum", "--device", backend.id, "--seconds", 0.3)
+    if not backend.is_device:
+        assert invoke(*args).exit_code == 2
+        return
+    result = invoke(*args, "--json")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    cases = json.loads(result.stdout)
+    assert len(cases) == 3
+    for case in cases:
+        assert case["operation"] == "crc32c.checksum"
+        assert case["candidate"].startswith(f"{backend.id}/")
+        assert all(each["cpu"] > 0 and each["device"] > 0 for each in case["timings"])
+    shown = invoke(*args)
+    assert shown.stdout.count("crc32c.checksum") == 5
+    plan = json.loads(invoke("explain", "checksum", 1 << 23, "--device", backend.id, "--json").stdout)
+    assert {each["source"] for each in plan["candidates"]} == {"calibrated"}
+
+
+def test_calibrate_refuses_what_it_cannot_do(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("calibrate", "lz4.digest").exit_code == 2
+    assert invoke("calibrate", "--seconds", 0).exit_code == 2
+    monkeypatch.setattr(discovery, "_inventory", discovery._Inventory())
+    monkeypatch.setenv("FPGA_ACCEL_DISABLE", "opencl")
+    for device in ("auto", "opencl"):
+        absent = invoke("calibrate", "--device", device, "--json")
+        assert absent.exit_code == 3
+        assert "FPGA_ACCEL_DISABLE" in absent.stderr
 
 
 def test_doctor(invoke: Invoke) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import itertools
 import json
 import logging
 import threading
@@ -258,6 +259,11 @@ def test_slow_beyond_the_timeout_is_a_timeout() -> None:
         ({"mode": "explode"}, "error, timeout, corrupt, vanish, slow"),
         ({"every": 0}, "1 or more"),
         ({"seconds": -1}, "negative"),
+        ({"probability": 1.5}, "from 0 to 1"),
+        ({"probability": 0.5, "every": 2}, "exclude"),
+        ({"fail_at": ("run", "write")}, "open, build, copy, run, result"),
+        ({"fail_at": ("run", "open"), "mode": ("error", "corrupt")}, "error, timeout, vanish, slow"),
+        ({"mode": ()}, "error, timeout, corrupt, vanish, slow"),
     ],
 )
 def test_illegal_faults_are_refused_with_the_legal_ones(arguments: dict[str, Any], words: str) -> None:
@@ -275,6 +281,36 @@ def test_a_device_counts_its_passes_and_heals() -> None:
     assert device.passes == {"open": 1, "build": 1, "copy": 2, "run": 2, "result": 1}
     assert device.failures == 1
     assert repr(device) == "FaultyDevice(fail_at=None, mode='vanish', every=1)"
+
+
+def test_random_faults_come_as_often_as_told_and_again_with_the_seed() -> None:
+    def failed(seed: int) -> list[int]:
+        device = faulty(("copy", "run"), ("error", "timeout"), probability=0.25, seed=seed)
+        found = []
+        for number in range(2000):
+            try:
+                device.enter("copy" if number % 2 else "run", None)
+                device.enter("result", None)
+            except (fa.DeviceTimeoutError, fa.DeviceError) as error:
+                found.append(number if isinstance(error, fa.DeviceTimeoutError) else -number)
+        assert device.failures == len(found)
+        return found
+
+    first = failed(1)
+    assert first == failed(1) != failed(2)
+    # Ten standard deviations.
+    assert 306 < len(first) < 694
+    # Modes in turns, at either stage.
+    assert all((one > 0) != (other > 0) for one, other in itertools.pairwise(first[1:]))
+    assert len({number % 2 for number in first}) == 2
+    assert "probability=0.25, seed=1" in repr(faulty("run", "error", probability=0.25, seed=1))
+
+
+def test_a_probability_of_one_is_every_time_and_of_none_is_never() -> None:
+    for probability, backend in ((1, "cpu"), (0, "opencl")):
+        with fa.Accelerator(faulty("run", "error", probability=probability), fallback="allow") as acc:
+            works()["lz4.compress"].do(acc, "one")
+            assert last(acc).backend == backend
 
 
 # ---- verification ----
@@ -461,6 +497,16 @@ def test_a_device_that_may_still_write_there_gives_up_the_buffer(monkeypatch: py
             works()["aes-gcm.decrypt"].do(acc, "into")
         # In quarantine the device is not asked, so the buffer is free again.
         works()["aes-gcm.decrypt"].do(acc, "into")
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_memory_is_lost_only_where_a_device_may_still_write(monkeypatch: pytest.MonkeyPatch, in_use: bool) -> None:
+    monkeypatch.setattr(fa.DeviceTimeoutError, "buffers_in_use", in_use)
+    before = set(POOL._lent)
+    with fa.Accelerator(faulty("run", "timeout"), fallback="allow") as acc:
+        works()["lz4.compress"].do(acc, "one")
+        assert last(acc).reason is Reason.TIMEOUT
+    assert bool(set(POOL._lent) - before) == in_use
 
 
 def test_a_buffer_too_small_is_no_fault_of_the_device() -> None:
@@ -810,7 +856,7 @@ def _pipeline(found: Backend | None) -> Any:
 
 
 def test_no_part_of_a_receipt_can_hold_data() -> None:
-    plain = {"str", "int", "float", "bool", "Reason", "Seconds", "str | None"}
+    plain = {"str", "int", "float", "bool", "Reason", "Seconds", "str | None", "tuple[Span, ...]"}
     assert {str(field.type) for field in dataclasses.fields(fa.Receipt)} <= plain
 
 

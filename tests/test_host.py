@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,6 @@ def test_pages_are_aligned_zeroed_and_writable(size: int) -> None:
         view = np.frombuffer(ffi.buffer(ffi.cast("char *", pages), size), np.uint8)
         assert not view.any()
         view[-1] = 9
-        lib.fa_pages_touch(pages, size)
-        assert view[-1] == 9
     finally:
         assert lib.fa_pages_free(pages, size) == 0
 
@@ -175,12 +174,8 @@ def test_fit_counts_beyond_32_bits() -> None:
     assert used[0] == 2**34 - 1
 
 
-def test_first_failed_and_xor_partials() -> None:
+def test_first_failed() -> None:
     results = np.zeros(5, RESULT)
-    results["partial"] = np.random.default_rng(1).integers(0, 256, (5, 16), np.uint8)
-    out = np.zeros(16, np.uint8)
-    lib.fa_xor_partials(results_of(results), 5, bytes_of(out))
-    assert out.tobytes() == np.bitwise_xor.reduce(results["partial"]).tobytes()
     assert lib.fa_rows_first_failed(results_of(results), 5) == -1
     results["status"][3] = lib.STATUS_NOT_RUN
     assert lib.fa_rows_first_failed(results_of(results), 5) == 3
@@ -219,6 +214,55 @@ def test_copy_many_copies_each_pair() -> None:
     pairs = [ffi.cast("uint64_t *", column.ctypes.data) for column in (from_, to, sizes)]
     lib.fa_copy_many(pairs[0], pairs[1], pairs[2], len(source))
     assert target == source
+
+
+# ---- columns ----
+
+
+def int64s(values: Array) -> Any:
+    return ffi.cast("int64_t *", values.ctypes.data)
+
+
+def uint64s(values: Array) -> Any:
+    return ffi.cast("uint64_t *", values.ctypes.data)
+
+
+@given(
+    offsets=st.lists(st.integers(-3, 12), min_size=1, max_size=6),
+    limit=st.integers(0, 10),
+)
+def test_the_first_wrong_offset_is_found(offsets: list[int], limit: int) -> None:
+    wrong = [i for i, each in enumerate(offsets) if each < ([0, *offsets][i]) or each > limit]
+    found = lib.fa_offsets_first_wrong(int64s(np.array(offsets, np.int64)), len(offsets) - 1, limit)
+    assert found == (wrong[0] if wrong else -1)
+
+
+@given(sizes=st.lists(st.integers(0, 2**64 - 1) | st.integers(7, 130), max_size=20))
+def test_the_first_size_outside_is_found(sizes: list[int]) -> None:
+    outside = [i for i, size in enumerate(sizes) if not 8 <= size <= 128]
+    column = np.array([*sizes, 0], np.uint64)
+    assert lib.fa_sizes_first_outside(uint64s(column), len(sizes), 8, 128) == (outside[0] if outside else -1)
+
+
+@given(bits=st.lists(st.booleans(), max_size=40), data=st.data())
+def test_unset_bits_are_counted(bits: list[bool], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(bits)))
+    packed = np.packbits([*bits, False], bitorder="little")
+    assert lib.fa_unset_bits(bytes_of(packed), first, len(bits) - first) == bits[first:].count(False)
+
+
+def test_tags_are_compared_one_by_one() -> None:
+    tags = np.random.default_rng(3).integers(0, 256, (40, 16), np.uint8)
+    stated = tags.copy()
+    for row in range(1, 33):
+        stated[row, row % 16] ^= 1 << row % 8
+    sources, sizes, _keep = columns([memoryview(row) for row in stated])
+    wrong = np.full(40, 7, np.uint8)
+    starts, none = sources + np.uint64(0), np.zeros(40, np.uint64)
+    found = lib.fa_tags_wrong(bytes_of(tags), 16, uint64s(starts), uint64s(none), 40, bytes_of(wrong))
+    assert found == 32
+    assert wrong.tolist() == [0, *[1] * 32, *[0] * 7]
+    assert sizes.tolist() == [16] * 40
 
 
 # ---- LZ4 frames ----
@@ -500,9 +544,6 @@ def test_keep_cannot_be_made_by_hand() -> None:
 def test_no_items() -> None:
     assert columns([])[0].size == 0
     assert columns(())[0].size == 0
-    table = np.zeros(1, SEGMENT)
-    _objects.rows_from_buffers([], table.ctypes.data)
-    assert not table.tobytes().strip(b"\0")
 
 
 @pytest.mark.parametrize("items", ["abc", b"abc", iter([b"a"]), {b"a"}, None])
@@ -545,36 +586,25 @@ def test_ten_thousand_mixed_items() -> None:
     items = [makers[i % len(makers)](data) for i, data in enumerate(contents)]
     addresses, sizes, keep = columns(items)
     assert _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, len(items)) == contents
-    table = np.zeros(len(items), SEGMENT)
-    table["flags"] = 7
-    rows = _objects.rows_from_buffers(tuple(items), table.ctypes.data, 32, len(items))
-    assert (table["src"] == addresses).all()
-    assert (table["src_size"] == sizes).all()
-    assert (table["flags"] == 7).all()
-    assert not table["dst"].any()
     keep.release()
-    rows.release()
     items[1].append(0)
 
 
-def test_rows_from_buffers_with_a_stride() -> None:
-    table = np.zeros(3, np.dtype([("row", SEGMENT), ("more", "u8")]))
-    keep = _objects.rows_from_buffers([b"a", b"bc", b"def"], table.ctypes.data, table.dtype.itemsize)
-    assert [read(row["src"], row["src_size"]) for row in table["row"]] == [b"a", b"bc", b"def"]
-    assert not table["more"].any()
-    keep.release()
-    with pytest.raises(ValueError, match="stride"):
-        _objects.rows_from_buffers([b"a"], table.ctypes.data, 31)
-
-
-def test_an_item_of_4_gib_does_not_fit_a_row() -> None:
+def test_an_item_may_have_4_gib() -> None:
     with mmap.mmap(-1, 2**32, flags=mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)) as large:
-        table = np.zeros(2, SEGMENT)
-        with pytest.raises(OverflowError, match="item 1: 4294967296 bytes"):
-            _objects.rows_from_buffers([b"a", large], table.ctypes.data)
-        _, sizes, keep = columns([large])
-        assert sizes[0] == 2**32
+        _, sizes, keep = columns([b"a", large])
+        assert sizes.tolist() == [1, 2**32]
         keep.release()
+
+
+def test_the_bytes_of_a_list_are_counted() -> None:
+    assert _objects.bytes_total([b"ab", b"", b"c"]) == _objects.bytes_total((b"abc",)) == 3
+    assert _objects.bytes_total([]) == 0
+    for other in (bytearray(b"x"), memoryview(b"x"), "x", None, 5):
+        assert _objects.bytes_total([b"ab", other]) == -1
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="list or a tuple"):
+        _objects.bytes_total(wrong)
 
 
 def test_a_list_that_another_thread_changes_does_no_harm() -> None:
@@ -640,9 +670,7 @@ def test_new_bytes_list_is_filled_through_its_addresses(sizes: list[int]) -> Non
 def test_bytes_are_copied_from_memory() -> None:
     source = os.urandom(5000)
     address, nbytes, _keep = _objects.address(source)
-    assert _objects.bytes_from_address(address, nbytes) == source
-    assert _objects.bytes_from_address(address + 10, 1) == source[10:11]
-    assert _objects.bytes_from_address(0, 0) == b""
+    assert nbytes == len(source)
     addresses = np.array([address, 0, address + 100], np.uint64)
     sizes = np.array([3, 0, 200], np.uint64)
     made = _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, 3)
@@ -656,8 +684,6 @@ def test_bytes_are_copied_from_memory() -> None:
         (lambda: _objects.new_bytes(2**63 - 1), (MemoryError, OverflowError)),
         (lambda: _objects.new_bytes(2**64), OverflowError),
         (lambda: _objects.new_bytes("5"), TypeError),  # type: ignore[arg-type]
-        (lambda: _objects.bytes_from_address(0, 5), ValueError),
-        (lambda: _objects.bytes_from_address(8, -5), ValueError),
         (lambda: _objects.new_bytes_list(0, 5, 8), ValueError),
         (lambda: _objects.new_bytes_list(8, 5, 0), ValueError),
         (lambda: _objects.new_bytes_list(8, -5, 8), ValueError),
@@ -703,7 +729,7 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
 
 
 # They know Python objects.
-OBJECTS = ("objects.c", "direct.c", "frames.c")
+OBJECTS = ("objects.c", "arrow.c", "direct.c", "frames.c")
 
 
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
@@ -732,7 +758,8 @@ def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
 
 
 class _Local(threading.local):
-    last: Any = None
+    def __init__(self) -> None:
+        self.last = _objects.Last()
 
 
 def direct(call: Any, position: int = 0, limit: int = 1000) -> tuple[_objects.Direct, _objects.Tally, _Local]:
@@ -745,8 +772,9 @@ def test_direct_counts_and_times_calls() -> None:
     before = time.perf_counter()
     assert found.run(b"a", b"bc", b"def") == b"abcdef"
     assert found.run(b"", bytearray(b"xy")) == b"xy"
-    assert local.last[:6] == ("operation", "reason", False, 1, 2, 2)
-    assert before < local.last[6] <= local.last[7] < time.perf_counter()
+    record = local.last.value
+    assert record[:6] == ("operation", "reason", False, 1, 2, 2)
+    assert before < record[6] <= record[7] < time.perf_counter()
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (2, 4, 8)
 
 
@@ -756,13 +784,59 @@ def test_direct_keeps_the_last_call_of_each_thread() -> None:
 
     def there() -> None:
         found.run(b"in the thread")
-        assert local.last[4] == 13
+        assert local.last.value[4] == 13
 
     thread = threading.Thread(target=there)
     thread.start()
     thread.join()
-    assert local.last[4] == 4
+    assert local.last.value[4] == 4
     assert tally.calls == 2
+    local.last.value = "set"
+    assert local.last.value == "set"
+    found.run(b"again")
+    assert local.last.value[4] == 5
+
+
+def test_many_directs_keep_apart_what_threads_did_last() -> None:
+    made = [direct(bytes) for _ in range(40)]
+
+    def use(first: int) -> None:
+        for turn in range(3):
+            for index, (found, _, local) in enumerate(made):
+                found.run(bytes(first + index))
+                assert local.last.value[4] == first + index, turn
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(use, (1, 100, 200, 300)))
+    assert [tally.calls for _, tally, _ in made] == [12] * 40
+
+
+def test_a_direct_that_is_gone_leaves_its_record_and_nothing_else() -> None:
+    def call(data: bytes) -> bytes:
+        return data
+
+    for _ in range(50):
+        found, _, local = direct(call)
+        found.run(b"abc")
+        last = local.last
+        gone = weakref.ref(local)
+        del found, local
+        gc.collect()
+        assert gone() is None
+        assert last.value[:3] == ("operation", "reason", False)
+    assert sys.getrefcount(call) < 10
+
+
+def test_direct_wants_a_last_in_its_local() -> None:
+    class Wrong:
+        last = "something else"
+
+    found = _objects.Direct(_objects.Tally(), Wrong(), "", "", bytes, 0, 100)
+    with pytest.raises(TypeError, match="is no Last"):
+        found.run(b"a")
+    nothing = _objects.Direct(_objects.Tally(), object(), "", "", bytes, 0, 100)
+    with pytest.raises(AttributeError):
+        nothing.run(b"a")
 
 
 @pytest.mark.parametrize(
@@ -774,7 +848,16 @@ def test_direct_leaves_to_the_caller_what_it_does_not_do(data: Any) -> None:
     found, tally, local = direct(pytest.fail, limit=10)
     assert found.run(data) is None
     assert not tally.calls
-    assert local.last is None
+    assert local.last.value is None
+
+
+def test_direct_counts_numbers_as_what_they_are_said_to_be() -> None:
+    tally, local = _objects.Tally(), _Local()
+    found = _objects.Direct(tally, local, "op", "reason", len, 0, 100, 4)
+    assert found.run(b"12345") == 5
+    assert (tally.calls, tally.bytes_in, tally.bytes_out) == (1, 5, 4)
+    with pytest.raises(TypeError):
+        _objects.Direct(tally, local, "op", "reason", len, 0, 100).run(b"12345")
 
 
 def test_direct_counts_nothing_that_fails_or_is_refused() -> None:
@@ -833,7 +916,8 @@ def test_plain_frames_are_told_from_others() -> None:
     checked = lz4.frame.compress(content * 999, block_checksum=True, content_checksum=True, block_linked=False)
     assert _objects.lz4_plain_size(checked) == len(content) * 999
     unsized = lz4.frame.compress(content, store_size=False)
-    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame), None]
+    assert _objects.lz4_plain_size(memoryview(frame)) == _objects.lz4_plain_size(bytearray(frame)) == len(content)
+    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame)[::2], None]
     assert [_objects.lz4_plain_size(other) for other in others] == [0] * len(others)
     bomb = bytearray(frame)
     bomb[6:14] = (2**40).to_bytes(8, "little")
@@ -847,7 +931,8 @@ def test_all_plain_looks_at_every_frame() -> None:
     assert _objects.lz4_all_plain([], 0)
     assert not _objects.lz4_all_plain(frames, 69999)
     assert not _objects.lz4_all_plain([*frames, lz4.frame.compress(b"")], 70000), "size 0 stands for unknown"
-    assert not _objects.lz4_all_plain([*frames, bytearray(frames[0])], 70000)
+    assert _objects.lz4_all_plain([*frames, memoryview(frames[0])], 70000)
+    assert not _objects.lz4_all_plain([*frames, "text"], 70000)
     with pytest.raises(TypeError):
         _objects.lz4_all_plain(frames[0], 5)
     with pytest.raises(OverflowError):

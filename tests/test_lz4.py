@@ -729,3 +729,39 @@ def test_an_error_in_a_reference_cycle_is_collected(backend: Backend) -> None:
     command = [sys.executable, "-W", "ignore", "-c", CYCLES, backend.id]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+# ---- threads of the CPU path ----
+
+
+@pytest.mark.parametrize("options", [{}, {"block_checksum": True}, {"content_checksum": True}])
+def test_large_frames_are_decoded_on_threads(options: dict[str, bool]) -> None:
+    content = text(7 * MIB) + noise(3 * MIB + 5) + zeros(MIB)
+    frame = lz4.frame.compress(content, block_linked=False, block_size=5, **options)
+    assert len(frame) > 4 * MIB
+    with fa.Accelerator("cpu", threads=2) as acc:
+        assert acc.decompress(frame) == content
+        out = bytearray(len(content) + 9)
+        assert acc.decompress_into(frame, out) == len(content)
+        assert out[: len(content)] == content
+        with pytest.raises(fa.BufferTooSmallError):
+            acc.decompress_into(frame, bytearray(len(content) - 1))
+        with pytest.raises(fa.OutputLimitError):
+            acc.decompress(frame, max_output=len(content) - 1)
+
+
+@pytest.mark.parametrize("into", [False, True])
+@pytest.mark.parametrize("options", [{"block_checksum": True}, {"content_checksum": True}])
+def test_damage_in_a_large_frame_is_what_the_library_says(options: dict[str, bool], into: bool) -> None:
+    content = text(7 * MIB) + noise(3 * MIB)
+    frame = bytearray(lz4.frame.compress(content, block_linked=False, block_size=5, **options))
+    with fa.Accelerator("cpu", threads=2) as threads, fa.Accelerator("cpu", threads=1) as alone:
+        for position in (14, 15, 16, 20, len(frame) // 2, len(frame) - 3 * MIB // 2, len(frame) - 9, len(frame) - 3):
+            frame[position] ^= 0x40
+            errors = []
+            for acc in (threads, alone):
+                with pytest.raises(fa.FpgaAccelError) as error:
+                    acc.decompress_into(frame, bytearray(len(content))) if into else acc.decompress(frame)
+                errors.append(type(error.value))
+            assert errors[0] is errors[1]
+            frame[position] ^= 0x40

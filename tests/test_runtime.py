@@ -36,7 +36,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from launches import captured
 
 import fpga_accel as fa
-from fpga_accel import routing
 from fpga_accel.runtime import buffers, discovery, icd, manifests, programs, quirks, waits
 from fpga_accel.runtime.buffers import PagePool
 from fpga_accel.runtime.programs import BuildRequest, Identity
@@ -373,55 +372,6 @@ def test_ten_processes_start_at_once_on_an_empty_cache(device: str, tmp_path: Pa
     assert outputs[0][0].startswith("right")
     assert not list(Path(folder).glob("programs/*/*.tmp"))
     assert BUILDING not in run(WORK, device, "lz4", FPGA_ACCEL_CACHE_DIR=folder)[1]
-
-
-# ---- calibrations ----
-
-CASE = routing.Case("x", "", large=False, into=False)
-_SOUND = '{"format": 2, "costs": {"x usual cpu": [0.001, 0.001, 1e-9], "x usual d/v": [0.001, 0.001, 1e-9]}}'
-CALIBRATIONS = {
-    "empty": b"",
-    "half": _SOUND[:40].encode(),
-    "no text": b"\xff\xfe\x00" * 30,
-    "a list": b"[]",
-    "null": b"null",
-    "no costs": b'{"format": 2}',
-    "costs of a list": b'{"format": 2, "costs": []}',
-    "two numbers": b'{"format": 2, "costs": {"x usual cpu": [1, 2], "x usual d/v": [1, 2]}}',
-    "text": b'{"format": 2, "costs": {"x usual cpu": ["a", "b", "c"]}}',
-    "negative": _SOUND.replace("0.001", "-1").encode(),
-    "not a number": _SOUND.replace("1e-9", "NaN").encode(),
-    "infinite": _SOUND.replace("1e-9", "1e999").encode(),
-    "free of cost": _SOUND.replace("1e-9", "0").encode(),
-    "deep": b"[" * 200_000,
-    "another version": _SOUND.replace("2,", "99,", 1).encode(),
-}
-
-
-@pytest.mark.parametrize("damage", CALIBRATIONS)
-def test_a_damaged_calibration_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))
-    path = tmp_path / "calibration" / "device.json"
-    path.parent.mkdir()
-    path.write_text(_SOUND)
-    assert routing.Router("device").choice(CASE, "d/v") is not None
-    path.write_bytes(CALIBRATIONS[damage])
-    router = routing.Router("device")
-    assert router.choice(CASE, "d/v") is None
-    router.calibrate(CASE, "d/v", lambda name, shape: 1e-3 + 1e-9 * shape[0] * shape[1])
-    assert router.choice(CASE, "d/v") is not None
-    assert routing.Router("device").choice(CASE, "d/v") is not None
-
-
-def test_a_calibration_that_cannot_be_kept_is_used_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path / "file"))
-    router = routing.Router("device")
-    router.calibrate(CASE, "d/v", lambda name, shape: 1e-3)
-    assert router.choice(CASE, "d/v") is not None
-    assert "cannot keep the calibration" in caplog.text
 
 
 # ---- forks ----
@@ -843,7 +793,7 @@ def test_every_strategy_gives_a_launch_up_and_goes_on(
         patch.setattr(waits, "wait", fail)
         launch = captured("encrypt", "aes-gcm", keys=[secret], nonces=[NONCE])
         with pytest.raises(kind) as error:
-            backend.run(launch, None)
+            backend.start(launch).outcome(None)
     if isinstance(error.value, fa.DeviceTimeoutError):
         assert error.value.buffers_in_use == (backend.strategy.value == "direct")
     assert len(pipeline._abandoned) == abandoned + 1
@@ -935,7 +885,7 @@ SLOW_REAL = """
         # Some minutes of work: the same row again and again.
         launch.table = np.repeat(launch.table, 4_000_000)
         print("ready", flush=True)
-        backend.run(launch, time.monotonic() + float(sys.argv[2]))
+        backend.start(launch).outcome(time.monotonic() + float(sys.argv[2]))
 
     operation.on_device(Job(Items.of([bytes(256 << 10)]), options, BytesSink(1)), run)
 """

@@ -118,6 +118,7 @@ def test_wheel_holds_kernels_data_and_libraries(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     expected = [*kernel_files(), "fpga_accel/bitstreams/catalog.toml", "fpga_accel/py.typed"]
+    expected.append("fpga_accel/bench/page.html")
     assert [name for name in expected if name not in names] == []
     libraries = {Path(name).name.partition(".")[0] for name in names if name.endswith(".so")}
     assert libraries == {"_host", "_objects"}
@@ -143,3 +144,13 @@ def test_wheel_works_in_another_environment(environment: Path, tmp_path: Path) -
 def test_command_of_the_wheel(environment: Path, tmp_path: Path) -> None:
     said = run(environment / "bin" / "fpga-accel", "--version", cwd=tmp_path, cache=tmp_path / "cache")
     assert said.strip() == f"fpga-accel {metadata.version('fpga-accel')}"
+
+
+def test_benchmarks_of_the_wheel(environment: Path, tmp_path: Path) -> None:
+    chosen = ("--quick", "--device", "cpu", "--op", "crc32c", "--size", "64B")
+    files = ("--output", tmp_path / "x.json", "--html", tmp_path / "x.html")
+    run(environment / "bin" / "fpga-accel", "bench", *chosen, *files, cwd=tmp_path, cache=tmp_path / "cache")
+    found = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert found["environment"]["commit"] is None
+    assert {row["contestant"] for row in found["rows"]} == {"cpu", "google-crc32c"}
+    assert "<svg" in (tmp_path / "x.html").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fpga_accel.runtime.manifests import Manifest
-from fpga_accel.segments import Launch, Linked, Table
+from fpga_accel.segments import Launch, Linked, Span, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,47 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a launch gave: one result a row, and the seconds it spent where."""
+    """What a launch gave: one result a row, and the seconds it spent where.
+
+    `device` is who did it, "" where there is one device only.
+    """
 
     results: Table
     variant: str
     transfer: float
     kernel: float
+    spans: tuple[Span, ...] = ()
+    device: str = ""
+
+
+class Pending(Protocol):
+    """A launch on its way. One of its two methods is called, once."""
+
+    def outcome(self, deadline: float | None) -> Outcome:
+        """Wait for the end.
+
+        Raises
+        ------
+        DeviceError, DeviceTimeoutError
+            The device failed or was too slow.
+        """
+
+    def abandon(self) -> None:
+        """Give it up without waiting: what it uses is never used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A launch that runs when it is waited for, where two on their way at once would meet."""
+
+    run: Callable[[float | None], Outcome]
+
+    def outcome(self, deadline: float | None) -> Outcome:
+        """Run it."""
+        return self.run(deadline)
+
+    def abandon(self) -> None:
+        """Nothing is on its way."""
 
 
 class Backend(Protocol):
@@ -51,13 +86,13 @@ class Backend(Protocol):
             No variant builds and passes its trials.
         """
 
-    def run(self, launch: Launch, deadline: float | None) -> Outcome:
-        """Run a launch of a prepared kernel.
+    def start(self, launch: Launch) -> Pending:
+        """Send a launch of a prepared kernel on its way, and come back at once where the device lets us.
 
         Raises
         ------
-        DeviceError, DeviceTimeoutError
-            The device failed or was too slow.
+        DeviceError
+            The device failed already.
         """
 
     @property

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from fpga_accel._host import ffi, lib
-from fpga_accel.backends import Outcome, Trial
+from fpga_accel.backends import Deferred, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
 from fpga_accel.runtime import bitstreams, forks, manifests, programs, switches
 from fpga_accel.runtime.linked import LinkedRun
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.opencl import cl
-from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Elapsed, Pipeline, Strategy
+from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Flight, Pipeline, Strategy
 from fpga_accel.runtime.platforms import Listed
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Linked, Table, address_of, new_table
 
@@ -236,20 +236,21 @@ class OpenClBackend(forks.Resettable):
     def _try(self, built: _Built, trials: Sequence[Trial]) -> None:
         for trial in trials:
             deadline = time.monotonic() + TRIAL_SECONDS
-            results, _ = self._launch(built, trial.launch, deadline)
-            if not trial.passed(results):
+            flight = self._pipeline.start(built.program, trial.launch, built.variant)
+            if not trial.passed(_Flying(self, built.variant, flight).outcome(deadline).results):
                 raise DeviceError(
                     f"wrong bytes in the known-answer test of {trial.launch.entry}", device=self._device_id
                 )
 
-    def run(self, launch: Launch, deadline: float | None) -> Outcome:
-        """Run a launch of a prepared kernel."""
+    def start(self, launch: Launch) -> Pending:
+        """Send a launch of a prepared kernel on its way."""
         self._refuse_after_fork()
         built = self._built.get(launch.kernel)
         if built is None:
             raise DeviceError(f"{launch.kernel} is being loaded anew after a failure", device=self._device_id)
-        results, elapsed = self._launch(built, launch, deadline)
-        return Outcome(results, built.variant.name, elapsed.transfer, elapsed.kernel)
+        if launch.entry in built.variant.stages:
+            return Deferred(lambda deadline: self._in_turn(built, launch, deadline))
+        return _Flying(self, built.variant, self._pipeline.start(built.program, launch, built.variant))
 
     @property
     def links(self) -> bool:
@@ -266,16 +267,18 @@ class OpenClBackend(forks.Resettable):
         except DeviceTimeoutError as error:
             error.buffers_in_use = self.strategy is Strategy.DIRECT
             raise
-        return Outcome(np.concatenate(results), "+".join(run.variants), run.elapsed.transfer, run.elapsed.kernel)
+        seconds = run.elapsed.seconds
+        spans = tuple(run.elapsed.spans)
+        return Outcome(np.concatenate(results), "+".join(run.variants), seconds("transfer"), seconds("kernel"), spans)
 
-    def _launch(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
-        if launch.entry not in built.variant.stages:
-            return self._run(built, launch, deadline)
+    def _in_turn(self, built: _Built, launch: Launch, deadline: float | None) -> Outcome:
+        """Run a launch of a channel pipeline, one at a time."""
         left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
         if not built.turn.acquire(timeout=left):
             raise DeviceTimeoutError("other launches held the pipeline until the deadline", device=self._device_id)
         try:
-            return self._run(built, launch, deadline)
+            flight = self._pipeline.start(built.program, launch, built.variant)
+            return _Flying(self, built.variant, flight).outcome(deadline)
         except BaseException:
             # What is left in its channels would be in front of the next launch, so the program is never used again.
             if self._built.get(launch.kernel) is built:
@@ -283,14 +286,6 @@ class OpenClBackend(forks.Resettable):
             raise
         finally:
             built.turn.release()
-
-    def _run(self, built: _Built, launch: Launch, deadline: float | None) -> tuple[Table, Elapsed]:
-        try:
-            return self._pipeline.run(built.program, launch, built.variant, deadline)
-        except DeviceTimeoutError as error:
-            # The kernel may still write where the table points.
-            error.buffers_in_use = self.strategy is Strategy.DIRECT
-            raise
 
     def _refuse_after_fork(self) -> None:
         if forks.inherited():
@@ -304,6 +299,28 @@ class OpenClBackend(forks.Resettable):
         """Make fresh locks; the devices stay the parent's."""
         self._lock = threading.RLock()
         self._pipeline.reset_after_fork()
+
+
+@dataclass(frozen=True, slots=True)
+class _Flying:
+    """A launch on its way on this device."""
+
+    backend: OpenClBackend
+    variant: Variant
+    flight: Flight
+
+    def outcome(self, deadline: float | None) -> Outcome:
+        try:
+            results, elapsed = self.flight.outcome(deadline)
+        except DeviceTimeoutError as error:
+            # The kernel may still write where the table points.
+            error.buffers_in_use = self.backend.strategy is Strategy.DIRECT
+            raise
+        seconds = elapsed.seconds
+        return Outcome(results, self.variant.name, seconds("transfer"), seconds("kernel"), tuple(elapsed.spans))
+
+    def abandon(self) -> None:
+        self.flight.abandon()
 
 
 def _strategy_trial() -> Trial:

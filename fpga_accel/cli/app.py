@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 import fpga_accel
-from fpga_accel.cli import bitstream, failures
+from fpga_accel.cli import bench, bitstream, failures
+from fpga_accel.cli.calibrate import calibrate
 from fpga_accel.cli.compress import compress
 from fpga_accel.cli.decompress import decompress
 from fpga_accel.cli.decrypt import decrypt
@@ -24,6 +25,7 @@ from fpga_accel.cli.selftest import selftest
 
 _AS_JSON = "fpga_accel.as_json"
 _BITSTREAM = "bitstream"
+_BENCH = "bench"
 
 
 class _Commands(TyperGroup):
@@ -72,14 +74,15 @@ def _root(ctx: typer.Context, version: Version = False) -> None:
     Exit codes: 0 done, 1 bad data or failed work, 2 wrong usage, 3 no device, or the fallback to the CPU refused.
     """
     if ctx.invoked_subcommand is None:
-        names = ", ".join((*(command.__name__ for command in _COMMANDS), _BITSTREAM))
+        names = ", ".join((*(command.__name__ for command in _COMMANDS), _BITSTREAM, _BENCH))
         raise failures.UsageError(f"no command is given; there are {names}", hint="see fpga-accel --help")
 
 
-_COMMANDS = (compress, decompress, encrypt, decrypt, devices, explain, doctor, selftest, demo)
+_COMMANDS = (compress, decompress, encrypt, decrypt, devices, explain, calibrate, doctor, selftest, demo)
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bitstream.app, name=_BITSTREAM)
+app.add_typer(bench.app, name=_BENCH)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -103,6 +103,8 @@ def _problem_with(name: str) -> str:
             config.one_of(name, None, config.FALLBACKS)
         elif name == "verify":
             config.one_of(name, None, config.VERIFIES)
+        elif name == "routing":
+            config.one_of(name, None, config.ROUTINGS)
         elif name in ("timeout", "threads"):
             config.positive_number(name, None)
         elif name == "disable":

@@ -16,7 +16,7 @@ from fpga_accel.routing import Plan
 
 _CIPHER_OPS = ("encrypt", "decrypt")
 
-Op = Annotated[str, typer.Argument(metavar="OP", help="compress, decompress, encrypt or decrypt.")]
+Op = Annotated[str, typer.Argument(metavar="OP", help="compress, decompress, encrypt, decrypt or checksum.")]
 Nbytes = Annotated[int, typer.Argument(metavar="NBYTES", min=0, help="Bytes over all items.")]
 Count = Annotated[int, typer.Option(metavar="N", min=1, help="How many items.")]
 Format = Annotated[str | None, typer.Option(help="Format of compress and decompress.", show_default=False)]
@@ -71,9 +71,13 @@ def _show(plan: Plan) -> None:
         ("variant", plan.variant),
         ("reason", plan.reason.value),
         ("detail", plan.detail or None),
+        ("margin", plan.margin),
     ]
     output.show_table(("plan", ""), rows)
-    if plan.estimates:
+    if plan.candidates:
         print()
-        estimates = [(name, f"{seconds * 1e3:.3f}") for name, seconds in plan.estimates.items()]
-        output.show_table(("candidate", ">estimated ms"), estimates)
+        candidates = [
+            (each.name, f"{each.seconds * 1e3:.3f}", each.source.value, each.usable, each.note or None)
+            for each in plan.candidates
+        ]
+        output.show_table(("candidate", ">estimated ms", "from", "usable", "note"), candidates)

@@ -29,7 +29,8 @@ Device = Annotated[
     str | None,
     typer.Option(
         metavar="DEVICE",
-        help="auto, cpu, opencl, fpga, fpga-emulator, gpu, or an index, id or part of a name from `devices`.",
+        help="auto, cpu, opencl, fpga, fpga-emulator, gpu, an index, id or part of a name from `devices`, or several "
+        "of these with commas between.",
         rich_help_panel=_WHERE,
         show_default=False,
     ),

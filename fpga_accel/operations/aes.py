@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel._host import ffi, lib
+from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
@@ -46,14 +49,30 @@ _PARTIAL_WORDS = slice(2, 4)
 ROW = 256 << 10
 
 
+# Messages a part has at least: below that a launch of its own costs more than it hides. And the largest message
+# worth it.
+PART = 1024
+PARTS = 3
+LARGEST_IN_PARTS = 16 << 10
+# The rows of messages that are one row each.
+_EACH = np.arange(1 << 14)
+_EACH.flags.writeable = False
+# Room for parts may be wasted up to here; from here on they are counted.
+_SMALL_PART = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The messages of a launch: where they are read, where they are written, and their nonces."""
+    """The messages of a launch: where they are read, where they are written, and their nonces.
+
+    `first` is the position of the first of them in the call.
+    """
 
     sources: Sizes
     targets: Sizes
     sizes: Sizes
     nonces: Items
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +84,7 @@ class Cut:
     message
         The message of each row.
     position
-        The bytes of the message in front of each row.
+        The bytes of the message in front of each row; one for all rows where it is 0.
     first
         The first row of each message.
     """
@@ -88,8 +107,8 @@ class Cut:
     @classmethod
     def none(cls, count: int) -> Cut:
         """Leave every message whole, whatever its size."""
-        each = np.arange(count)
-        return cls(each, np.zeros(count, np.uint64), each)
+        each = _EACH[:count] if count <= len(_EACH) else np.arange(count)
+        return cls(each, np.zeros(1, np.uint64), each)
 
     @property
     def pick(self) -> Any:
@@ -103,10 +122,12 @@ class Cut:
 
     def tags(self, results: Table) -> Bytes:
         """Return the tag of each message, 16 bytes each: the exclusive or of what its rows gave."""
+        if self.whole:
+            partial: Bytes = results["partial"]
+            return partial
         # Two words a row: numpy copies a field of 16 bytes ten times as slowly.
         rows = np.ascontiguousarray(results.view(np.uint64).reshape(len(results), -1)[:, _PARTIAL_WORDS])
-        words = rows if self.whole else np.bitwise_xor.reduceat(rows, self.first, axis=0)
-        tags: Bytes = words.view(np.uint8)
+        tags: Bytes = np.bitwise_xor.reduceat(rows, self.first, axis=0).view(np.uint8)
         return tags
 
 
@@ -125,21 +146,39 @@ class AesOperation(CipherOperation):
     def on_device(self, job: Job[CipherOptions], run: Run) -> Errors:
         items, options = job.items, job.options
         overhead = np.uint64(self.overhead(options))
-        front = np.uint64(self.nonce_size if options.nonces is None else 0)
+        short: Any = () if self.encrypts else np.flatnonzero(items.sizes < overhead)
+        if len(short):
+            errors: Errors = {int(i): too_short(int(items.sizes[i]), int(overhead)) for i in short}
+            return self._without(errors, job, run)
         nonces = options.nonce_items()
-        if not self.encrypts:
-            short = np.flatnonzero(items.sizes < overhead)
-            if len(short):
-                errors: Errors = {int(i): too_short(int(items.sizes[i]), int(overhead)) for i in short}
-                return self._without(errors, job, run)
-            sizes = items.sizes - overhead
-            texts = Texts(items.addresses + front, job.sink.allocate(sizes), sizes, nonces or self.in_front(items))
-            return self._run(job, texts, run)
-        targets = job.sink.allocate(items.sizes + overhead)
         if nonces is None:
-            nonces = self.random_nonces(len(items))
+            nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
+        # While the device works on one part, the host makes the next one's results and rows.
+        parts = [self._start(job, nonces, part, run) for part in _parts(job)]
+        found = [self._finished(job, texts, cut, results()) for texts, cut, results in parts]
+        return {index: error for errors in found for index, error in errors.items()}
+
+    def _start(
+        self, job: Job[CipherOptions], nonces: Items, part: slice, run: Run
+    ) -> tuple[Texts, Cut, Callable[[], Table]]:
+        """Send some of the messages on their way."""
+        texts = self._texts(job, nonces.picked(part), part)
+        cut = Cut.of(texts.sizes)
+        table, params = self._rows(texts, cut, job.options)
+        launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
+        return texts, cut, run.start(launch)
+
+    def _texts(self, job: Job[CipherOptions], nonces: Items, part: slice) -> Texts:
+        sources, sizes = job.items.addresses[part], job.items.sizes[part]
+        overhead = np.uint64(self.overhead(job.options))
+        front = np.uint64(self.nonce_size if job.options.nonces is None else 0)
+        if not self.encrypts:
+            sizes = sizes - overhead
+            return Texts(sources + front, job.sink.allocate(sizes, part.start), sizes, nonces, part.start)
+        targets = job.sink.allocate(sizes + overhead, part.start)
+        if front:
             _copy(nonces.addresses, targets, nonces.sizes)
-        return self._run(job, Texts(items.addresses, targets + front, items.sizes, nonces), run)
+        return Texts(sources, targets + front, sizes, nonces, part.start)
 
     def _without(self, errors: Errors, job: Job[CipherOptions], run: Run) -> Errors:
         """Do the other items of a batch in which some are too short."""
@@ -155,11 +194,7 @@ class AesOperation(CipherOperation):
                 job.sink.put(index, sink.values[position])
         return errors
 
-    def _run(self, job: Job[CipherOptions], texts: Texts, run: Run) -> Errors:
-        cut = Cut.of(texts.sizes)
-        table, params = self._rows(texts, cut, job.options)
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
-        results = run(launch)
+    def _finished(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         failed = first_failed(results)
         if failed is not None:
             status = results["status"][failed]
@@ -168,8 +203,8 @@ class AesOperation(CipherOperation):
 
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
         """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
-        if cut.whole and len(options.keys) == 1 and len(options.aads or (b"",)) == 1:
-            return _rows_of_batch(texts, options, self.whole_flags, self.whole_room)
+        if cut.whole:
+            return _rows_of_whole(texts, options, self.whole_flags, self.whole_room)
         table, params = _rows_of_any(texts, cut, options)
         self.mark(table, cut)
         return table, params
@@ -184,13 +219,27 @@ class AesOperation(CipherOperation):
     def mark(self, table: Table, cut: Cut) -> None:
         """Set the flags of rows, and their capacity where results are longer than texts."""
 
-    def forged(self, texts: Texts, cut: Cut, results: Table) -> list[int]:
-        """Return the messages whose tags are wrong."""
-        return []
+    def forged(self, texts: Texts, cut: Cut, results: Table) -> Sequence[int]:
+        """Return the messages whose tags are wrong, by their position in the launch."""
+        return ()
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         """Combine what rows gave."""
         return {}
+
+
+def _parts(job: Job[CipherOptions]) -> list[slice]:
+    """Cut a batch of small messages, whose results and rows cost the host as much as the device, into parts."""
+    sizes, options, count = job.items.sizes, job.options, len(job.items)
+    if not isinstance(job.sink, BytesSink):
+        # Results in one buffer cost the host little: a launch more would cost more than it hides.
+        return [slice(0, count)]
+    shared = len(options.keys) == 1 and len(options.aads or (b"",)) == 1
+    if not shared or count < 2 * PART or int(sizes.max()) > LARGEST_IN_PARTS:
+        return [slice(0, count)]
+    parts = min(PARTS, count // PART)
+    bounds = [count * part // parts for part in range(parts + 1)]
+    return [slice(*bound) for bound in itertools.pairwise(bounds)]
 
 
 def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
@@ -203,7 +252,7 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     table["dst_capacity"] = table["src_size"]
     table["param"] = np.arange(count, dtype=np.uint32) * np.uint32(RECORD.itemsize)
     table["flags"] = 0
-    parts = (Items.of(options.keys), texts.nonces, Items.of(options.aads or (b"",)))
+    parts = _given(texts, options)
     offset = count * RECORD.itemsize
     starts = []
     for part in parts:
@@ -224,18 +273,12 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     return table, params
 
 
-def _rows_of_batch(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
-    """Do the same for messages of one row each under one key, marks included, in C."""
-    count, nonces = len(texts.sizes), texts.nonces
-    key, aad = Items.of(options.keys), Items.of(options.aads or (b"",))
-    key_at = count * RECORD.itemsize
-    aad_at = key_at + _padded(int(key.sizes[0]))
-    nonces_at = aad_at + _padded(int(aad.sizes[0]))
-    largest = _padded(int(nonces.sizes.max())) if count else 0
-    params: Bytes = POOL.array(_within_limit(nonces_at + count * largest))
+def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
+    """Do the same for messages of one row each, marks included, in C."""
+    count = len(texts.sizes)
+    parts = _given(texts, options)
+    params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_most_room, parts))))
     table: Table = POOL.array(count, SEGMENT)
-    for part, at in ((key, key_at), (aad, aad_at)):
-        _copy(part.addresses, np.array([address_of(params) + at], np.uint64), part.sizes)
     used = lib.fa_aes_rows(
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
@@ -243,12 +286,24 @@ def _rows_of_batch(texts: Texts, options: CipherOptions, flags: int, room: int) 
         _pointer(texts.sources),
         _pointer(texts.targets),
         _pointer(texts.sizes),
-        _pointer(nonces.addresses),
-        _pointer(nonces.sizes),
-        ffi.new("uint32_t[6]", (key_at, int(key.sizes[0]), aad_at, int(aad.sizes[0]), flags, room)),
-        nonces_at,
+        [number for part in parts for number in (address_of(part.addresses), address_of(part.sizes), len(part))],
+        flags,
+        room,
     )
     return table, params[:used]
+
+
+def _given(texts: Texts, options: CipherOptions) -> tuple[Items, Items, Items]:
+    """Return keys, nonces and associated data."""
+    return Items.of(options.keys), texts.nonces, items_of(options.aads or (b"",))
+
+
+def _most_room(part: Items) -> int:
+    """Return the bytes that the entries of a part take at most, each from a multiple of 16 on."""
+    count, largest = len(part), int(part.sizes.max()) if len(part) else 0
+    if count * largest < _SMALL_PART:
+        return count * _padded(largest)
+    return part.nbytes + count * (BLOCK - 1)
 
 
 def _padded(size: int) -> int:
@@ -269,11 +324,20 @@ def _pointer(values: Sizes) -> Any:
     return ffi.cast("uint64_t *", address_of(values))
 
 
-def copied(sources: Sizes, size: int) -> Bytes:
-    """Return `size` bytes from each address, one row each."""
-    gathered = np.empty((len(sources), size), np.uint8)
-    lib.fa_gather(_pointer(sources), size, len(sources), ffi.cast("uint8_t *", address_of(gathered)))
-    return gathered
+def wrong_tags(tags: Bytes, texts: Texts) -> Sequence[int]:
+    """Return the messages whose tag is not the one behind their text, in a time that depends on no tag."""
+    count = len(texts.sizes)
+    wrong: Bytes = np.empty(count, np.uint8)
+    found = lib.fa_tags_wrong(
+        ffi.cast("uint8_t *", tags.__array_interface__["data"][0]),
+        tags.strides[0],
+        _pointer(texts.sources),
+        _pointer(texts.sizes),
+        count,
+        ffi.cast("uint8_t *", address_of(wrong)),
+    )
+    positions: list[int] = np.flatnonzero(wrong).tolist() if found else []
+    return positions
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,15 @@ from typing import Any
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.aes import BLOCK, KEY_SIZES, ROW, AesOperation, Record, ctr_stream
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, require_room
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status
+
+# From here on results are made first and written in place, as those of AES-GCM are.
+_IN_PLACE = 256 << 10
+# A thread gets no less: on a busy machine handing it over takes long.
+_THREAD_BYTES = 2 << 20
 
 
 class _Ctr(AesOperation):
@@ -23,6 +28,8 @@ class _Ctr(AesOperation):
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         front, nonce, text = self._split(data, options, index)
+        if len(text) >= _IN_PLACE:
+            return made(len(front) + len(text), lambda out: _write(front, nonce, text, options, index, workers, out))
         output: bytes = _stream(options, index, nonce).update(text)
         return front + output if front else output
 
@@ -30,8 +37,7 @@ class _Ctr(AesOperation):
         front, nonce, text = self._split(data, options, index)
         total = len(front) + len(text)
         require_room(total, len(out))
-        out[: len(front)] = front
-        _stream(options, index, nonce).update_into(text, out[len(front) : total])
+        _write(front, nonce, text, options, index, workers, out[:total])
         return total
 
     def _split(self, data: Flat, options: CipherOptions, index: int) -> tuple[bytes, Any, Flat]:
@@ -67,11 +73,59 @@ class CtrEncrypt(_Ctr):
 
     op = "encrypt"
 
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if aad:
+            return None
+        try:
+            if nonce is not None:
+                output: bytes = ctr_stream(key, nonce).update(data)
+                return output
+            nonce = os.urandom(BLOCK)
+            sealed: bytes = nonce + ctr_stream(key, nonce).update(data)
+            return sealed
+        except (TypeError, ValueError):
+            return None
+
 
 class CtrDecrypt(_Ctr):
     """``aes-ctr.decrypt``: the same key stream."""
 
     op = "decrypt"
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if aad:
+            return None
+        if nonce is None:
+            whole = memoryview(flat(data))
+            nonce, data = whole[:BLOCK], whole[BLOCK:]
+        try:
+            output: bytes = ctr_stream(key, nonce).update(data)
+            return output
+        except (TypeError, ValueError):
+            return None
+
+
+def _write(
+    front: bytes, nonce: Any, text: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview
+) -> None:
+    """Write `front` and the ciphered text, on threads where that is worth it: each starts at a counter of its own."""
+    out[: len(front)] = front
+    source, target = memoryview(text), out[len(front) :]
+    count = min(workers.count, len(text) // _THREAD_BYTES) or 1
+    each = -(-len(text) // (count * BLOCK)) * BLOCK
+    start = int.from_bytes(nonce, "big")
+
+    def part(at: int) -> None:
+        counter = (start + at // BLOCK) % 2**128
+        stream = _stream(options, index, counter.to_bytes(BLOCK, "big"))
+        stream.update_into(source[at : at + each], target[at : at + each])
+
+    if count == 1:
+        part(0)
+    else:
+        workers.map(part, range(0, len(text), each))
 
 
 def _stream(options: CipherOptions, index: int, nonce: Any) -> Any:

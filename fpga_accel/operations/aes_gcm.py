@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import itertools
 import os
 import struct
@@ -14,9 +13,9 @@ from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fpga_accel import _objects
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import ghash
 from fpga_accel.operations.aes import (
@@ -29,16 +28,19 @@ from fpga_accel.operations.aes import (
     Cut,
     Record,
     Texts,
-    copied,
     ctr_stream,
+    wrong_tags,
 )
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
 
 TAG = 16
 NONCE = 12
+# From here on results are made first and written in place: the library zeroes what it returns, which is one pass more
+# over memory that is touched for the first time.
+_IN_PLACE = 256 << 10
 # The library's one-step calls take so many bytes; longer messages go through its streaming interface.
 _ONE_STEP = 2**31 - 1
 
@@ -50,6 +52,7 @@ class _Gcm(AesOperation):
     # What the CPU library takes, so that every backend takes the same.
     nonce_sizes = range(8, 129)
     tag_size = TAG
+    call_limit = _IN_PLACE
 
     def emulate(self, row: RowInput) -> RowOutput:
         record, decrypting = Record.of(row), bool(row.flags & DECRYPT)
@@ -59,6 +62,9 @@ class _Gcm(AesOperation):
             output, partial = whole[:-TAG], whole[-TAG:]
             return _fitted(whole if row.flags & TAG_IN_DST else output, partial, row.capacity)
         output = _gctr(record, row.src)
+        if record.total == len(row.src):
+            partial = AESGCM(record.key).encrypt(record.nonce, output, record.aad)[-TAG:]
+            return _fitted(output, partial, row.capacity)
         ciphertext = bytes(row.src) if decrypting else output
         return _fitted(output, _contribution(record, ciphertext), row.capacity)
 
@@ -86,10 +92,9 @@ class GcmEncrypt(_Gcm):
     whole_room = TAG
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
-        if len(data) > _ONE_STEP:
-            return _made(
-                len(data) + self.overhead(options), lambda out: self.on_cpu_into(data, options, index, ALONE, out)
-            )
+        if len(data) >= _IN_PLACE:
+            size = len(data) + self.overhead(options)
+            return made(size, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
         cipher = _cipher(options, index)
         if options.nonces is not None:
             return cipher.encrypt(options.nonces[index], data, options.aad(index))
@@ -130,13 +135,24 @@ class GcmEncrypt(_Gcm):
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
-        assert options.nonces is not None
-        encrypt, nonces = _cipher(options, 0).encrypt, options.nonces[first : first + len(items)]
+        encrypt, nonces = _cipher(options, 0).encrypt, _nonces(options, first, items)
         try:
             return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
         except OverflowError:
             # An item is too long for one step.
             return super().on_cpu_many(items, options, first)
+
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        encrypt_into = _cipher(options, 0).encrypt_into
+        for nonce, data, (start, end) in zip(
+            _nonces(options, first, items), items, itertools.pairwise(offsets), strict=True
+        ):
+            encrypt_into(nonce, data, None, out[start:end])
+        return {}
 
     def mark(self, table: Table, cut: Cut) -> None:
         alone = np.bincount(cut.message)[cut.message] == 1
@@ -144,10 +160,9 @@ class GcmEncrypt(_Gcm):
         table["dst_capacity"] += np.where(alone, self.whole_room, 0).astype(np.uint32)
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        long = np.flatnonzero(texts.sizes > ROW)
-        if len(long):
+        if not cut.whole:
             tags = cut.tags(results)
-            for index in long:
+            for index in np.flatnonzero(texts.sizes > ROW):
                 memory(int(texts.targets[index] + texts.sizes[index]), TAG)[:] = tags[index].tobytes()
         return {}
 
@@ -160,8 +175,8 @@ class GcmDecrypt(_Gcm):
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         nonce, text = self.opened(data, options, index)
-        if len(text) > _ONE_STEP:
-            return _made(len(text) - TAG, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
+        if len(text) >= _IN_PLACE:
+            return made(len(text) - TAG, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
         try:
             return _cipher(options, index).decrypt(nonce, text, options.aad(index))
         except LibraryInvalidTag:
@@ -178,6 +193,17 @@ class GcmDecrypt(_Gcm):
             raise wrong_tag() from None
         except (TypeError, ValueError):
             return None
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not _is_plain(options):
+            return super().on_cpu_many(items, options, first)
+        assert options.nonces is not None
+        decrypt, nonces = _cipher(options, 0).decrypt, options.nonces[first : first + len(items)]
+        try:
+            return [decrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+        except (LibraryInvalidTag, OverflowError):
+            # Whatever is wrong with one of them is found again, and told of that one.
+            return super().on_cpu_many(items, options, first)
 
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         nonce, text = self.opened(data, options, index)
@@ -198,21 +224,34 @@ class GcmDecrypt(_Gcm):
     ) -> Iterator[bytes] | None:
         return _each(options, part, items, _cipher(options, 0).decrypt)
 
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        decrypt_into, errors = _cipher(options, 0).decrypt_into, Errors()
+        parts = zip(_nonces(options, first, items), items, itertools.pairwise(offsets), strict=True)
+        for index, (nonce, data, (start, end)) in enumerate(parts, first):
+            if len(data) < TAG:
+                errors[index] = too_short(len(data), TAG)
+                continue
+            try:
+                decrypt_into(nonce, data, None, out[start:end])
+            except LibraryInvalidTag:
+                errors[index] = wrong_tag()
+        return errors
+
     def mark(self, table: Table, cut: Cut) -> None:
         table["flags"] = self.whole_flags
 
-    def forged(self, texts: Texts, cut: Cut, results: Table) -> list[int]:
-        computed = cut.tags(results)
-        stated = copied(texts.sources + texts.sizes, TAG)
-        if hmac.compare_digest(computed.tobytes(), stated.tobytes()):
-            return []
-        return [i for i in range(len(stated)) if not hmac.compare_digest(computed[i].tobytes(), stated[i].tobytes())]
+    def forged(self, texts: Texts, cut: Cut, results: Table) -> Sequence[int]:
+        return wrong_tags(cut.tags(results), texts)
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         errors: Errors = {}
-        for index in self.forged(texts, cut, results):
-            job.sink.discard(index)
-            errors[index] = wrong_tag()
+        for row in self.forged(texts, cut, results):
+            job.sink.discard(texts.first + row)
+            errors[texts.first + row] = wrong_tag()
         return errors
 
 
@@ -227,7 +266,20 @@ def _each(
     if not _is_plain(options):
         return None
     assert options.nonces is not None
-    return map(work, options.nonces[part], items, itertools.repeat(None))
+    nonces = options.nonces[part]
+    return map(work, nonces.to_list() if isinstance(nonces, Batch) else nonces, items, itertools.repeat(None))
+
+
+def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
+    """Return the nonces of items `first` and on, as the library takes them fastest."""
+    assert options.nonces is not None
+    nonces = options.nonces[first : first + len(items)]
+    return nonces.to_list() if isinstance(nonces, Batch) else nonces
+
+
+def _has_long(offsets: Sequence[int]) -> bool:
+    """Whether items between offsets may be too long for one step."""
+    return offsets[-1] - offsets[0] > _ONE_STEP - TAG
 
 
 def wrong_tag() -> InvalidTag:
@@ -242,13 +294,6 @@ def _cipher(options: CipherOptions, index: int) -> AESGCM:
         cipher = options.expanded[position] = AESGCM(as_key(options.keys[position]))
     assert isinstance(cipher, AESGCM)
     return cipher
-
-
-def _made(size: int, write: Callable[[memoryview], int]) -> bytes:
-    """Return `size` fresh bytes that `write` fills."""
-    result, address = _objects.new_bytes(size)
-    write(memory(address, size))
-    return result
 
 
 def _streaming(options: CipherOptions, index: int, nonce: Any, tag: Any = None) -> Any:

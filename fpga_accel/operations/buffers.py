@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fpga_accel import _objects
-from fpga_accel._host import ffi
+from fpga_accel._host import ffi, lib
 from fpga_accel.errors import BufferTooSmallError
-from fpga_accel.runtime.buffers import wipe
+from fpga_accel.runtime.buffers import POOL, wipe
 from fpga_accel.segments import address_of
 
 Sizes = npt.NDArray[np.uint64]
+Offsets = npt.NDArray[np.int64]
+Column = tuple[npt.NDArray[np.uint8], Offsets]
 Flat = bytes | memoryview
 
 
@@ -77,6 +79,13 @@ def memory(address: int, size: int) -> memoryview:
     return memoryview(ffi.buffer(ffi.cast("char *", address), size)).cast("B")
 
 
+def made(size: int, write: Callable[[memoryview], object]) -> bytes:
+    """Return `size` fresh bytes that `write` fills."""
+    result, address = _objects.new_bytes(size)
+    write(memory(address, size))
+    return result
+
+
 @dataclass(slots=True)
 class Items:
     """Input buffers and where they lie.
@@ -107,7 +116,7 @@ class Items:
         listed = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
         count = len(listed)
         addresses, sizes = np.empty(count, np.uint64), np.empty(count, np.uint64)
-        keep = _objects.addresses_from_buffers(listed, address_of(addresses), address_of(sizes))
+        keep = _objects.addresses_from_buffers(listed, address_of(addresses), address_of(sizes), count)
         return cls(addresses, sizes, keep)
 
     def __len__(self) -> int:
@@ -137,6 +146,10 @@ class Sink(ABC):
     @abstractmethod
     def put(self, index: int, data: Flat) -> None:
         """Take one result that exists already."""
+
+    @abstractmethod
+    def view(self, index: int) -> Flat:
+        """Return one result as it is now, without a copy."""
 
     @abstractmethod
     def discard(self, index: int) -> None:
@@ -184,10 +197,116 @@ class BytesSink(Sink):
     def nbytes(self) -> int:
         return int(self._sizes.sum())
 
+    def view(self, index: int) -> Flat:
+        result: bytes = self.values[index]
+        return result
+
     def discard(self, index: int) -> None:
         if self._addresses[index]:
             wipe(int(self._addresses[index]), int(self._sizes[index]))
         self._sizes[index] = 0
+
+
+_NONE: Sizes = np.zeros(0, np.uint64)
+
+
+class ColumnSink(Sink):
+    """Results behind each other in one warm buffer.
+
+    Where the sizes of all are known beforehand, or are allocated at once, results are written where they stay. What
+    then turns out otherwise is moved together at the end.
+    """
+
+    def __init__(self, count: int, sizes: Sizes | None = None) -> None:
+        self._count = count
+        # The buffer and the offsets where all results have it in common, and owners of what is elsewhere.
+        self._whole: Column | None = None
+        self._keep: list[Any] = []
+        self._addresses: Sizes = _NONE
+        self._sizes: Sizes = _NONE
+        if sizes is not None:
+            self._lay_out(sizes)
+
+    def _lay_out(self, sizes: Sizes) -> None:
+        offsets = offsets_of(sizes)
+        data = POOL.array(int(offsets[-1]))
+        self._whole = data, offsets
+        self._addresses, self._sizes = offsets[:-1].view(np.uint64) + np.uint64(address_of(data)), sizes
+
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
+        end = first + len(sizes)
+        if self._whole is None and len(sizes) == self._count:
+            self._lay_out(sizes)
+        elif self._whole is None or not np.array_equal(self._sizes[first:end], sizes):
+            self._scatter()
+            offsets = offsets_of(sizes)
+            data = POOL.array(int(offsets[-1]))
+            self._keep.append(data)
+            self._addresses[first:end] = offsets[:-1].view(np.uint64) + np.uint64(address_of(data))
+            self._sizes[first:end] = sizes
+        return self._addresses[first:end]
+
+    def put(self, index: int, data: Flat) -> None:
+        address, size, keep = _objects.address(data)
+        self._scatter()
+        self._addresses[index], self._sizes[index] = address, size
+        self._keep.append(keep)
+
+    def view(self, index: int) -> Flat:
+        return memory(int(self._addresses[index]), int(self._sizes[index])).toreadonly()
+
+    def discard(self, index: int) -> None:
+        self._scatter()
+        if self._sizes[index]:
+            wipe(int(self._addresses[index]), int(self._sizes[index]))
+        self._sizes[index] = 0
+
+    def _scatter(self) -> None:
+        """Let each result be anywhere."""
+        if self._whole is not None:
+            self._keep.append(self._whole[0])
+            self._whole = None
+            # The caller's until now.
+            self._addresses, self._sizes = self._addresses.copy(), self._sizes.copy()
+        elif len(self._sizes) < self._count:
+            self._addresses, self._sizes = np.zeros((2, self._count), np.uint64)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._sizes.sum())
+
+    @property
+    def column(self) -> Column:
+        """The results."""
+        if self._whole is None:
+            self._scatter()
+            self._whole = joined(Items(self._addresses, self._sizes, self._keep))
+        return self._whole
+
+
+class NumberSink(Sink):
+    """Results that are numbers and need no room."""
+
+    values: npt.NDArray[Any]
+
+    def __init__(self, nbytes_each: int) -> None:
+        self._nbytes_each = nbytes_each
+
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
+        raise TypeError("numbers go to `values`")
+
+    def put(self, index: int, data: Flat) -> None:
+        raise TypeError("numbers go to `values`")
+
+    def view(self, index: int) -> Flat:
+        raise TypeError("numbers are in `values`")
+
+    def discard(self, index: int) -> None:
+        raise TypeError("a number holds no data to wipe")
+
+    @property
+    def nbytes(self) -> int:
+        return self._nbytes_each * len(self.values)
 
 
 class BufferSink(Sink):
@@ -207,6 +326,9 @@ class BufferSink(Sink):
         address = self.allocate(np.array([len(data)], np.uint64))[index]
         memory(int(address), len(data))[:] = data
 
+    def view(self, index: int) -> Flat:
+        return memory(self._address, self.written).toreadonly()
+
     def discard(self, index: int) -> None:
         wipe(self._address, self.written)
         self.written = 0
@@ -214,6 +336,67 @@ class BufferSink(Sink):
     @property
     def nbytes(self) -> int:
         return self.written
+
+
+def offsets_of(sizes: Sizes) -> Offsets:
+    """Return the offsets of items that lie behind each other."""
+    offsets: Offsets = np.empty(len(sizes) + 1, np.int64)
+    offsets[0] = 0
+    np.cumsum(sizes, out=offsets[1:].view(np.uint64))
+    return offsets
+
+
+def joined(items: Items) -> Column:
+    """Copy items behind each other, into warm memory that comes back when the array is gone."""
+    offsets = offsets_of(items.sizes)
+    data: npt.NDArray[np.uint8] = POOL.array(int(offsets[-1]))
+    join_at(items, offsets, data)
+    return data, offsets
+
+
+def join_at(items: Items, offsets: Offsets, out: npt.NDArray[np.uint8]) -> None:
+    """Copy items to their offsets in `out`, which has room for them."""
+    lib.fa_join(
+        ffi.cast("uint64_t *", address_of(items.addresses)),
+        ffi.cast("int64_t *", address_of(offsets)),
+        len(items),
+        ffi.cast("uint8_t *", address_of(out)),
+    )
+
+
+def joined_columns(columns: Sequence[Column]) -> Column:
+    """Put the items of columns behind each other."""
+    if len(columns) == 1:
+        return columns[0]
+    sizes = [offsets[1:] - offsets[:-1] for _, offsets in columns]
+    addresses = [offsets[:-1].view(np.uint64) + np.uint64(address_of(data)) for data, offsets in columns]
+    return joined(Items(np.concatenate(addresses), np.concatenate(sizes).view(np.uint64), columns))
+
+
+class GrowingColumn:
+    """A column that results are copied to as they come; `room` is how many bytes are expected."""
+
+    def __init__(self, room: int) -> None:
+        self._data: npt.NDArray[np.uint8] = POOL.array(room)
+        self._offsets: list[Offsets] = [np.zeros(1, np.int64)]
+
+    def append(self, results: Sequence[Any]) -> None:
+        """Add results."""
+        items, end = Items.of(results), int(self._offsets[-1][-1])
+        offsets = offsets_of(items.sizes) + end
+        needed = int(offsets[-1])
+        if needed > len(self._data):
+            larger: npt.NDArray[np.uint8] = POOL.array(2 * needed)
+            larger[:end] = self._data[:end]
+            self._data = larger
+        join_at(items, offsets, self._data)
+        self._offsets.append(offsets[1:])
+
+    @property
+    def column(self) -> Column:
+        """The results so far."""
+        offsets = np.concatenate(self._offsets)
+        return self._data[: int(offsets[-1])], offsets
 
 
 def require_room(size: int, capacity: int) -> None:

@@ -20,7 +20,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import IntegrityError
 from fpga_accel.operations import chain_linked, links, registry
-from fpga_accel.operations.buffers import BytesSink, Flat, Items
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, NumberSink
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 from fpga_accel.operations.contract import (
     ALONE,
@@ -125,7 +125,7 @@ class ChainOperation(Operation[ChainOptions]):
         for number, stage in enumerate(self.stages):
             result = stage.on_cpu(value, options.stages[number], index, workers)
             if number in self.columns:
-                self._take_checksum(options, number, index, int.from_bytes(result, "big"))
+                self._take_checksum(options, number, index, int(result))
             else:
                 value = result
         return bytes(value)
@@ -189,7 +189,7 @@ class ChainOperation(Operation[ChainOptions]):
                 values = results
                 continue
             column, rows = self.columns[number], slice(first, first + len(items))
-            found = np.frombuffer(b"".join(results), ">u4")
+            found = np.array(results, np.uint32)
             options.checksums[rows, column] = found
             if options.expected is not None and (options.expected[rows, column] != found).any():
                 return None
@@ -224,10 +224,10 @@ class ChainOperation(Operation[ChainOptions]):
         for number, stage in enumerate(self.stages):
             if not alive:
                 break
-            sink = BytesSink(len(alive))
+            sink = NumberSink(stage.number_size) if number in self.columns else BytesSink(len(alive))
             found = stage.on_device(Job(items, _picked(job.options.stages[number], alive, len(job.items)), sink), run)
             if number in self.columns:
-                found |= self._take_checksums(job.options, number, alive, sink.values)
+                found |= self._take_checksums(job.options, number, alive, list(sink.values))
             else:
                 values = list(sink.values)
             for position, error in found.items():
@@ -240,11 +240,11 @@ class ChainOperation(Operation[ChainOptions]):
             job.sink.put(index, value)
         return errors
 
-    def _take_checksums(self, options: ChainOptions, number: int, indices: list[int], found: list[bytes]) -> Errors:
+    def _take_checksums(self, options: ChainOptions, number: int, indices: list[int], found: Sequence[int]) -> Errors:
         errors: Errors = {}
         for position, (index, result) in enumerate(zip(indices, found, strict=True)):
             try:
-                self._take_checksum(options, number, index, int.from_bytes(result, "big"))
+                self._take_checksum(options, number, index, int(result))
             except IntegrityError as error:
                 errors[position] = kept(error)
         return errors
@@ -252,8 +252,7 @@ class ChainOperation(Operation[ChainOptions]):
     # -- checks ---------------------------------------------------------------------------------------------------
 
     def agrees_on(self, job: Job[ChainOptions], index: int) -> bool:
-        assert isinstance(job.sink, BytesSink)
-        result: bytes = job.sink.values[index]
+        result = job.sink.view(index)
         if self._way is chain_linked.Decoding:
             again = ChainOptions(job.options.stages, job.options.checksums.copy(), job.options.expected)
             content = self.on_cpu(job.items.view(index), again, index, ALONE)

@@ -200,7 +200,8 @@ class Encoding(_Coding):
         header = options.header(0)
         bounds = links.frame_bounds(sizes, blocks, header).astype(np.uint64)
         slots, nbytes = spread(bounds)
-        table, first_rows = lz4_compress.cut(self._inputs.starts, sizes, blocks, options)
+        table, firsts = lz4_compress.cut(self._inputs.starts, self._items.sizes, options.blocks, 0, options)
+        first_rows = firsts.astype(np.int64)
         # Payloads lie as in a frame of blocks that did not get smaller.
         item = np.repeat(np.arange(self._count), np.diff(first_rows))
         within = np.arange(len(table)) - first_rows[item]
@@ -246,7 +247,7 @@ class Encoding(_Coding):
             return 0
         fronts = [bytes(self._nonces.view(index)) for index in range(self._count)]
         found, _ = Crc32c().on_cpu_many(fronts, ChecksumOptions(), 0)
-        return np.frombuffer(b"".join(found), ">u4")
+        return np.array(found, np.uint32)
 
     def _collect(self, results: list[Table], address: int) -> None:
         """Copy what was written, whose sizes are known now, into results of these sizes."""

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from fpga_accel._host import ffi, lib
+from fpga_accel.batch import Batch, items_of, of_rows
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations.buffers import Flat, Items, flat
 from fpga_accel.operations.contract import Operation
@@ -38,7 +40,7 @@ class CipherOptions:
     def nonce_items(self) -> Items | None:
         """Return the nonces as a device takes them."""
         if self._nonce_items is None and self.nonces is not None:
-            self._nonce_items = Items.of(self.nonces)
+            self._nonce_items = items_of(self.nonces)
         return self._nonce_items
 
     def key_position(self, index: int) -> int:
@@ -93,7 +95,10 @@ class CipherOperation(Operation[CipherOptions]):
             With the legal sizes.
         """
         count = given.pop("count", None)
-        made = CipherOptions(given.pop("keys", ()), given.pop("nonces", None), given.pop("aads", None))
+        nonces = given.pop("nonces", None)
+        if isinstance(nonces, np.ndarray) and nonces.ndim == 2:
+            nonces = of_rows(nonces)
+        made = CipherOptions(given.pop("keys", ()), nonces, given.pop("aads", None))
         if given:
             raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
         if made.aads is not None and len(made.aads) and not self.tag_size:
@@ -125,14 +130,15 @@ class CipherOperation(Operation[CipherOptions]):
         nonces = _named("nonce", options.nonce_items)
         if nonces is not None:
             low, high = self.nonce_sizes[0], self.nonce_sizes[-1]
-            wrong = np.flatnonzero((nonces.sizes < np.uint64(low)) | (nonces.sizes > np.uint64(high)))
-            if len(wrong):
+            sizes = ffi.cast("uint64_t *", address_of(nonces.sizes))
+            wrong = lib.fa_sizes_first_outside(sizes, len(nonces), low, high)
+            if wrong >= 0:
                 legal = f"{low}" if low == high else f"{low} to {high}"
-                found = f"nonce {wrong[0]} has {nonces.sizes[wrong[0]]}"
+                found = f"nonce {wrong} has {nonces.sizes[wrong]}"
                 raise ValueError(f"a nonce of {self.algorithm} has {legal} bytes; {found}")
-            if not nonces.keep.all_bytes():
+            if not isinstance(options.nonces, Batch) and not nonces.keep.all_bytes():
                 options.nonces = [flat(nonce, "nonce") for nonce in options.nonces or ()]
-        if options.aads is not None:
+        if options.aads is not None and not isinstance(options.aads, Batch):
             options.aads = [flat(aad, "aad") for aad in options.aads]
 
     @property

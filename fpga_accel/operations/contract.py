@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
@@ -23,15 +24,26 @@ from fpga_accel.segments import Bytes, Launch, Linked, Status, Table
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
-Run = Callable[[Launch], Table]
 RunLinked = Callable[[Linked], None]
 # Errors of single items, by their position in the call.
 Errors = dict[int, Exception]
 
 OptionsT = TypeVar("OptionsT")
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
 
 # No threads but the caller's.
 ALONE = Workers(1)
+
+
+class Run(Protocol):
+    """Where an operation sends its launches."""
+
+    def __call__(self, launch: Launch) -> Table:
+        """Run a launch to its end and return the results of its rows."""
+
+    def start(self, launch: Launch) -> Callable[[], Table]:
+        """Send a launch on its way; what is returned waits for its results. Each is waited for, in order."""
 
 
 @dataclass(slots=True)
@@ -95,8 +107,15 @@ class Operation(ABC, Generic[OptionsT]):
     small: ClassVar[int] = 128 << 10
     # Whether what a device made is also compared item by item, with `agrees_on`.
     by_items: bool = False
+    # Kinds of data that `work` tells apart, each with costs of its own.
+    kinds: ClassVar[tuple[str, ...]] = ("",)
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
+    # Whether the library is as fast with a memoryview as with `bytes`.
+    takes_views: ClassVar[bool] = False
+    # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
+    number_size: ClassVar[int] = 0
+    number_type: ClassVar[Any] = None
 
     def __init__(self) -> None:
         # For example "lz4.compress".
@@ -127,7 +146,7 @@ class Operation(ABC, Generic[OptionsT]):
         return options
 
     @abstractmethod
-    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> bytes:
+    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> Any:
         """Return one item's result from the CPU library, on `workers` threads at most.
 
         Raises
@@ -163,7 +182,19 @@ class Operation(ABC, Generic[OptionsT]):
         """
         return None
 
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        """Do items `first` and on, of known sizes, on the calling thread, each to its offset in `out`."""
+        errors: Errors = {}
+        for index, (data, (start, end)) in enumerate(zip(items, itertools.pairwise(offsets), strict=True), first):
+            try:
+                self.on_cpu_into(data, options, index, ALONE, out[start:end])
+            except DATA_ERRORS as error:
+                errors[index] = kept(error)
+        return errors
+
+    def library_call(self, data: Flat, *arguments: Any) -> Any:
         """Do one item with default options in one call of the CPU library, in the least time.
 
         None where that is not enough, which the planned way then does, or says what is wrong. Ciphers are given key,
@@ -221,6 +252,31 @@ class Operation(ABC, Generic[OptionsT]):
         """Return representative work for calibration: `count` items of about `nbytes` bytes of work each."""
 
 
+def one_ahead(inputs: Iterable[InputT], start: Callable[[InputT], Callable[[], OutputT]]) -> Iterator[OutputT]:
+    """Yield what each input gives, in order; the next is on its way while one is waited for and finished.
+
+    What was started before an input that fails is still yielded.
+    """
+    waiting: Callable[[], OutputT] | None = None
+    entries = iter(inputs)
+    while True:
+        following: Callable[[], OutputT] | None = None
+        failure: Exception | None = None
+        try:
+            following = start(next(entries))
+        except StopIteration:
+            pass
+        except Exception as error:
+            failure = error
+        if waiting is not None:
+            yield waiting()
+        if failure is not None:
+            raise failure
+        if following is None:
+            return
+        waiting = following
+
+
 def kept(error: Exception) -> Exception:
     """Return an error that is stored rather than raised: its traceback would hold buffers, and itself in a cycle."""
     return error.with_traceback(None)
@@ -258,23 +314,32 @@ class _Captured(Exception):
         self.launch = launch
 
 
-def trial_of(operation: Operation[Any], job: Job[Any]) -> Trial:
-    """Make a trial of the first launch that `operation` does for `job`, judged by the CPU library."""
+class _Captures:
+    """Runs nothing, and ends the operation."""
 
-    def capture(launch: Launch) -> Table:
+    def __call__(self, launch: Launch) -> NoReturn:
         raise _Captured(launch)
 
+    start = __call__
+
+
+def first_launch(operation: Operation[Any], job: Job[Any]) -> Launch:
+    """Return the first launch that `operation` does for `job`, without running it."""
     try:
-        operation.on_device(job, capture)
+        operation.on_device(job, _Captures())
     except _Captured as captured:
-        launch = captured.launch
-    else:
-        raise ValueError(f"{operation.name}: the trial job needs no launch")
+        # The sink owns the memory that the table points at.
+        captured.launch.keep = (captured.launch.keep, job)
+        return captured.launch
+    raise ValueError(f"{operation.name}: the job needs no launch")
+
+
+def trial_of(operation: Operation[Any], job: Job[Any]) -> Trial:
+    """Make a trial of the first launch that `operation` does for `job`, judged by the CPU library."""
+    launch = first_launch(operation, job)
 
     def passed(results: Table) -> bool:
         rows = range(len(launch.table))
         return all(operation.agrees(row_of(launch, i), output_of(launch, results, i)) for i in rows)
 
-    # The sink owns the memory that the table points at.
-    launch.keep = (launch.keep, job)
     return Trial(launch, passed)

@@ -1,24 +1,23 @@
-"""CRC-32C (RFC 3720 appendix B.4), on from a previous checksum; a result is the checksum in 4 bytes, big-endian."""
+"""CRC-32C (RFC 3720 appendix B.4), on from a previous checksum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sink, Sizes
+from fpga_accel.operations.buffers import Flat, Items, NumberSink, Sizes
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, trial_of
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Launch, Table, address_of, first_failed
+from fpga_accel.segments import SEGMENT, Launch, Table, first_failed
 
 # The Castagnoli polynomial 0x1EDC6F41 with its bits in the order of the checksum's: bit 31 is x^0.
 POLYNOMIAL = 0x82F63B78
@@ -58,24 +57,26 @@ class Crc32c(Operation[ChecksumOptions]):
     threads_from = 1 << 20
     # The library does 14 GB/s on a core, 4 MiB in about what a launch takes.
     small = 4 << 20
+    number_size = SIZE
+    number_type = np.uint32
 
     def options(self, **given: Any) -> ChecksumOptions:
         return ChecksumOptions(**given)
 
-    def on_cpu(self, data: Flat, options: ChecksumOptions, index: int, workers: Workers) -> bytes:
-        return _by_library(options.value, data).to_bytes(SIZE, "big")
+    def on_cpu(self, data: Flat, options: ChecksumOptions, index: int, workers: Workers) -> int:
+        return _by_library(options.value, data)
 
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        return _by_library(0, data).to_bytes(SIZE, "big")
+    def library_call(self, data: Flat, *arguments: Any) -> int:
+        return _by_library(0, data)
 
     def on_cpu_many(self, items: Sequence[Flat], options: ChecksumOptions, first: int) -> tuple[list[Any], Errors]:
-        extend, value = google_crc32c.extend, options.value
+        value = options.value
         try:
             # Short items cost little more than a look at their type would.
-            return [extend(value, data).to_bytes(SIZE, "big") for data in items], {}
+            return list(map(partial(google_crc32c.extend, value) if value else google_crc32c.value, items)), {}
         except TypeError:
             # One of them is a memoryview.
-            return [_by_library(value, data).to_bytes(SIZE, "big") for data in items], {}
+            return [_by_library(value, data) for data in items], {}
 
     def on_device(self, job: Job[ChecksumOptions], run: Run) -> Errors:
         sizes = job.items.sizes
@@ -86,7 +87,8 @@ class Crc32c(Operation[ChecksumOptions]):
         if failed is not None:
             status = results["status"][failed]
             raise DeviceError(f"{self.entry} ended row {failed} of {len(results)} with status {status}")
-        _put(job.sink, _joined(results["check"].astype(np.uint32), rows))
+        assert isinstance(job.sink, NumberSink)
+        job.sink.values = _joined(results["check"].astype(np.uint32), rows)
         return {}
 
     def emulate(self, row: RowInput) -> RowOutput:
@@ -96,7 +98,7 @@ class Crc32c(Operation[ChecksumOptions]):
         # The steps of the kernels have 8, 16, 64, 256 and 1024 bytes.
         sizes = (0, 1, 7, 8, 15, 16, 63, 64, 65, 255, 256, 511, 512, 1023, 1024, 4096 + 65, ROW + 33)
         data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
-        return trial_of(self, Job(Items.of(data), ChecksumOptions(0x12345678), BytesSink(len(sizes))))
+        return trial_of(self, Job(Items.of(data), ChecksumOptions(0x12345678), NumberSink(SIZE)))
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], ChecksumOptions]:
         # Not zeros: those would be one page of memory, read from the cache.
@@ -108,18 +110,6 @@ def _by_library(value: int, data: Flat) -> int:
     # The library takes no memoryview, but an array over one.
     checksum: int = google_crc32c.extend(value, data if type(data) is bytes else np.frombuffer(data, np.uint8))
     return checksum
-
-
-def _put(sink: Sink, checksums: Checksums) -> None:
-    """Write the results, without an object of Python's each."""
-    count, wire = len(checksums), checksums.astype(">u4")
-    sources = np.arange(count, dtype=np.uint64) * np.uint64(SIZE) + np.uint64(address_of(wire))
-    sizes = np.full(count, SIZE, np.uint64)
-    lib.fa_copy_many(_pointer(sources), _pointer(sink.allocate(sizes)), _pointer(sizes), count)
-
-
-def _pointer(values: Sizes) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))
 
 
 # ---- rows ----

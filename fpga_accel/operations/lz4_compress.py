@@ -5,7 +5,7 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, trial_of
+from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Launch, Status, Table, address_of, new_table
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of
 
 # Content bytes of one thread's turn on the CPU path.
 CPU_PART = 1 << 20
@@ -80,9 +80,13 @@ class CompressOptions:
         256 KiB keeps at least 0.98 of the ratio of linked blocks on text, tables and databases (64 KiB blocks
         reach 0.89 on repetitive tables) and leaves 1 MiB of content four blocks to run in parallel.
         """
-        if self.block_size is not None:
-            return self.block_size
-        return _ONE_BLOCK if nbytes <= _ONE_BLOCK else 256 << 10
+        small, large = self.blocks
+        return small if nbytes <= small else large
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """The block sizes of content that fits the first, and of larger content."""
+        return (_ONE_BLOCK, 256 << 10) if self.block_size is None else (self.block_size, self.block_size)
 
     def blocks_for(self, sizes: Any) -> Any:
         """Return the block size for each of many contents."""
@@ -122,8 +126,10 @@ class Lz4Compress(Operation[CompressOptions]):
     kernel = "lz4"
     entry = "lz4_compress"
     library = "lz4"
+    kinds = ("", DENSE)
     # 4 KiB take 10 µs: two threads make 1.5 times of one.
     threads_from = 2 << 10
+    takes_views = True
 
     def options(self, **given: Any) -> CompressOptions:
         return CompressOptions(**given)
@@ -164,55 +170,49 @@ class Lz4Compress(Operation[CompressOptions]):
         return map(_only_block, items) if options == self._defaults and most <= _ONE_BLOCK else None
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
-        for indices in _grouped(job.items.sizes):
+        def start(indices: range) -> Callable[[], None]:
             if len(indices) == 1 and int(job.items.sizes[indices[0]]) > GROUP:
-                self._frame_in_groups(job, indices[0], run)
-            else:
-                self._frames_in_one_launch(job, indices, run)
+                return partial(self._frame_in_groups, job, indices[0], run)
+            return self._start_frames(job, indices, run)
+
+        for _ in one_ahead(_grouped(job.items.sizes), start):
+            pass
         return {}
 
-    def _frames_in_one_launch(self, job: Job[CompressOptions], indices: range, run: Run) -> None:
+    def _start_frames(self, job: Job[CompressOptions], indices: range, run: Run) -> Callable[[], None]:
+        """Send some contents on their way in one launch; the result waits, and puts their frames into the sink."""
         items, options = job.items.picked(slice(indices.start, indices.stop)), job.options
-        sizes = items.sizes.astype(np.int64)
-        blocks = options.blocks_for(sizes)
-        table, first_rows = cut(items.addresses, sizes, blocks, options)
-        with POOL.take(items.nbytes) as slab:
-            table["dst"] = _slots(table["src_size"], slab.address)
-            results = run(_launch(table, items, slab)) if len(table) else table
-            ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(_payload_sizes(table, results, options))))
-            bodies = ends[first_rows[1:]] - ends[first_rows[:-1]]
-            heads = [options.header(int(n), int(block)).pack() for n, block in zip(sizes, blocks, strict=True)]
-            frame_sizes = bodies + len(options.tail(b"")) + np.array([len(head) for head in heads])
-            targets = job.sink.allocate(frame_sizes.astype(np.uint64), indices.start)
-            for index, head in enumerate(heads):
-                rows = slice(int(first_rows[index]), int(first_rows[index + 1]))
-                frame = memory(int(targets[index]), int(frame_sizes[index]))
-                tail = options.tail(items.view(index) if options.content_checksum else b"")
-                frame[: len(head)] = head
-                _pack_blocks(frame[len(head) : len(frame) - len(tail)], table[rows], results[rows], options)
-                frame[len(frame) - len(tail) :] = tail
+        blocks = options.blocks
+        table, first_rows, scratch = _cut(items, blocks, options)
+        wait = run.start(_launch(table, items, scratch)) if len(table) else lambda: table
+
+        def finish() -> None:
+            results = wait()
+            flags = options.header(None, blocks[0]).flags
+            frame_sizes: Sizes = np.empty(len(items), np.uint64)
+            parts = (*_rows(table, results), _pointer(first_rows))
+            _packed(lib.fa_lz4_frame_sizes(*parts, len(items), flags, _pointer(frame_sizes)), results)
+            targets = job.sink.allocate(frame_sizes, indices.start)
+            contents = (_pointer(items.addresses), _pointer(items.sizes), len(items))
+            places = (_pointer(targets), _pointer(frame_sizes))
+            _packed(lib.fa_lz4_frames(*parts, *contents, blocks, flags, *places), results)
+
+        return finish
 
     def _frame_in_groups(self, job: Job[CompressOptions], index: int, run: Run) -> None:
-        """Compress content of any size with scratch memory of one group."""
+        """Compress content of any size with scratch memory of two groups."""
         data, options = job.items.view(index), job.options
         block = options.block_for(len(data))
-        bodies = [self.blocks(data[start : start + GROUP], block, options, run) for start in range(0, len(data), GROUP)]
+        groups = (data[start : start + GROUP] for start in range(0, len(data), GROUP))
+        bodies = list(one_ahead(groups, lambda group: _start_blocks(group, block, options, run)))
         head, tail = options.header(len(data), block).pack(), options.tail(data if options.content_checksum else b"")
-        job.sink.put(index, b"".join((head, *bodies, tail)))
-
-    def blocks(self, data: memoryview, block: int, options: CompressOptions, run: Run) -> bytes:
-        """Return `data` as blocks of a frame: no header, no EndMark."""
-        items = Items.of([data])
-        table, _ = cut(items.addresses, items.sizes.astype(np.int64), np.array([block]), options)
-        with POOL.take(len(data)) as slab:
-            table["dst"] = _slots(table["src_size"], slab.address)
-            results = run(_launch(table, items, slab))
-            sink = BytesSink(1)
-            size = int(_payload_sizes(table, results, options).sum())
-            (target,) = sink.allocate(np.array([size], np.uint64))
-            _pack_blocks(memory(int(target), size), table, results, options)
-        body: bytes = sink.values[0]
-        return body
+        parts: list[Flat] = [head, *bodies, tail]
+        size = sum(map(len, parts))
+        (target,) = job.sink.allocate(np.array([size], np.uint64), index)
+        frame, position = memory(int(target), size), 0
+        for part in parts:
+            frame[position : position + len(part)] = part
+            position += len(part)
 
     def emulate(self, row: RowInput) -> RowOutput:
         data = lz4.block.compress(row.src, mode="fast", acceleration=row.param, store_size=False)
@@ -247,6 +247,22 @@ class Lz4Compress(Operation[CompressOptions]):
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
         return [sample_data(nbytes, kind)] * count, CompressOptions()
+
+
+def _start_blocks(data: memoryview, block: int, options: CompressOptions, run: Run) -> Callable[[], memoryview]:
+    """Send `data` on its way; the result waits for it as blocks of a frame: no header, no EndMark."""
+    items = Items.of([data])
+    table, _, scratch = _cut(items, (block, block), options)
+    wait = run.start(_launch(table, items, scratch))
+
+    def packed() -> memoryview:
+        results = wait()
+        body = POOL.array(_packed_size(table, results, options))
+        _pack_blocks(body, table, results, options)
+        view: memoryview = body.data
+        return view
+
+    return packed
 
 
 def _launch(table: Table, *keep: Any) -> Launch:
@@ -299,49 +315,62 @@ def _text() -> bytes:
     return words[np.random.default_rng(2).zipf(1.3, 1 << 18) % 4096].tobytes()
 
 
-def cut(addresses: Sizes, sizes: Any, blocks: Any, options: CompressOptions) -> tuple[Table, Any]:
-    """Cut contents into rows of their block sizes; `first_rows` has one more entry than contents."""
-    rows_each = -(-sizes // blocks)
-    first_rows = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows_each)))
-    content = np.repeat(np.arange(len(sizes)), rows_each)
-    position = (np.arange(int(first_rows[-1])) - first_rows[content]) * blocks[content]
-    table = new_table(len(content))
-    table["src"] = addresses[content] + position.astype(np.uint64)
-    table["src_size"] = np.minimum(sizes[content] - position, blocks[content])
-    # A block that does not get smaller is stored, so a kernel may stop there.
-    table["dst_capacity"] = table["src_size"] - 1
-    table["param"] = options.acceleration
-    table["flags"] = ROW_CHECK if options.block_checksum else 0
+def cut(
+    sources: Sizes, sizes: Sizes, blocks: tuple[int, int], slots: int, options: CompressOptions
+) -> tuple[Table, Sizes]:
+    """Cut contents into rows of a block each, whose slots follow each other from `slots` on.
+
+    Returns
+    -------
+    table, first_rows
+        `first_rows` has one more entry than contents.
+    """
+    count = lib.fa_lz4_cut_count(_pointer(sizes), len(sizes), blocks)
+    table: Table = POOL.array(count, SEGMENT)
+    first_rows: Sizes = np.empty(len(sizes) + 1, np.uint64)
+    lib.fa_lz4_cut(
+        _pointer(sources),
+        _pointer(sizes),
+        len(sizes),
+        blocks,
+        slots,
+        options.acceleration,
+        ROW_CHECK if options.block_checksum else 0,
+        _rows(table, table)[0],
+        _pointer(first_rows),
+    )
     return table, first_rows
 
 
-def _slots(sizes: Any, address: int) -> Sizes:
-    ends = np.cumsum(sizes, dtype=np.uint64)
-    starts: Sizes = ends - sizes + np.uint64(address)
-    return starts
+def _cut(items: Items, blocks: tuple[int, int], options: CompressOptions) -> tuple[Table, Sizes, Bytes]:
+    """Do the same with scratch memory for the slots."""
+    scratch: Bytes = POOL.array(items.nbytes)
+    return *cut(items.addresses, items.sizes, blocks, address_of(scratch), options), scratch
 
 
-def _payload_sizes(table: Table, results: Table, options: CompressOptions) -> Any:
-    if not len(table):
-        return np.zeros(0, np.int64)
-    stored = results["status"] == Status.DST_TOO_SMALL
-    bad = np.flatnonzero(~stored & (results["status"] != Status.OK))
+def _pointer(values: Sizes) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))
+
+
+def _rows(table: Table, results: Table) -> tuple[Any, Any]:
+    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+
+
+def _packed(found: int, results: Table) -> int:
+    """Return what a packing function returned, unless it refused what the device gave."""
+    if found >= 0:
+        return found
+    status = results["status"]
+    bad = np.flatnonzero((status != Status.OK) & (status != Status.DST_TOO_SMALL))
     if len(bad):
-        raise DeviceError(f"lz4_compress ended block {bad[0]} with status {results['status'][bad[0]]}")
-    overhead = 4 + 4 * options.block_checksum
-    return np.where(stored, table["src_size"], results["dst_size"]).astype(np.int64) + overhead
+        raise DeviceError(f"lz4_compress ended block {bad[0]} with status {status[bad[0]]}")
+    raise DeviceError(f"lz4_compress gave {len(results)} blocks that make no frame (status {-found})")
 
 
-def _pack_blocks(out: memoryview, table: Table, results: Table, options: CompressOptions) -> None:
-    if not len(table):
-        return
-    written = lib.fa_lz4_pack(
-        ffi.from_buffer(out),
-        len(out),
-        ffi.cast("segment_t *", address_of(table)),
-        ffi.cast("result_t *", address_of(results)),
-        len(table),
-        options.block_checksum,
-    )
-    if written != len(out):
-        raise DeviceError(f"packing blocks gave {written} for {len(out)} bytes")
+def _packed_size(table: Table, results: Table, options: CompressOptions) -> int:
+    return _packed(lib.fa_lz4_packed_size(*_rows(table, results), len(table), options.block_checksum), results)
+
+
+def _pack_blocks(out: Bytes, table: Table, results: Table, options: CompressOptions) -> None:
+    room = ffi.cast("uint8_t *", address_of(out))
+    _packed(lib.fa_lz4_pack(room, len(out), *_rows(table, results), len(table), options.block_checksum), results)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import lz4.block
 import lz4.frame
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from fpga_accel import _objects
@@ -25,8 +27,9 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations import lz4_block, lz4_frame
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
 from fpga_accel.operations.contract import (
+    ALONE,
     DATA_ERRORS,
     Errors,
     Job,
@@ -36,6 +39,7 @@ from fpga_accel.operations.contract import (
     Run,
     Work,
     kept,
+    one_ahead,
     trial_of,
 )
 from fpga_accel.operations.lz4_compress import DENSE, sample_data
@@ -50,11 +54,14 @@ from fpga_accel.operations.lz4_frame import (
     Sort,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Launch, Status, Table, address_of, first_failed, new_table
+from fpga_accel.segments import SEGMENT, Launch, Status, Table, address_of, first_failed, new_results, new_table
 
 # Content that the library decodes in less time than a launch and its page faults take: 0.3 ms for text.
 _SMALL_CONTENT = 1 << 20
 _LARGEST_CONTENT = 2**64 - 1
+# Frames from this size on are decoded by several threads: each block is copied once more, which takes a fifth of the
+# time that decoding it does.
+_THREADS_FROM = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class DecompressOptions:
     @property
     def most(self) -> int:
         """Bytes that an item may become."""
-        return _LARGEST_CONTENT if self.max_output is None else self.max_output
+        return _LARGEST_CONTENT if self.max_output is None else min(self.max_output, _LARGEST_CONTENT)
 
     def check(self, nbytes: int) -> None:
         """Refuse more output than was allowed."""
@@ -93,8 +100,10 @@ class Lz4Decompress(Operation[DecompressOptions]):
     kernel = "lz4"
     entry = "lz4_decompress"
     library = "lz4"
+    kinds = ("", DENSE)
     # 4 KiB take 2 µs, in which handing over the GIL costs more than it gains.
     threads_from = 32 << 10
+    takes_views = True
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
     # With a look at the content's size, which can be less than that of its frame.
@@ -109,7 +118,21 @@ class Lz4Decompress(Operation[DecompressOptions]):
         return DecompressOptions(capacity, by_buffer=True)
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
+        frame = _regular_for_threads(data, options, workers)
+        if frame is not None:
+            with suppress(_Refused):
+                return made(frame.size, lambda out: _write_blocks(frame, out, workers))
         return _one_plain_frame(data, options.most) or _decode(memoryview(data), options, _frame_on_cpu)
+
+    def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
+        frame = _regular_for_threads(data, options, workers)
+        if frame is None or frame.size > len(out):
+            return super().on_cpu_into(data, options, index, ALONE, out)
+        try:
+            _write_blocks(frame, out[: frame.size], workers)
+        except _Refused:
+            return super().on_cpu_into(data, options, index, ALONE, out)
+        return frame.size
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _one_plain_frame(data, _SMALL_CONTENT)
@@ -232,6 +255,42 @@ def _plain_contents(frames: Iterator[Flat], most: int) -> Iterator[bytes]:
     return itertools.chain.from_iterable(map(contents, iter(lambda: list(itertools.islice(frames, 8)), [])))
 
 
+class _Refused(Exception):
+    """Something is wrong with the blocks of a frame; the general way says what."""
+
+
+def _regular_for_threads(data: Flat, options: DecompressOptions, workers: Workers) -> _Regular | None:
+    """Return a frame whose blocks are worth decoding on several threads."""
+    if workers.count == 1 or len(data) < _THREADS_FROM:
+        return None
+    found = _Regular(Items.of([data]), options.most)
+    return found if found.rows >= 2 * workers.count else None
+
+
+def _write_blocks(frame: _Regular, out: memoryview, workers: Workers) -> None:
+    target = np.frombuffer(out, np.uint8)
+    base = address_of(target)
+    table = frame.placed(np.array([base], np.uint64))
+    results = new_results(len(table))
+
+    def write_some(blocks: Any) -> None:
+        for block in blocks:
+            row = table[block]
+            source = memory(int(row["src"]), int(row["src_size"]))
+            size, start = int(row["dst_capacity"]), int(row["dst"]) - base
+            content = source if row["flags"] & ROW_STORED else _by_library(source, size, b"")
+            if content is None or len(content) != size:
+                raise _Refused
+            # By numpy, which lets go of the GIL.
+            target[start : start + size] = np.frombuffer(content, np.uint8)
+            check = xxhash.xxh32_intdigest(source) if row["flags"] & ROW_CHECK else 0
+            results[block] = (size, Status.OK, check, 0)
+
+    workers.map(write_some, np.array_split(np.arange(len(table)), 2 * workers.count))
+    if frame.refused(results):
+        raise _Refused
+
+
 def _frame_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> tuple[bytes, int]:
     if header.legacy:
         return _legacy_on_cpu(data, header, limit)
@@ -277,14 +336,14 @@ def _legacy_on_cpu(data: memoryview, header: FrameHeader, limit: int | None) -> 
 class _Walk:
     """Reads the block headers of one frame, a group at a time."""
 
-    def __init__(self, data: memoryview, header: FrameHeader, rows_each: int | None = None) -> None:
+    def __init__(self, data: memoryview, header: FrameHeader) -> None:
         self._data = data
         self._header = header
         self.position = header.size
         self.start = header.size
         self.ended = False
         self.checksums: Any = np.zeros(0, np.uint32)
-        self._rows_each = rows_each or max(1, GROUP // header.block_size)
+        self._rows_each = max(1, GROUP // header.block_size)
 
     def groups(self) -> Iterator[Table]:
         """Yield rows without destinations until the EndMark."""
@@ -361,100 +420,100 @@ def _frame_size(data: memoryview, header: FrameHeader) -> int:
     return walk.position
 
 
-@dataclass(slots=True)
 class _Regular:
-    """A single frame of known size whose blocks can be decoded where they belong."""
+    """The regular ones among some items: one frame of independent blocks and nothing else, which declares its size.
 
-    index: int
-    header: FrameHeader
-    table: Table
-    checksums: Any
-    tail: bytes
+    Their blocks can be decoded where they belong.
 
+    Attributes
+    ----------
+    contents
+        What each item declares to hold; 0 where it is not regular.
+    rows
+        Blocks of all.
+    """
 
-def _regular_frame(data: memoryview, options: DecompressOptions, index: int) -> _Regular | None:
-    """Return None for what needs the general way: linked, joined, legacy or irregular frames."""
-    if not len(data) or lz4_frame.sort_at(data, 0) is not Sort.FRAME:
-        return None
-    header = lz4_frame.parse_header(data)
-    size = header.content_size
-    if size is None or not header.independent:
-        return None
-    options.check(size)
-    blocks = -(-size // header.block_size)
-    walk = _Walk(data, header, rows_each=blocks + 1)
-    tables = list(walk.groups())
-    table = tables[0] if tables else new_table(0)
-    tail = walk.tail()
-    if walk.position != len(data) or len(tables) > 1 or len(table) != blocks:
-        return None
-    starts = np.arange(blocks, dtype=np.uint64) * np.uint64(header.block_size)
-    table["dst"] = starts
-    table["dst_capacity"] = np.minimum(np.uint64(size) - starts, np.uint64(header.block_size))
-    return _Regular(index, header, table, walk.checksums, tail)
+    def __init__(self, items: Items, most: int) -> None:
+        self._items = items
+        count = len(items)
+        self.contents: Sizes = np.empty(count, np.uint64)
+        self._kinds: npt.NDArray[np.uint16] = np.empty(count, np.uint16)
+        self._kinds_at = ffi.cast("uint16_t *", address_of(self._kinds))
+        self._sources = (_pointer(items.addresses), _pointer(items.sizes), _pointer(self.contents), count)
+        addresses, sizes, contents, _ = self._sources
+        self.rows = int(lib.fa_lz4_look(addresses, sizes, count, most, contents, self._kinds_at))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the first content."""
+        return int(self.contents[0])
+
+    def indices(self, kind: int) -> list[int]:
+        """Return the items of a kind."""
+        found: list[int] = np.flatnonzero(self._kinds == kind).tolist()
+        return found
+
+    def placed(self, targets: Sizes) -> Table:
+        """Return a row for each block, which goes to where it belongs in the contents at `targets`."""
+        self._targets = targets
+        table: Table = POOL.array(self.rows, SEGMENT)
+        self._table = table
+        self._checksums: Any = np.empty(self.rows, np.uint32)
+        lib.fa_lz4_place(*self._sources, self._kinds_at, _pointer(targets), *self._rows_at)
+        return table
+
+    @property
+    def _rows_at(self) -> tuple[Any, Any]:
+        return (
+            ffi.cast("segment_t *", address_of(self._table)),
+            ffi.cast("uint32_t *", address_of(self._checksums)),
+        )
+
+    def refused(self, results: Table) -> int:
+        """Compare sizes and checksums; items that are not right are regular no more. Return how many."""
+        table, checksums = self._rows_at
+        results_at = ffi.cast("result_t *", address_of(results))
+        found: int = lib.fa_lz4_check(
+            *self._sources, _pointer(self._targets), table, results_at, checksums, self._kinds_at
+        )
+        return found
 
 
 def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> list[int]:
     """Decode regular frames straight into the sink, all items in one launch; return the other items."""
-    general: list[int] = []
-    regular: list[_Regular] = []
-    for index in range(len(job.items)):
-        try:
-            found = _regular_frame(job.items.view(index), job.options, index)
-        except (OutputLimitError, BufferTooSmallError) as error:
-            errors[index] = kept(error)
-            continue
-        except FormatError:
-            # The general way meets it again and reports it.
-            found = None
-        if found is None:
-            general.append(index)
-        else:
-            regular.append(found)
-    sizes: Sizes = np.zeros(len(job.items), np.uint64)
-    for frame in regular:
-        sizes[frame.index] = frame.header.content_size or 0
-    targets = job.sink.allocate(sizes)
-    for frame in regular:
-        frame.table["dst"] += targets[frame.index]
-    table = np.concatenate([new_table(0), *(frame.table for frame in regular)])
-    results = run(_decompress_launch(table, job.items, job.sink)) if len(table) else table
-    first = 0
-    for frame in regular:
-        end = first + len(frame.table)
-        content = memory(int(targets[frame.index]), int(sizes[frame.index]))
-        if not _is_whole(frame, results[first:end], content):
-            general.append(frame.index)
-        first = end
-    return general
+    found = _Regular(job.items, job.options.most)
+    for index in found.indices(lib.FA_LZ4_TOO_LARGE):
+        errors[index] = _refusal(job.options, int(found.contents[index]))
+        found.contents[index] = 0
+    targets = job.sink.allocate(found.contents)
+    if found.rows:
+        found.refused(run(_decompress_launch(found.placed(targets), job.items, job.sink)))
+    return found.indices(lib.FA_LZ4_OTHER)
+
+
+def _refusal(options: DecompressOptions, nbytes: int) -> Exception:
+    try:
+        options.check(nbytes)
+    except (OutputLimitError, BufferTooSmallError) as error:
+        return kept(error)
+    raise AssertionError(f"{nbytes} bytes are not too many")
+
+
+def _pointer(values: Sizes) -> Any:
+    return ffi.cast("uint64_t *", address_of(values))
 
 
 def _decompress_launch(table: Table, *keep: Any) -> Launch:
     return Launch("lz4", "lz4_decompress", table, np.zeros(16, np.uint8), keep=keep)
 
 
-def _is_whole(frame: _Regular, results: Table, content: memoryview) -> bool:
-    if not len(results):
-        return not frame.tail or frame.tail == xxhash.xxh32(b"").digest()[::-1]
-    right = (results["status"] == Status.OK) & (results["dst_size"] == frame.table["dst_capacity"])
-    if frame.header.block_checksum:
-        right &= results["check"] == frame.checksums
-    if not right.all():
-        return False
-    return not frame.tail or frame.tail == xxhash.xxh32(content).digest()[::-1]
-
-
 def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, run: Run) -> tuple[bytes, int]:
-    """Decode any frame in groups of blocks, with scratch memory of one group."""
+    """Decode any frame in groups of blocks, with scratch memory of two groups."""
     walk, allowed = _Walk(data, header), DecompressOptions(limit)
+    groups = _independent_groups if header.independent else _linked_groups
     parts: list[bytes] = []
-    produced, history, hasher = 0, b"", xxhash.xxh32()
-    for rows in walk.groups():
-        if header.independent:
-            chunk = _independent_group(rows, walk.checksums, header, run)
-        else:
-            chunk = _linked_group(walk, rows, history, header, run)
-            history = (history + chunk)[-HISTORY:]
+    produced, hasher = 0, xxhash.xxh32()
+    for chunk in groups(walk, header, run):
         produced += len(chunk)
         allowed.check(produced)
         parts.append(chunk)
@@ -468,11 +527,18 @@ def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, r
     return b"".join(parts), walk.position
 
 
-def _independent_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> bytes:
-    with POOL.take(len(rows) * header.block_size) as slab:
-        places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
-        rows["dst"] = places + np.uint64(slab.address)
-        results = run(_decompress_launch(rows, slab))
+def _independent_groups(walk: _Walk, header: FrameHeader, run: Run) -> Iterator[bytes]:
+    return one_ahead(walk.groups(), lambda rows: _start_group(rows, walk.checksums, header, run))
+
+
+def _start_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> Callable[[], bytes]:
+    scratch = POOL.array(len(rows) * header.block_size)
+    places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
+    rows["dst"] = places + np.uint64(address_of(scratch))
+    wait = run.start(_decompress_launch(rows, scratch))
+
+    def content() -> bytes:
+        results = wait()
         _check_blocks(results)
         if header.block_checksum and (results["check"] != checksums).any():
             raise IntegrityError("the checksum of an LZ4 block is wrong")
@@ -482,7 +548,17 @@ def _independent_group(rows: Table, checksums: Any, header: FrameHeader, run: Ru
             ffi.cast("segment_t *", address_of(rows)),
             len(rows),
         )
-        return bytes(memory(slab.address, size))
+        return bytes(scratch[:size])
+
+    return content
+
+
+def _linked_groups(walk: _Walk, header: FrameHeader, run: Run) -> Iterator[bytes]:
+    history = b""
+    for rows in walk.groups():
+        chunk = _linked_group(walk, rows, history, header, run)
+        history = (history + chunk)[-HISTORY:]
+        yield chunk
 
 
 def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader, run: Run) -> bytes:
@@ -522,7 +598,7 @@ def _check_blocks(results: Table) -> None:
 BlockDecoder = Callable[[bytes, int, bytes], bytes | None]
 
 
-def _by_library(payload: bytes, capacity: int, history: bytes) -> bytes | None:
+def _by_library(payload: Flat, capacity: int, history: bytes) -> bytes | None:
     try:
         content: bytes = lz4.block.decompress(payload, uncompressed_size=capacity, dict=history)
     except lz4.block.LZ4BlockError:

@@ -34,7 +34,7 @@ ROW_LINKED = 4
 ROW_LINKED_CHECK = 8
 
 # Content bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
-GROUP = 64 << 20
+GROUP = 16 << 20
 
 # How far back a match may reach.
 HISTORY = 64 << 10
@@ -72,13 +72,18 @@ class FrameHeader:
         >>> FrameHeader(65536, content_size=5).pack().hex()
         '04224d186840050000000000000061'
         """
-        flags = 0x40 | self.independent << 5 | self.block_checksum << 4 | self.content_checksum << 2
+        flags = 0x40 | self.independent << 5 | self.flags
         size = b""
         if self.content_size is not None:
             flags |= HAS_CONTENT_SIZE
             size = struct.pack("<Q", self.content_size)
         descriptor = bytes([flags, BLOCK_CODES[self.block_size] << 4]) + size
         return struct.pack("<I", MAGIC) + descriptor + bytes([_header_check(descriptor)])
+
+    @property
+    def flags(self) -> int:
+        """The bits of the FLG byte that are about checksums."""
+        return self.block_checksum << 4 | self.content_checksum << 2
 
     @property
     def packed_size(self) -> int:

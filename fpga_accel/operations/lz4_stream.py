@@ -15,6 +15,7 @@ import xxhash
 from fpga_accel.errors import FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.contract import one_ahead
 from fpga_accel.operations.lz4_compress import CompressOptions
 from fpga_accel.operations.lz4_decompress import DecompressOptions
 from fpga_accel.operations.lz4_frame import HISTORY, FrameHeader
@@ -24,8 +25,9 @@ SLAB = 16 << 20
 _STORED_BIT = 1 << 31
 _WORD = 4
 
-Compress = Callable[[Flat, CompressOptions], bytes]
-Decompress = Callable[[Flat, DecompressOptions], bytes]
+# Send a slab on its way; what is returned waits for its result.
+Compress = Callable[[Flat, CompressOptions], Callable[[], bytes]]
+Decompress = Callable[[Flat, DecompressOptions], Callable[[], bytes]]
 
 
 class Source(Protocol):
@@ -60,13 +62,13 @@ class Encoder:
         """Return the frame's header."""
         return self._header.pack()
 
-    def blocks(self, content: Flat) -> memoryview:
-        """Return the blocks of a slab."""
+    def start(self, content: Flat) -> Callable[[], memoryview]:
+        """Send a slab on its way; what is returned waits for its blocks."""
         if self._hash is not None:
             self._hash.update(content)
-        frame = self._compress(content, self._slab_options)
+        wait = self._compress(content, self._slab_options)
         start = self._slab_options.header(len(content)).packed_size
-        return memoryview(frame)[start : -len(lz4_frame.END_MARK)]
+        return lambda: memoryview(wait())[start : -len(lz4_frame.END_MARK)]
 
     def end(self) -> bytes:
         """Return the frame's end."""
@@ -109,13 +111,9 @@ def _frame(source: Source, decompress: Decompress, limit: DecompressOptions) -> 
     header = lz4_frame.parse_header(start + source.take(lz4_frame.header_rest(start)), plausible=False)
     if header.content_size is not None:
         limit.check(header.content_size)
-    hasher, history, produced = xxhash.xxh32(), b"", 0
+    hasher, produced = xxhash.xxh32(), 0
     inner = replace(header, content_checksum=False, content_size=None)
-    for blocks in _groups(source, header):
-        content = decompress(b"".join((inner.pack(), _remembered(history, header), *blocks)), DecompressOptions())
-        chunk = content[len(history) :] if history else content
-        if not header.independent:
-            history = content[-min(HISTORY, header.block_size) :]
+    for chunk in (_independent if header.independent else _linked)(_groups(source, header), inner, decompress):
         if header.content_checksum:
             hasher.update(chunk)
         produced += len(chunk)
@@ -124,6 +122,22 @@ def _frame(source: Source, decompress: Decompress, limit: DecompressOptions) -> 
         raise FormatError(f"the LZ4 frame declares {header.content_size} bytes and holds {produced}")
     if header.content_checksum and source.take(_WORD) != hasher.digest()[::-1]:
         raise IntegrityError("the content checksum of the LZ4 frame is wrong")
+
+
+def _independent(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Decompress) -> Iterator[bytes]:
+    def start(blocks: list[bytes]) -> Callable[[], bytes]:
+        return decompress(b"".join((header.pack(), *blocks)), DecompressOptions())
+
+    return one_ahead(groups, start)
+
+
+def _linked(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Decompress) -> Iterator[bytes]:
+    history = b""
+    for blocks in groups:
+        frame = b"".join((header.pack(), _remembered(history, header), *blocks))
+        content = decompress(frame, DecompressOptions())()
+        yield content[len(history) :] if history else content
+        history = content[-min(HISTORY, header.block_size) :]
 
 
 def _remembered(history: bytes, header: FrameHeader) -> bytes:
@@ -162,4 +176,4 @@ def _legacy(source: Source, decompress: Decompress) -> Iterator[bytes]:
             return
         if size > lz4_frame.LEGACY_BLOCK_BOUND:
             raise FormatError(f"an LZ4 legacy block of {size} bytes; {lz4_frame.LEGACY_BLOCK_BOUND} is the most")
-        yield decompress(magic + source.take(_WORD) + source.take(size), DecompressOptions())
+        yield decompress(magic + source.take(_WORD) + source.take(size), DecompressOptions())()

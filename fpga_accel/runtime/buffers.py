@@ -5,6 +5,7 @@ First touch of fresh memory can cost 10 µs a page in virtual machines, so slabs
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import defaultdict
 from types import TracebackType
@@ -63,7 +64,9 @@ class Slab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A device that was given up on may still write here, so the memory is never handed out again.
-        given_up = isinstance(error, DeviceTimeoutError) or not isinstance(error, Exception | None)
+        given_up = not isinstance(error, Exception | None)
+        if isinstance(error, DeviceTimeoutError):
+            given_up = error.buffers_in_use
         if not given_up:
             self.release()
 
@@ -94,7 +97,8 @@ class PagePool(forks.Resettable):
         self._free: defaultdict[int, list[Slab]] = defaultdict(list)
         self._lent: dict[int, Slab] = {}
         self._kept = 0
-        self._lock = threading.Lock()
+        # The collector may give a slab back in the middle of any step of the thread that holds it.
+        self._lock = threading.RLock()
 
     def take(self, size: int) -> Slab:
         """Lend a slab of at least `size` bytes; its content is undefined."""
@@ -143,10 +147,9 @@ class PagePool(forks.Resettable):
     def trim(self) -> None:
         """Return every idle slab to the system."""
         with self._lock:
-            idle = [slab for free in self._free.values() for slab in free]
-            self._free.clear()
+            free, self._free = self._free, defaultdict(list)
             self._kept = 0
-        for slab in idle:
+        for slab in itertools.chain.from_iterable(free.values()):
             _free_slab(slab)
 
     def idle(self) -> list[Slab]:
@@ -156,7 +159,7 @@ class PagePool(forks.Resettable):
 
     def reset_after_fork(self) -> None:
         """Make a fresh lock: another thread may have held it at the fork."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 def _free_slab(slab: Slab) -> None:

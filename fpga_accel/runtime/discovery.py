@@ -5,6 +5,7 @@ Listing and proving are time-boxed: a runtime that hangs makes its device unusab
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Callable
@@ -109,7 +110,14 @@ def disabled() -> bool:
 
 def calibration_key(device_id: str) -> str:
     """Return the name under which timings of a device are kept."""
-    return _listed()[device_id].identity.digest
+    found = _listed().get(device_id)
+    # One that no runtime lists, such as a caller's own backend, has nothing but its id.
+    return found.identity.digest if found else hashlib.sha256(device_id.encode()).hexdigest()[:16]
+
+
+def is_listed(device_id: str) -> bool:
+    """Whether an OpenCL runtime lists the device."""
+    return device_id in _listed()
 
 
 def listed(device_id: str) -> Listed:

@@ -16,7 +16,7 @@ from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
-from fpga_accel.runtime.pipeline import Elapsed, Lane, Pipeline, Strategy, _duration, _Region
+from fpga_accel.runtime.pipeline import Command, Elapsed, Lane, Pipeline, Strategy, _Region, span_of
 from fpga_accel.runtime.placing import HostPlaces
 from fpga_accel.segments import (
     LINKING,
@@ -90,20 +90,20 @@ class LinkedRun:
     def _phase(self, memory: _Direct | _Gathered, phase: Linked) -> list[Table]:
         self._in_flight = True
         launches = memory.place(phase)
-        events = []
+        commands: list[Command] = []
         for step, arguments in zip(phase.steps, launches, strict=True):
             if len(step.table):
                 program, variant = self._programs[step.kernel]
                 if step.kernel != LINKING:
                     self.variants[variant.name] = None
-                events += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
+                commands += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
         done = memory.send_back(phase)
         # Behind the last one all have ended; each says whether it failed.
-        for event in (done, *events):
+        for event in (done, *(command.event for command in commands)):
             waits.wait(event, self._deadline, self._device_id)
         self._in_flight = False
-        self.elapsed.kernel += _duration(*events) if events else 0.0
-        self.elapsed.transfer += memory.lane.take_copy_seconds()
+        self.elapsed.spans += [span_of("kernel", commands)] if commands else []
+        self.elapsed.spans += memory.lane.take_copies()
         return memory.results(phase)
 
     def _give_back(self, lanes: list[Lane]) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -26,7 +27,7 @@ from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, Slab, wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
-from fpga_accel.segments import RESULT, SEGMENT, Launch, Linked, Status, Table, address_of, new_results
+from fpga_accel.segments import RESULT, SEGMENT, Launch, Linked, Span, Status, Table, address_of, new_results
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that two fit anywhere.
 PIECE = 32 << 20
@@ -47,10 +48,17 @@ class Strategy(StrEnum):
 
 @dataclass(slots=True)
 class Elapsed:
-    """Seconds a launch spent where."""
+    """What a device did for a launch."""
 
-    transfer: float = 0.0
-    kernel: float = 0.0
+    spans: list[Span] = field(default_factory=list)
+
+    def seconds(self, name: str) -> float:
+        """Return the time over all spans of a name."""
+        return sum(span.seconds for span in self.spans if span.name == name)
+
+
+# Steps of a launch: started at once, then sent the deadline of the wait for what is on its way.
+Steps = Generator[None, float | None, tuple[Table, Elapsed]]
 
 
 class WorkShape:
@@ -103,7 +111,7 @@ class Lane:
         self._regions: dict[str, _Region] = {}
         self._kernels: dict[tuple[int, str], cl.Kernel] = {}
         # Copies of the launch in flight. Dropping one waits for it, so an abandoned lane keeps them.
-        self.copies: list[cl.Event] = []
+        self.copies: list[Command] = []
         # Arrays that a direct launch in flight reads and writes.
         self.held: list[Any] = []
 
@@ -136,19 +144,19 @@ class Lane:
         """Make host writes to the first `size` bytes visible to the device."""
         if self._mirrored and size:
             data = region.slab.array[:size]
-            self.copies.append(cl.enqueue_copy(self.queue, region.buffer, data, is_blocking=False))
+            self.copies.append(Command.of(cl.enqueue_copy(self.queue, region.buffer, data, is_blocking=False)))
 
     def pull(self, region: _Region, size: int) -> None:
         """Make device writes to the first `size` bytes visible to the host."""
         if self._mirrored and size:
             data = region.slab.array[:size]
-            self.copies.append(cl.enqueue_copy(self.queue, data, region.buffer, is_blocking=False))
+            self.copies.append(Command.of(cl.enqueue_copy(self.queue, data, region.buffer, is_blocking=False)))
 
-    def take_copy_seconds(self) -> float:
-        """Return the time the finished copies took, and forget them."""
-        seconds = sum(_duration(copy) for copy in self.copies)
+    def take_copies(self) -> list[Span]:
+        """Return when the finished copies ran, and forget them."""
+        spans = [span_of("transfer", [copy]) for copy in self.copies]
         self.copies.clear()
-        return seconds
+        return spans
 
     def wipe_secrets(self, size: int) -> None:
         """Zero the parameter bytes on the host and on the device."""
@@ -170,6 +178,19 @@ class Lane:
         self._regions.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command on a queue, and when it was put there."""
+
+    event: cl.Event
+    queued: float
+
+    @classmethod
+    def of(cls, event: cl.Event) -> Command:
+        """Note a command that was just put there."""
+        return cls(event, time.perf_counter())
+
+
 @dataclass(slots=True)
 class _Piece:
     """Rows in flight on one lane."""
@@ -181,7 +202,37 @@ class _Piece:
     src: _Region
     dst: _Region
     done: cl.Event
-    stages: list[cl.Event]
+    stages: list[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A launch on its way over some lanes."""
+
+    pipeline: Pipeline
+    launch: Launch
+    lanes: list[Lane]
+    steps: Steps
+
+    def outcome(self, deadline: float | None) -> tuple[Table, Elapsed]:
+        """Wait for the end and return the results of the rows.
+
+        Raises
+        ------
+        DeviceTimeoutError, DeviceError
+            What the launch used is never used again.
+        """
+        with self.pipeline.giving_up(self):
+            try:
+                self.steps.send(deadline)
+            except StopIteration as end:
+                outcome: tuple[Table, Elapsed] = end.value
+        self.pipeline.give_back(self)
+        return outcome
+
+    def abandon(self) -> None:
+        """Give it up without waiting."""
+        self.pipeline.abandon(self)
 
 
 class Pipeline:
@@ -201,36 +252,47 @@ class Pipeline:
         self._abandoned: list[tuple[list[Lane], Launch | Linked]] = []
         _forsaken.append(self._abandoned)
 
-    def run(
-        self, program: cl.Program, launch: Launch, variant: Variant, deadline: float | None
-    ) -> tuple[Table, Elapsed]:
-        """Run one launch to its end and return the results of its rows.
+    def start(self, program: cl.Program, launch: Launch, variant: Variant) -> Flight:
+        """Send a launch on its way: all of it, or its first two pieces.
 
         Raises
         ------
-        DeviceTimeoutError, DeviceError
+        DeviceError
             With ``buffers_in_use`` true where the device may still write to the launch's memory.
         """
         lanes: list[Lane] = []
+        direct = self.strategy is Strategy.DIRECT
+        steps = (self._direct if direct else self._gathered)(lanes, program, launch, variant)
+        flight = Flight(self, launch, lanes, steps)
+        with self.giving_up(flight):
+            next(steps)
+        return flight
+
+    @contextmanager
+    def giving_up(self, flight: Flight) -> Iterator[None]:
+        """Give a launch up whose step fails."""
         try:
-            if self.strategy is Strategy.DIRECT:
-                outcome = self._run_direct(lanes, program, launch, variant, deadline)
-            else:
-                outcome = self._run_gathered(lanes, program, launch, variant, deadline)
+            yield
         except BaseException as error:
-            self._abandoned.append((lanes, launch))
-            for array in itertools.chain.from_iterable(lane.held for lane in lanes):
-                POOL.forsake(address_of(array))
+            self.abandon(flight)
             ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
-            if launch.secret and ended:
-                for lane in lanes:
+            if flight.launch.secret and ended:
+                for lane in flight.lanes:
                     lane.wipe_host_secrets()
             if isinstance(error, cl.Error):
                 raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
             raise
+
+    def abandon(self, flight: Flight) -> None:
+        """Never use or free what a launch has again."""
+        self._abandoned.append((flight.lanes, flight.launch))
+        for array in itertools.chain.from_iterable(lane.held for lane in flight.lanes):
+            POOL.forsake(address_of(array))
+
+    def give_back(self, flight: Flight) -> None:
+        """Take the lanes of a launch that has ended."""
         with self._lock:
-            self._idle.extend(lanes)
-        return outcome
+            self._idle.extend(flight.lanes)
 
     def _borrow(self, lanes: list[Lane]) -> Lane:
         with self._lock:
@@ -239,14 +301,7 @@ class Pipeline:
         lanes.append(lane)
         return lane
 
-    def _run_direct(
-        self,
-        lanes: list[Lane],
-        program: cl.Program,
-        launch: Launch,
-        variant: Variant,
-        deadline: float | None,
-    ) -> tuple[Table, Elapsed]:
+    def _direct(self, lanes: list[Lane], program: cl.Program, launch: Launch, variant: Variant) -> Steps:
         lane = self._borrow(lanes)
         count = len(launch.table)
         results: Table = POOL.array(count, RESULT)
@@ -255,10 +310,11 @@ class Pipeline:
         lane.held = [_pooled(launch.table), results, _pooled(launch.params, secret=launch.secret)]
         arguments = (None, None, *map(self._wrapped, lane.held), np.uint32(count))
         stages = self._enqueue(lane, program, launch.entry, variant, arguments)
-        for event in stages:
-            waits.wait(event, deadline, self._device_id)
+        deadline = yield
+        for stage in stages:
+            waits.wait(stage.event, deadline, self._device_id)
         lane.held = []
-        return results, Elapsed(kernel=_duration(*stages))
+        return results, Elapsed([span_of("kernel", stages)])
 
     def _wrapped(self, array: Any) -> cl.Buffer:
         """Return an array of the page pool as a buffer of the device."""
@@ -287,43 +343,43 @@ class Pipeline:
 
     def _enqueue(
         self, lane: Lane, program: cl.Program, entry: str, variant: Variant, arguments: tuple[Any, ...]
-    ) -> list[cl.Event]:
+    ) -> list[Command]:
         """Start the kernels of an entry behind the copies on the lane's queue, and flush."""
         names = variant.stages.get(entry, (entry,))
         size = (self.shape.items(int(arguments[-1]), variant),)
-        behind = lane.copies if len(names) > 1 else None
-        events, queues = [], lane.stage_queues(len(names))
+        behind = [copy.event for copy in lane.copies] if len(names) > 1 else None
+        stages, queues = [], lane.stage_queues(len(names))
         # The other queues wait for the copies, which are only sure to start once this one is flushed.
         lane.queue.flush()
         for queue, name in zip(queues, names, strict=True):
             kernel = lane.kernel(program, name)
             kernel.set_args(*arguments)
-            events.append(cl.enqueue_nd_range_kernel(queue, kernel, size, (self.shape.local,), wait_for=behind))
+            event = cl.enqueue_nd_range_kernel(queue, kernel, size, (self.shape.local,), wait_for=behind)
+            stages.append(Command.of(event))
             queue.flush()
-        return events
+        return stages
 
-    def _run_gathered(
-        self,
-        lanes: list[Lane],
-        program: cl.Program,
-        launch: Launch,
-        variant: Variant,
-        deadline: float | None,
-    ) -> tuple[Table, Elapsed]:
+    def _gathered(self, lanes: list[Lane], program: cl.Program, launch: Launch, variant: Variant) -> Steps:
         results = new_results(len(launch.table))
         elapsed = Elapsed()
         in_flight: list[_Piece] = []
         free: list[Lane] = []
         # Channels belong to the program, so two pieces in flight would mix in them.
         most = 1 if launch.entry in variant.stages else 2
-        for first, end, src_bytes, dst_bytes in self._cuts(launch.table):
-            if len(in_flight) == most:
+        cuts = list(self._cuts(launch.table))
+        deadline: float | None = None
+        for number, (first, end, src_bytes, dst_bytes) in enumerate(cuts):
+            if number == most:
+                deadline = yield
+            if number >= most:
                 free.append(self._finish(in_flight.pop(0), launch, elapsed, deadline))
             lane = free.pop() if free else self._borrow(lanes)
             rows = launch.table[first:end]
             piece = self._start(lane, program, launch, rows, src_bytes, dst_bytes, variant)
             piece.results = results[first:end]
             in_flight.append(piece)
+        if len(cuts) <= most:
+            deadline = yield
         for piece in in_flight:
             self._finish(piece, launch, elapsed, deadline)
         return results, elapsed
@@ -371,7 +427,7 @@ class Pipeline:
         arguments = self._bind(lane, launch, placed, src.buffer, dst.buffer)
         stages = self._enqueue(lane, program, launch.entry, variant, arguments)
         if len(stages) > 1:
-            cl.enqueue_barrier(lane.queue, wait_for=stages)
+            cl.enqueue_barrier(lane.queue, wait_for=[stage.event for stage in stages])
         lane.pull(lane.region("results", len(rows) * RESULT.itemsize), len(rows) * RESULT.itemsize)
         lane.pull(dst, dst_bytes)
         done = cl.enqueue_marker(lane.queue)
@@ -390,8 +446,7 @@ class Pipeline:
             count,
             ffi.cast("uint8_t *", piece.dst.slab.address),
         )
-        elapsed.kernel += _duration(*piece.stages)
-        elapsed.transfer += lane.take_copy_seconds()
+        elapsed.spans += [span_of("kernel", piece.stages), *lane.take_copies()]
         if launch.secret:
             lane.wipe_secrets(len(launch.params))
         return lane
@@ -418,13 +473,17 @@ def _results_view(lane: Lane, count: int) -> Table:
     return view
 
 
-def _duration(*events: cl.Event) -> float:
-    """Return the seconds from the first start to the last end."""
+def span_of(name: str, commands: list[Command]) -> Span:
+    """Return the time from the first start to the last end of commands that have ended."""
     # Some runtimes say an event is complete a moment before its profile can be read.
     for _ in range(100):
         try:
-            starts = [int(event.profile.start) for event in events]
-            return (max(int(event.profile.end) for event in events) - min(starts)) * 1e-9
+            profiles = [command.event.profile for command in commands]
+            first = min(int(profile.start) for profile in profiles)
+            waited = first - int(profiles[0].queued)
+            seconds = (max(int(profile.end) for profile in profiles) - first) * 1e-9
         except cl.LogicError:
             time.sleep(1e-5)
-    return 0.0
+            continue
+        return Span(name, commands[0].queued + waited * 1e-9, seconds)
+    return Span(name, commands[0].queued, 0.0)

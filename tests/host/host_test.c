@@ -65,8 +65,7 @@ static void test_pages(void) {
     CHECK(pages && address(pages) % 4096 == 0);
     CHECK(sizes[i] < 4u << 20 || address(pages) % (2u << 20) == 0);
     pages[sizes[i] - 1] = 7;
-    fa_pages_touch(pages, sizes[i]);
-    CHECK(pages[sizes[i] - 1] == 7 && (sizes[i] == 1 || pages[0] == 0));
+    CHECK(sizes[i] == 1 || pages[0] == 0);
     fa_wipe(pages, sizes[i]);
     CHECK(pages[sizes[i] - 1] == 0);
     CHECK(fa_pages_free(pages, sizes[i]) == 0);
@@ -74,18 +73,7 @@ static void test_pages(void) {
   CHECK(fa_pages_alloc(0) == NULL && fa_pages_alloc(SIZE_MAX) == NULL);
   CHECK(fa_pages_alloc(SIZE_MAX - (3u << 20)) == NULL);
   CHECK(fa_pages_free(NULL, 5) == 0);
-  fa_pages_touch(NULL, 0);
-  fa_pages_prefer_huge(NULL, 0);
   fa_wipe(NULL, 0);
-}
-
-static void test_touch_inside_heap(void) {
-  uint8_t *bytes = random_bytes(100000);
-  uint8_t first = bytes[3], last = bytes[99999];
-  fa_pages_touch(bytes + 3, 99997);
-  fa_pages_prefer_huge(bytes, 100000);
-  CHECK(bytes[3] == first && bytes[99999] == last);
-  free(bytes);
 }
 
 #define TOP ((size_t)1 << 63)
@@ -385,16 +373,209 @@ static void round_frame(void) {
 
 static void round_small(void) {
   result_t results[MAX_ROWS] = {{0}};
-  uint8_t expected[16] = {0}, sum[16];
   size_t count = below(MAX_ROWS), failed = below(2 * MAX_ROWS);
-  for (size_t i = 0; i < count; i++)
-    for (int j = 0; j < 16; j++)
-      expected[j] ^= results[i].partial[j] = (uint8_t)below(256);
-  fa_xor_partials(results, count, sum);
-  CHECK(memcmp(sum, expected, 16) == 0);
   if (failed < count)
     results[failed].status = STATUS_NOT_RUN;
   CHECK(fa_rows_first_failed(results, count) == (failed < count ? (int64_t)failed : -1));
+}
+
+/* Items of a heap block each, joined into one of exactly their size. */
+static void round_columns(void) {
+  uint64_t sources[MAX_ROWS];
+  uint8_t *items[MAX_ROWS], bits[MAX_ROWS];
+  int64_t offsets[MAX_ROWS + 1] = {(int64_t)below(3)};
+  size_t count = below(MAX_ROWS), unset = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t size = below(3) ? below(300) : 0;
+    items[i] = random_bytes(size);
+    sources[i] = size ? address(items[i]) : 0;
+    offsets[i + 1] = offsets[i] + size;
+  }
+  size_t whole = (size_t)offsets[count];
+  uint8_t *out = malloc(whole + 1);
+  fa_join(sources, offsets, count, out);
+  for (size_t i = 0; i < count; i++) {
+    size_t size = (size_t)(offsets[i + 1] - offsets[i]);
+    CHECK(memcmp(out + offsets[i], items[i], size) == 0);
+    free(items[i]);
+  }
+  free(out);
+  CHECK(fa_offsets_first_wrong(offsets, count, whole) == -1);
+  CHECK(whole == 0 || fa_offsets_first_wrong(offsets, count, whole - 1) >= 0);
+  size_t bad = below((uint32_t)count + 1);
+  offsets[bad] = -1 - (int64_t)below(5);
+  CHECK(fa_offsets_first_wrong(offsets, count, whole) == (int64_t)bad);
+  uint64_t first = below(20), bit_count = below(8 * MAX_ROWS - 20);
+  for (size_t i = 0; i < MAX_ROWS; i++)
+    bits[i] = (uint8_t)below(256);
+  for (uint64_t i = first; i < first + bit_count; i++)
+    unset += (bits[i / 8] & 1u << i % 8) == 0;
+  CHECK(fa_unset_bits(bits, first, bit_count) == unset);
+}
+
+static void round_tags(void) {
+  uint64_t texts[MAX_ROWS], sizes[MAX_ROWS];
+  uint8_t *sealed[MAX_ROWS], expected[MAX_ROWS], wrong[MAX_ROWS];
+  size_t count = below(MAX_ROWS), step = 16 + below(20), sum = 0;
+  uint8_t *tags = random_bytes(count ? (count - 1) * step + 16 : 0);
+  for (size_t i = 0; i < count; i++) {
+    sizes[i] = below(50);
+    sealed[i] = random_bytes(sizes[i] + 16);
+    texts[i] = address(sealed[i]);
+    memcpy(sealed[i] + sizes[i], tags + i * step, 16);
+    expected[i] = below(3) == 0;
+    if (expected[i])
+      sealed[i][sizes[i] + below(16)] ^= (uint8_t)(1u << below(8));
+    sum += expected[i];
+  }
+  CHECK(fa_tags_wrong(tags, step, texts, sizes, count, wrong) == sum);
+  CHECK(memcmp(wrong, expected, count) == 0);
+  for (size_t i = 0; i < count; i++)
+    free(sealed[i]);
+  free(tags);
+}
+
+/* ---- whole frames of LZ4 ---- */
+
+#define BLOCK (64u << 10)
+
+typedef struct {
+  size_t count;
+  uint64_t sources[MAX_ROWS], sizes[MAX_ROWS], targets[MAX_ROWS], frame_sizes[MAX_ROWS];
+  uint64_t first_rows[MAX_ROWS + 1];
+  uint8_t *contents[MAX_ROWS], *frames[MAX_ROWS];
+  segment_t *rows;
+  result_t *results;
+  size_t row_count;
+} frames_t;
+
+/* Contents of a few blocks, whose "compressed" blocks are the shorter by one, or stored. */
+static void frames_make(frames_t *all, uint32_t flags) {
+  const uint64_t blocks[2] = {BLOCK, BLOCK};
+  uint64_t total = 0;
+  all->count = below(4);
+  for (size_t i = 0; i < all->count; i++) {
+    all->sizes[i] = below(3) ? below(300) : below(3 * BLOCK);
+    total += all->sizes[i];
+    all->contents[i] = random_bytes(all->sizes[i]);
+    all->sources[i] = address(all->contents[i]);
+  }
+  all->row_count = fa_lz4_cut_count(all->sizes, all->count, blocks);
+  all->rows = calloc(all->row_count + 1, sizeof *all->rows);
+  all->results = calloc(all->row_count + 1, sizeof *all->results);
+  uint8_t *scratch = random_bytes(total);
+  fa_lz4_cut(all->sources, all->sizes, all->count, blocks, address(scratch), 1,
+             flags & 0x10 ? LZ4_CHECK : 0, all->rows, all->first_rows);
+  for (size_t i = 0; i < all->row_count; i++) {
+    segment_t *row = &all->rows[i];
+    result_t *result = &all->results[i];
+    CHECK(row->src_size && row->src_size <= BLOCK && row->dst_capacity == row->src_size - 1);
+    result->dst_size = row->dst_capacity;
+    result->status = row->dst_capacity && below(2) ? STATUS_OK : STATUS_DST_TOO_SMALL;
+    result->check = fa_xxh32((const void *)(uintptr_t)row->dst, row->dst_capacity, 0);
+  }
+  CHECK(fa_lz4_frame_sizes(all->rows, all->results, all->first_rows, all->count, flags,
+                           all->frame_sizes) == 0);
+  for (size_t i = 0; i < all->count; i++) {
+    all->frames[i] = malloc(all->frame_sizes[i]);
+    all->targets[i] = address(all->frames[i]);
+  }
+  CHECK(fa_lz4_frames(all->rows, all->results, all->first_rows, all->sources, all->sizes,
+                      all->count, blocks, flags, all->targets, all->frame_sizes) == 0);
+  free(scratch);
+}
+
+static void frames_drop(frames_t *all) {
+  for (size_t i = 0; i < all->count; i++) {
+    free(all->contents[i]);
+    free(all->frames[i]);
+  }
+  free(all->rows);
+  free(all->results);
+}
+
+/* Looks at items, places their rows into arrays of exactly the size that was said, and pretends
+ * that a device wrote the contents. Whatever the items are, nothing outside of them is read. */
+static void look_and_place(const frames_t *all, const uint64_t *items, const uint64_t *sizes,
+                           uint64_t most, uint16_t *kinds) {
+  uint64_t contents[MAX_ROWS];
+  uint64_t count = fa_lz4_look(items, sizes, all->count, most, contents, kinds);
+  segment_t *rows = calloc(count + 1, sizeof *rows);
+  result_t *results = calloc(count + 1, sizeof *results);
+  uint32_t *checksums = calloc(count + 1, sizeof *checksums);
+  for (size_t i = 0; i < all->count; i++)
+    CHECK(kinds[i] != FA_LZ4_TOO_LARGE || contents[i] > most);
+  fa_lz4_place(items, sizes, contents, all->count, kinds, all->sources, rows, checksums);
+  for (uint64_t i = 0; i < count; i++) {
+    results[i].dst_size = rows[i].dst_capacity;
+    results[i].check =
+        rows[i].src_size ? fa_xxh32((const void *)(uintptr_t)rows[i].src, rows[i].src_size, 0) : 0;
+  }
+  for (size_t i = 0; i < all->count; i++)
+    if (contents[i] > all->sizes[i])
+      kinds[i] = FA_LZ4_OTHER; /* the "device" has no such content */
+  if (count == all->row_count)
+    fa_lz4_check(items, sizes, contents, all->count, all->sources, rows, results, checksums, kinds);
+  free(rows);
+  free(results);
+  free(checksums);
+}
+
+static void round_frames(void) {
+  frames_t all;
+  uint16_t kinds[MAX_ROWS];
+  uint32_t flags = (below(2) ? 0x10 : 0) | (below(2) ? 0x04 : 0);
+  frames_make(&all, flags);
+  look_and_place(&all, all.targets, all.frame_sizes, UINT64_MAX, kinds);
+  for (size_t i = 0; i < all.count; i++) /* a declared size of 0 says nothing */
+    CHECK(all.sizes[i] ? kinds[i] > FA_LZ4_TOO_LARGE : kinds[i] == FA_LZ4_OTHER);
+  if (all.count) {
+    size_t bad = below((uint32_t)all.count), size = all.frame_sizes[bad];
+    look_and_place(&all, all.targets, all.frame_sizes, all.sizes[bad] - (all.sizes[bad] > 0),
+                   kinds);
+    CHECK(all.sizes[bad] == 0 || kinds[bad] == FA_LZ4_TOO_LARGE);
+    /* A cut frame, then one with a changed byte. */
+    all.frame_sizes[bad] = below((uint32_t)size);
+    uint8_t *cut = malloc(all.frame_sizes[bad] + 1);
+    memcpy(cut, all.frames[bad], all.frame_sizes[bad]);
+    all.targets[bad] = address(cut);
+    look_and_place(&all, all.targets, all.frame_sizes, UINT64_MAX, kinds);
+    CHECK(kinds[bad] == FA_LZ4_OTHER);
+    free(cut);
+    all.frame_sizes[bad] = size;
+    all.targets[bad] = address(all.frames[bad]);
+    all.frames[bad][below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
+    look_and_place(&all, all.targets, all.frame_sizes, UINT64_MAX, kinds);
+  }
+  frames_drop(&all);
+}
+
+/* Items that change between the look and the placing give rows that lie inside them. */
+static void round_changed_frames(void) {
+  frames_t all;
+  uint64_t contents[MAX_ROWS];
+  uint16_t kinds[MAX_ROWS];
+  frames_make(&all, 0x10);
+  uint64_t count =
+      fa_lz4_look(all.targets, all.frame_sizes, all.count, UINT64_MAX, contents, kinds);
+  segment_t *rows = calloc(count + 1, sizeof *rows);
+  uint32_t *checksums = calloc(count + 1, sizeof *checksums);
+  for (size_t i = 0; i < all.count; i++)
+    for (int flips = 0; flips < 4; flips++)
+      all.frames[i][below((uint32_t)all.frame_sizes[i])] ^= (uint8_t)(1 + below(255));
+  fa_lz4_place(all.targets, all.frame_sizes, contents, all.count, kinds, all.sources, rows,
+               checksums);
+  size_t row = 0;
+  for (size_t i = 0; i < all.count; i++)
+    for (uint64_t left = kinds[i] ? contents[i] : 0; left;) {
+      CHECK(rows[row].src >= all.targets[i]);
+      CHECK(rows[row].src + rows[row].src_size <= all.targets[i] + all.frame_sizes[i]);
+      left -= rows[row++].dst_capacity;
+    }
+  CHECK(row == count);
+  free(rows);
+  free(checksums);
+  frames_drop(&all);
 }
 
 static void round_copy_many(void) {
@@ -411,19 +592,6 @@ static void round_copy_many(void) {
   for (size_t i = 0; i < batch.count; i++)
     CHECK(memcmp(batch.src[i], batch.dst[i], sizes[i]) == 0);
   batch_drop(&batch);
-}
-
-static void round_gather(void) {
-  uint8_t bytes[300], out[MAX_ROWS * 16];
-  uint64_t from[MAX_ROWS];
-  size_t count = below(MAX_ROWS), size = below(17);
-  for (size_t i = 0; i < sizeof bytes; i++)
-    bytes[i] = (uint8_t)(i * 7);
-  for (size_t i = 0; i < count; i++)
-    from[i] = (uintptr_t)bytes + below((uint32_t)(sizeof bytes - size));
-  fa_gather(from, size, count, out);
-  for (size_t i = 0; i < count; i++)
-    CHECK(memcmp(out + i * size, (const void *)(uintptr_t)from[i], size) == 0);
 }
 
 static void round_first_impossible(void) {
@@ -470,39 +638,53 @@ static void round_plain(void) {
   free(frame);
 }
 
-/* Odd nonce sizes, and params of exactly the size that is claimed: the sanitizer sees a byte too
- * many. */
+/* Parts of odd sizes, for all messages or each, and params of exactly the size that is claimed: the
+ * sanitizer sees a byte too many. */
 static void round_aes_rows(void) {
-  uint64_t sizes[MAX_ROWS], sources[MAX_ROWS], targets[MAX_ROWS], nonces[MAX_ROWS];
-  uint64_t nonce_sizes[MAX_ROWS];
+  uint64_t sizes[MAX_ROWS], sources[MAX_ROWS], targets[MAX_ROWS];
+  uint64_t addresses[3][MAX_ROWS], part_sizes[3][MAX_ROWS], parts[9];
   segment_t rows[MAX_ROWS];
-  uint8_t nonce[128];
+  uint8_t bytes[300];
   size_t count = below(MAX_ROWS);
-  uint64_t start = count * sizeof(aes_params_t), end = start;
-  uint32_t shared[6] = {below(1000), 32, below(1000), below(1000), below(8), below(17)};
-  for (size_t i = 0; i < sizeof nonce; i++)
-    nonce[i] = (uint8_t)i;
+  uint64_t end = count * sizeof(aes_params_t);
+  uint32_t flags = below(8), room = below(17);
+  for (size_t i = 0; i < sizeof bytes; i++)
+    bytes[i] = (uint8_t)i;
   for (size_t i = 0; i < count; i++) {
     sizes[i] = below(1u << 20);
     sources[i] = below(1u << 30);
     targets[i] = below(1u << 30);
-    nonce_sizes[i] = 8 + below(121);
-    nonces[i] = (uintptr_t)nonce;
-    end += (nonce_sizes[i] + 15) / 16 * 16;
   }
-  uint8_t *params = malloc(end + 1);
-  uint64_t used =
-      fa_aes_rows(rows, params, count, sources, targets, sizes, nonces, nonce_sizes, shared, start);
-  CHECK(used == end);
+  for (int part = 0; part < 3; part++) {
+    size_t given = below(2) ? 1 : count;
+    for (size_t i = 0; i < given; i++) {
+      part_sizes[part][i] = below(2) ? 12 : below(200);
+      addresses[part][i] = part_sizes[part][i] ? address(bytes) + below(100) : 0;
+      if (count)
+        end += (part_sizes[part][i] + 15) / 16 * 16;
+    }
+    parts[3 * part] = address(addresses[part]);
+    parts[3 * part + 1] = address(part_sizes[part]);
+    parts[3 * part + 2] = given;
+  }
+  uint8_t *params = aligned_alloc(16, (end + 16) / 16 * 16);
+  CHECK(fa_aes_rows(rows, params, count, sources, targets, sizes, parts, flags, room) == end);
   for (size_t i = 0; i < count; i++) {
     aes_params_t record;
     memcpy(&record, params + rows[i].param, sizeof record);
-    CHECK(record.key == shared[0] && record.key_size == 32 && record.aad == shared[2]);
-    CHECK(record.total == sizes[i] && record.position == 0 && record.aad_size == shared[3]);
-    CHECK(record.nonce % 16 == 0 && record.nonce_size == nonce_sizes[i]);
-    CHECK(memcmp(params + record.nonce, nonce, nonce_sizes[i]) == 0);
-    CHECK(rows[i].src == sources[i] && rows[i].dst == targets[i] && rows[i].flags == shared[4]);
-    CHECK(rows[i].src_size == sizes[i] && rows[i].dst_capacity == sizes[i] + shared[5]);
+    const uint32_t found[3][2] = {{record.key, record.key_size},
+                                  {record.nonce, record.nonce_size},
+                                  {record.aad, record.aad_size}};
+    for (int part = 0; part < 3; part++) {
+      size_t which = parts[3 * part + 2] == 1 ? 0 : i;
+      CHECK(found[part][0] % 16 == 0 && found[part][1] == part_sizes[part][which]);
+      CHECK(found[part][1] == 0 ||
+            memcmp(params + found[part][0], (const void *)(uintptr_t)addresses[part][which],
+                   found[part][1]) == 0);
+    }
+    CHECK(record.total == sizes[i] && record.position == 0);
+    CHECK(rows[i].src == sources[i] && rows[i].dst == targets[i] && rows[i].flags == flags);
+    CHECK(rows[i].src_size == sizes[i] && rows[i].dst_capacity == sizes[i] + room);
   }
   free(params);
 }
@@ -513,7 +695,6 @@ int main(int argc, char **argv) {
     state ^= strtoull(argv[2], NULL, 0) * 2654435761u;
   test_xxh32();
   test_pages();
-  test_touch_inside_heap();
   test_fit();
   test_compact_refuses();
   test_pack_refuses();
@@ -523,9 +704,12 @@ int main(int argc, char **argv) {
     round_compact();
     round_frame();
     round_small();
+    round_columns();
+    round_tags();
+    round_frames();
+    round_changed_frames();
     round_copy_many();
     round_aes_rows();
-    round_gather();
     round_first_impossible();
     round_plain();
   }

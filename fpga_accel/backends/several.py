@@ -1,0 +1,277 @@
+"""Several devices as one: the rows of a launch go to whoever is free, in pieces by measured speed.
+
+A device that fails hands its piece back, so the others do it; nothing is lost as long as one of them is left.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from fpga_accel.backends import Backend, Outcome, Pending, Trial
+from fpga_accel.errors import DeviceError, DeviceTimeoutError
+from fpga_accel.runtime import forks
+from fpga_accel.runtime.health import Health, State
+from fpga_accel.runtime.manifests import Manifest
+from fpga_accel.segments import Launch, Linked, Span, Table, new_results
+
+log = logging.getLogger(__name__)
+
+# Bytes of the least piece: a launch of its own costs some 60 µs, a tenth of what this takes at 2 GB/s.
+GRAIN = 1 << 20
+# What a row weighs besides its bytes: short ones cost more than these say.
+ROW_BYTES = 128
+# Each piece is this part of what a member would do of the rest, so that all end at about the same time.
+PART = 0.5
+# Weight of the last piece in a member's speed.
+NEWEST = 0.3
+
+
+@dataclass(slots=True)
+class _Member:
+    """One device, with its thread, the kernels it has, its health, and its bytes a second by kernel entry."""
+
+    backend: Backend
+    pool: ThreadPoolExecutor
+    kernels: set[str] = field(default_factory=set)
+    health: dict[str, Health] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, backend: Backend) -> _Member:
+        return cls(backend, ThreadPoolExecutor(1, thread_name_prefix=f"fpga-accel-{backend.device_id}"))
+
+    def health_of(self, kernel: str) -> Health:
+        return self.health.setdefault(kernel, Health())
+
+    def learn(self, entry: str, speed: float) -> float:
+        known = self.speeds.get(entry)
+        self.speeds[entry] = speed if known is None else known + NEWEST * (speed - known)
+        return self.speeds[entry]
+
+
+class SeveralBackend(forks.Resettable):
+    """`fpga_accel.backends.Backend` over other ones.
+
+    Parameters
+    ----------
+    backends
+        The devices, at least one.
+    on_failure
+        Told of every failure of one of them.
+    """
+
+    name = "opencl"
+
+    def __init__(self, backends: Sequence[Backend], on_failure: Callable[[DeviceError], None]) -> None:
+        super().__init__()
+        self._members = [_Member.of(each) for each in backends]
+        self._on_failure = on_failure
+
+    @property
+    def device_id(self) -> str:
+        """The ids of all, joined."""
+        return "+".join(member.backend.device_id for member in self._members)
+
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+        """Build and try a kernel folder on each device; those that cannot are left out."""
+        variants, causes = [], []
+        for member in self._members:
+            try:
+                variants.append(member.backend.prepare(manifest, trials))
+            except DeviceError as error:
+                causes.append(error)
+                member.kernels.discard(manifest.name)
+                self._failed(member, manifest.name, error)
+            else:
+                member.kernels.add(manifest.name)
+        if not variants:
+            raise causes[0]
+        return "+".join(dict.fromkeys(variants))
+
+    links = False
+
+    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+        """Refuse: each launch goes by way of the host."""
+        raise NotImplementedError("it does not link launches")
+
+    def start(self, launch: Launch) -> Pending:
+        """Send the rows of a launch on their way to all devices that are well."""
+        able = [each for each in self._members if launch.kernel in each.kernels]
+        members = [each for each in able if each.health_of(launch.kernel).admitted()]
+        if not members:
+            raise DeviceError("every device is in quarantine", device=self.device_id)
+        members.sort(key=lambda each: -each.speeds.get(launch.entry, 0.0))
+        share = _Share(launch, {id(each): each.speeds.get(launch.entry) for each in members})
+        useful = share.useful()
+        turns = [partial(each.pool.submit, self._work, each, share) for each in members]
+        return _Shared(share, [turn() for turn in turns[:useful]], turns[useful:], self.device_id)
+
+    def _work(self, member: _Member, share: _Share) -> None:
+        """Do piece after piece until none is left."""
+        launch = share.launch
+        while (piece := share.take(id(member))) is not None:
+            first, end = piece
+            part = replace(launch, table=launch.table[first:end])
+            began = time.perf_counter()
+            try:
+                deadline = None if launch.seconds is None else time.monotonic() + launch.seconds
+                outcome = member.backend.start(part).outcome(deadline)
+            except DeviceError as error:
+                self._failed(member, launch.kernel, error)
+                share.hand_back(piece, error)
+                return
+            except BaseException as error:
+                share.hand_back(piece, error)
+                raise
+            member.health_of(launch.kernel).succeeded()
+            speed = member.learn(launch.entry, share.weight(piece) / max(time.perf_counter() - began, 1e-9))
+            share.done(piece, outcome, member.backend.device_id, id(member), speed)
+
+    def _failed(self, member: _Member, kernel: str, error: DeviceError) -> None:
+        health = member.health_of(kernel)
+        level = logging.WARNING if health.state is State.OK else logging.INFO
+        log.log(level, "%s failed, others do its part: %s", member.backend.device_id, error)
+        health.failed(str(error), grave=isinstance(error, DeviceTimeoutError))
+        self._on_failure(error)
+
+    def close(self) -> None:
+        """End the threads."""
+        for member in self._members:
+            member.pool.shutdown()
+
+    def reset_after_fork(self) -> None:
+        """Forget the parent's threads, which do not exist in a child."""
+        self._members = [_Member.of(member.backend) for member in self._members]
+
+
+class _Share:
+    """The rows of one launch and who has which."""
+
+    def __init__(self, launch: Launch, speeds: dict[int, float | None]) -> None:
+        self.launch = launch
+        self.results: Table = new_results(len(launch.table))
+        self.outcomes: list[tuple[Outcome, str]] = []
+        self.error: BaseException | None = None
+        self._speeds = speeds
+        self._ends = np.cumsum(launch.table["src_size"].astype(np.int64) + ROW_BYTES)
+        self._next = 0
+        self._returned: list[tuple[int, int]] = []
+        self._out = 0
+        self.stopped = False
+        self._changed = threading.Condition()
+
+    def useful(self) -> int:
+        """Return how many devices there are pieces for."""
+        return max(1, min(len(self._speeds), self.weight((0, len(self._ends))) // GRAIN))
+
+    def weight(self, piece: tuple[int, int]) -> int:
+        """Return what the rows of a piece weigh, in bytes."""
+        first, end = piece
+        return int(self._ends[end - 1]) - (int(self._ends[first - 1]) if first else 0) if end > first else 0
+
+    def take(self, member: int) -> tuple[int, int] | None:
+        """Return rows to do, or None where none are left, and none can come back any more."""
+        with self._changed:
+            while True:
+                piece = None if self.stopped else self._offered(member)
+                if piece is not None:
+                    self._out += 1
+                    return piece
+                if self.stopped or not self._out:
+                    return None
+                self._changed.wait()
+
+    def _offered(self, member: int) -> tuple[int, int] | None:
+        if self._returned:
+            return self._returned.pop()
+        first, count = self._next, len(self._ends)
+        if first == count:
+            return None
+        own, others = self._speeds[member], [speed for key, speed in self._speeds.items() if key != member]
+        known = sum(speed for speed in others if speed is not None)
+        left = self.weight((first, count))
+        # The others, one of whom is at it, are done with everything before this one is with a single piece.
+        if own is not None and self._out and known * GRAIN > own * left:
+            return None
+        # A device of unknown speed starts with little.
+        part = 0.0 if own is None else PART * own / (own + known)
+        before = int(self._ends[first - 1]) if first else 0
+        end = max(first + 1, int(np.searchsorted(self._ends, before + max(GRAIN, int(part * left)), side="right")))
+        self._next = min(end, count)
+        return first, self._next
+
+    def done(self, piece: tuple[int, int], outcome: Outcome, device: str, member: int, speed: float) -> None:
+        """Take the results of a piece, and how fast they came."""
+        with self._changed:
+            self.results[slice(*piece)] = outcome.results
+            self.outcomes.append((outcome, device))
+            self._speeds[member] = speed
+            self._out -= 1
+            self._changed.notify_all()
+
+    def hand_back(self, piece: tuple[int, int], error: BaseException) -> None:
+        """Let others do a piece whose device failed, unless it may still write there."""
+        with self._changed:
+            self.error = error
+            self._out -= 1
+            self.stopped |= not isinstance(error, DeviceError) or getattr(error, "buffers_in_use", False)
+            self._returned.append(piece)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Hand out no more."""
+        with self._changed:
+            self.stopped = True
+            self._changed.notify_all()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is done."""
+        return not (self.stopped or self._returned or self._out) and self._next == len(self._ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A launch on its way over several devices."""
+
+    share: _Share
+    turns: list[Future[None]]
+    # Devices that are asked only where the others failed.
+    spare: Sequence[Callable[[], Future[None]]]
+    device: str
+
+    def outcome(self, deadline: float | None) -> Outcome:
+        """Wait for all rows. Each device has deadlines of its own, so `deadline` is not looked at."""
+        share = self.share
+        wait(self.turns)
+        for turn in self.spare:
+            if share.complete or share.stopped:
+                break
+            wait([turn()])
+        if not share.complete:
+            error = share.error
+            raise error if error is not None else DeviceError("rows were left undone", device=self.device)
+        outcomes = [outcome for outcome, _ in share.outcomes]
+        spans: list[Span] = []
+        for outcome, device in share.outcomes:
+            spans += [span._replace(device=device) for span in outcome.spans]
+        return Outcome(
+            share.results,
+            "+".join(dict.fromkeys(outcome.variant for outcome in outcomes)),
+            sum(outcome.transfer for outcome in outcomes),
+            sum(outcome.kernel for outcome in outcomes),
+            tuple(spans),
+            "+".join(dict.fromkeys(device for _, device in share.outcomes)),
+        )
+
+    def abandon(self) -> None:
+        """Hand out no more; pieces on their way end by themselves, and their threads hold what they use."""
+        self.share.stop()

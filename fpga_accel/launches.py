@@ -1,0 +1,252 @@
+"""The launches of one call: started, awaited, compared with the CPU path, and added up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fpga_accel.backends import Backend, Outcome, Pending
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import DeviceError, DeviceTimeoutError
+from fpga_accel.operations import links
+from fpga_accel.operations.contract import Errors, Job, Operation, RunLinked, output_of, row_of
+from fpga_accel.runtime import manifests
+from fpga_accel.runtime.buffers import wipe
+from fpga_accel.runtime.programs import BuildFailed
+from fpga_accel.segments import Launch, Linked, Place, Span, Status, Table, address_of, first_impossible
+
+log = logging.getLogger(__name__)
+
+# Without a timeout a launch gets this long, and a second more for so many bytes: emulators are slow.
+DEFAULT_SECONDS = 120.0
+SLOWEST_BYTES_PER_SECOND = 1 << 20
+
+# verify="sampled" spends this share of the device's time and saves up no more than so many seconds of it.
+SAMPLED_SHARE = 0.02
+SAMPLED_CREDIT = 0.25
+# What checking one row is expected to cost before it is done.
+CHECK_SECONDS = 200e-6
+CHECK_BYTES_PER_SECOND = 300e6
+
+
+class Mismatch(DeviceError):
+    """What a device wrote differs from the CPU path."""
+
+    code = "mismatch"
+
+
+class Sampler:
+    """Chooses the rows of a launch that are compared with the CPU path."""
+
+    def __init__(self, policy: str) -> None:
+        self.policy = policy
+        self._credit = 0.0
+        self._next = 0
+
+    def rows(self, launch: Launch, seconds: float) -> Iterable[int]:
+        """Return the rows to compare of a launch that took `seconds`."""
+        return self.chosen(launch.table["src_size"], seconds)
+
+    def chosen(self, sizes: Any, seconds: float) -> Iterable[int]:
+        """Choose among rows or items of these sizes, after so many seconds of a device's work."""
+        count = len(sizes)
+        if self.policy == "always":
+            return range(count)
+        if self.policy == "never":
+            return ()
+        self._credit = min(self._credit + SAMPLED_SHARE * seconds, SAMPLED_CREDIT)
+        # A stride that is prime to most counts visits all rows in time.
+        self._next = (self._next + 7919) % count
+        size = int(sizes[self._next])
+        expected = CHECK_SECONDS + size / CHECK_BYTES_PER_SECOND
+        return (self._next,) if self._credit >= expected else ()
+
+    def spent(self, seconds: float) -> None:
+        """Account for time spent comparing; a debt is paid off by later launches."""
+        if self.policy == "sampled":
+            self._credit -= seconds
+
+
+class Launches:
+    """What an operation sends its launches through (`fpga_accel.operations.contract.Run`).
+
+    Attributes
+    ----------
+    transfer, kernel, waited
+        Seconds that the device copied and worked, and that the host waited for it.
+    rows
+        Rows launched.
+    checked
+        Whether output was compared with the CPU path.
+    devices
+        Who took part, where there are several devices.
+    spans
+        What the device did when.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[Any],
+        backend: Backend,
+        sampler: Sampler,
+        timeout: float | None,
+        workers: Workers,
+    ) -> None:
+        self._operation = operation
+        self._backend = backend
+        self._sampler = sampler
+        self._timeout = timeout
+        self._workers = workers
+        self._pending: dict[int, tuple[Launch, Pending]] = {}
+        self._last_end = 0.0
+        self.transfer = self.kernel = self.waited = 0.0
+        self.rows = 0
+        self.checked = False
+        self._variants: dict[str, None] = {}
+        # How launches of a chain were joined: by the device, by the host, or both.
+        self._joined: dict[str, None] = {}
+        self.devices: dict[str, None] = {}
+        self.spans: list[Span] = []
+
+    def __call__(self, launch: Launch) -> Table:
+        """Run a launch to its end and return the results of its rows."""
+        return self.start(launch)()
+
+    def start(self, launch: Launch) -> Callable[[], Table]:
+        """Send a launch on its way; what is returned waits for its results."""
+        began = time.monotonic()
+        launch.seconds = self._timeout or DEFAULT_SECONDS + launch.nbytes / SLOWEST_BYTES_PER_SECOND
+        try:
+            pending = self._backend.start(launch)
+        except BaseException:
+            _wipe(launch)
+            raise
+        self._pending[id(launch)] = launch, pending
+        return lambda: self._finished(launch, began)
+
+    def _finished(self, launch: Launch, began: float) -> Table:
+        _, pending = self._pending.pop(id(launch))
+        # Behind another launch it has no turn yet.
+        assert launch.seconds is not None
+        deadline = max(began, self._last_end) + launch.seconds
+        waited_from = time.perf_counter()
+        try:
+            outcome = pending.outcome(deadline)
+            seconds = time.perf_counter() - waited_from
+            self._last_end = time.monotonic()
+            self._add(outcome, seconds)
+            _refuse_impossible(launch, outcome.results, self._backend.device_id)
+            rows = self._sampler.rows(launch, max(seconds, outcome.kernel))
+            self._compare(launch, outcome.results, rows)
+            if self._operation.kernel == links.KERNEL:
+                self._joined["by stages"] = None
+        finally:
+            _wipe(launch)
+        return outcome.results
+
+    def _add(self, outcome: Outcome, waited: float) -> None:
+        self.transfer += outcome.transfer
+        self.kernel += outcome.kernel
+        self.waited += waited
+        self.rows += len(outcome.results)
+        self._variants |= dict.fromkeys(outcome.variant.split("+"))
+        self.devices |= dict.fromkeys(filter(None, outcome.device.split("+")))
+        self.spans += outcome.spans
+
+    def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:
+        began, operation = time.perf_counter(), self._operation.of_rows(launch)
+        with self._workers.turn():
+            for row in rows:
+                self.checked = True
+                if not operation.agrees(row_of(launch, row), output_of(launch, results, row)):
+                    raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
+        self._sampler.spent(time.perf_counter() - began)
+
+    # -- launches that a device links by itself -------------------------------------------------------------------
+
+    def linker(self) -> RunLinked | None:
+        """Return what runs linked launches; None where there are none, or no kernels on the device that link."""
+        if self._operation.kernel != links.KERNEL or not self._backend.links:
+            return None
+        try:
+            self._backend.prepare(manifests.shipped(links.KERNEL), links.trials())
+        except BuildFailed as error:
+            log.info("%s: launches are joined on the host: %s", self._operation.name, error)
+            return None
+        return self._run_linked
+
+    def _run_linked(self, linked: Linked) -> None:
+        seconds = self._timeout or DEFAULT_SECONDS + linked.nbytes / SLOWEST_BYTES_PER_SECOND
+        waited_from = time.perf_counter()
+        try:
+            outcome = self._backend.run_linked(linked, time.monotonic() + seconds)
+        finally:
+            for step in linked.steps:
+                if step.secret and not isinstance(step.params, Place):
+                    wipe(address_of(step.params), step.params.nbytes)
+        self._add(outcome, time.perf_counter() - waited_from)
+        self._joined["linked"] = None
+
+    def compare_items(self, job: Job[Any], errors: Errors) -> None:
+        """Compare items whose rows were nowhere to be compared."""
+        began = time.perf_counter()
+        with self._workers.turn():
+            for index in self._sampler.chosen(job.items.sizes, self.transfer + self.kernel):
+                if index in errors:
+                    continue
+                self.checked = True
+                if not self._operation.agrees_on(job, index):
+                    raise Mismatch(f"{self._operation.name} gave wrong bytes for item {index} of {len(job.items)}")
+        self._sampler.spent(time.perf_counter() - began)
+
+    # -- what a receipt says --------------------------------------------------------------------------------------
+
+    @property
+    def told(self) -> str:
+        """The variants that ran, and how their launches were joined."""
+        return f"{'+'.join(self._variants)} {', '.join(self._joined)}".strip()
+
+    @property
+    def overlap(self) -> float:
+        """Seconds that the device was busy while the host, or another part of the device, was too."""
+        return max(0.0, self.transfer + self.kernel - self.waited)
+
+    def drain(self) -> None:
+        """Wait for what is still on its way when its operation, or an item of it, has failed.
+
+        It writes where others may read soon.
+        """
+        for launch, _ in list(self._pending.values()):
+            try:
+                self._finished(launch, time.monotonic())
+            except DeviceTimeoutError:
+                self.abandon()
+                raise
+            except DeviceError as error:
+                log.info("a launch beside one that failed, failed too: %s", error)
+
+    def abandon(self) -> None:
+        """Give up what is on its way without waiting."""
+        for _, pending in self._pending.values():
+            pending.abandon()
+        self._pending.clear()
+
+
+def _wipe(launch: Launch) -> None:
+    if launch.secret:
+        wipe(address_of(launch.params), launch.params.nbytes)
+
+
+def _refuse_impossible(work: Launch, results: Table, device: str) -> None:
+    """Refuse sizes and states that no kernel may report: what reads them next trusts them with memory."""
+    row = first_impossible(work.table, results)
+    if row is None:
+        return
+    size, status = int(results["dst_size"][row]), int(results["status"][row])
+    if status == Status.NOT_RUN:
+        raise DeviceError("the launch ended and left rows undone", device=device)
+    if size > int(work.table["dst_capacity"][row]):
+        raise DeviceError(f"{work.entry} claims to have written more than there is room for", device=device)
+    raise DeviceError(f"{work.entry} ended a row with a status that has no meaning", device=device)
