@@ -16,10 +16,11 @@ from fpga_accel import config, jobs
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, new_chain
 from fpga_accel.errors import BatchError
-from fpga_accel.execution import Executor, Wanted
+from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
+from fpga_accel.planning import Wanted
 from fpga_accel.receipts import Receipt, Trace
 from fpga_accel.routing import Calibration, Plan
 
@@ -97,7 +98,7 @@ class Accelerator:
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
         self._checksums = _Direct(self._executor, "checksum")
-        job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.uses_devices
+        job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.planner.uses_devices
         self._jobs = jobs.Jobs(self._executor.ledger, job_threads, queue_depth)
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -672,7 +673,7 @@ class Accelerator:
         """
         named = options.pop("format", None) or options.pop("cipher", None) or options.pop("algorithm", None)
         operation = registry.find(op, named or registry.DEFAULTS.get(op, ""))
-        return self._executor.explain(operation, operation.settings(**options), count, nbytes)
+        return self._executor.planner.explain(operation, operation.settings(**options), count, nbytes)
 
     def warmup(self, *names: str) -> None:
         """Build, load and self-test kernels now rather than at the first call.
@@ -683,7 +684,7 @@ class Accelerator:
             Such as ``"lz4.compress"``; none means all.
         """
         for name in names or tuple(registry.OPERATIONS):
-            self._executor.warm(_operation(name))
+            self._executor.planner.warm(_operation(name))
 
     def calibrate(
         self, *names: str, seconds: float = 40.0, progress: Callable[[str], None] | None = None
@@ -708,7 +709,7 @@ class Accelerator:
         """
         operations = [_operation(name) for name in names or tuple(registry.OPERATIONS)]
         tell = progress or (lambda case: None)
-        done = self._executor.calibrate(operations, seconds, lambda case: tell(str(case)))
+        done = self._executor.planner.calibrate(operations, seconds, lambda case: tell(str(case)))
         return [Calibration(*each) for each in done]
 
     @property
@@ -740,7 +741,7 @@ class _Direct(dict[str, Callable[..., bytes | None]]):
 
     def __missing__(self, algorithm: str) -> Callable[..., bytes | None]:
         operation = registry.find(self._op, algorithm)
-        run: Callable[..., bytes | None] = self._engine.direct(operation, operation.library_call, 0).run
+        run: Callable[..., bytes | None] = self._engine.planner.direct(operation, operation.library_call, 0).run
         self[algorithm] = run
         return run
 

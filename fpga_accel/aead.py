@@ -53,8 +53,8 @@ class AESGCM:
         self._key = bytes(flat(key, "key"))
         self._encrypts.single(self._key, None, None)
         self._library = library.AESGCM(self._key)
-        self._seals = self._engine.direct(self._encrypts, self._library.encrypt, 1)
-        self._opens = self._engine.direct(self._decrypts, self._library.decrypt, 1)
+        self._seals = self._engine.planner.direct(self._encrypts, self._library.encrypt, 1)
+        self._opens = self._engine.planner.direct(self._decrypts, self._library.decrypt, 1)
 
     @staticmethod
     def generate_key(bit_length: int = 256) -> bytes:

@@ -171,11 +171,11 @@ class Chain:
         """Tell where a call of `count` items with so many bytes together would run, and why."""
         stages = tuple(found for _, found in self._pairs(b""))
         options = ChainOptions(stages, self._operation.no_checksums(count))
-        return self._engine.explain(self._operation, options, count, nbytes)
+        return self._engine.planner.explain(self._operation, options, count, nbytes)
 
     def warmup(self) -> None:
         """Build, load and self-test the kernels of the stages now rather than at the first call."""
-        self._engine.warm(self._operation)
+        self._engine.planner.warm(self._operation)
 
     # -- arguments ------------------------------------------------------------------------------------------------
 

@@ -488,7 +488,7 @@ def test_every_strategy_wipes_keys_and_what_was_decrypted(forced: fa.Accelerator
     message = AESGCM(key).encrypt(NONCE, frame_of(page), None)
     forced.chain(*SEAL).many([sizes.text(3000)] * 3, key=key)
     assert forced.chain(*SEAL).inverse().many([message] * 3, key=key, nonces=[NONCE] * 3) == [page] * 3
-    backend: Any = forced.engine._backend
+    backend: Any = forced.engine.planner.backend
     slabs = POOL.idle() + [region.slab for lane in backend._pipeline._idle for region in lane._regions.values()]
     assert slabs
     for slab in slabs:
@@ -510,7 +510,7 @@ def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:
 
 
 def test_a_device_that_is_too_slow_is_given_up(forced: fa.Accelerator) -> None:
-    backend: Any = forced.engine._backend
+    backend: Any = forced.engine.planner.backend
     seal = forced.chain(*SEAL)
     items = [sizes.mixed(1 << 20)] * 12
     good = seal.many(items, key=KEY, nonces=[NONCE] * 12)

@@ -841,7 +841,7 @@ def test_a_device_keeps_no_key_once_the_call_is_over(acc: fa.Accelerator, backen
             works()[name].do(acc, form)
     regions = []
     if backend.is_device:
-        pipeline = _pipeline(acc.engine._backend)
+        pipeline = _pipeline(acc.engine.planner.backend)
         assert pipeline._idle, "the launches used lanes"
         assert not any(lane.held for lane in pipeline._idle)
         regions = [lane._regions["params"].slab for lane in pipeline._idle if "params" in lane._regions]

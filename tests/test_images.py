@@ -52,7 +52,7 @@ WORK = """
     assert acc.decompress(lz4.frame.compress(data)) == data
     assert acc.checksum(data) == google_crc32c.value(data)
     assert acc.last_receipt.variant == "fpga"
-    print(*sorted(acc.engine._backend.images()))
+    print(*sorted(acc.engine.planner.backend.images()))
 """
 
 
@@ -77,7 +77,7 @@ def cache(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_this_run_takes_images(emulator: str) -> None:
     with fa.Accelerator(emulator, fallback="never") as acc:
         acc.warmup()
-        backend: Any = acc.engine._backend
+        backend: Any = acc.engine.planner.backend
         loaded = sorted(backend.images())
     if loaded != KERNELS:
         required.missing("images", f"the emulator runs images of {', '.join(loaded) or 'no kernel'} alone")

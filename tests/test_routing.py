@@ -524,7 +524,7 @@ def auto() -> Iterator[Callable[..., fa.Accelerator]]:
 
     def make(device: FaultyDevice | None = None, **settings: Any) -> fa.Accelerator:
         acc = fa.Accelerator("auto", **settings)
-        acc.engine._backend = (device or FaultyDevice()).open_backend()
+        acc.engine.planner.backend = (device or FaultyDevice()).open_backend()
         made.append(acc)
         return acc
 
@@ -547,18 +547,19 @@ def test_middling_work_runs_on_the_cpu_and_is_not_held_up(auto: Make) -> None:
 def test_no_device_is_looked_for_before_there_is_work_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[bool] = []
     with fa.Accelerator("auto") as acc:
-        monkeypatch.setattr(acc.engine, "_open", lambda: opened.append(True))
-        acc.engine._absence = None
+        monkeypatch.setattr(acc.engine.planner, "_open", lambda: opened.append(True))
+        acc.engine.planner._absence = None
         acc.compress(TEXT)
         assert not opened
         assert acc.last_receipt is not None
         assert (acc.last_receipt.backend, acc.last_receipt.reason) == ("cpu", Reason.FASTER)
-        acc.engine._unopened = 1.0
-        monkeypatch.setattr(acc.engine, "_absence", (Reason.NO_DEVICE, "none"))
+        acc.engine.planner._unopened = 1.0
+        monkeypatch.setattr(acc.engine.planner, "_absence", (Reason.NO_DEVICE, "none"))
         acc.compress(TEXT)
         assert (acc.last_receipt.backend, acc.last_receipt.reason) == ("cpu", Reason.NO_DEVICE)
     with fa.Accelerator("auto", routing="pinned") as acc:
-        assert acc.engine._worth_opening(registry.find("compress", "lz4"), 1, 1), "the first call runs where all do"
+        # The first call runs where all do.
+        assert acc.engine.planner._worth_opening(registry.find("compress", "lz4"), 1, 1)
 
 
 def test_a_case_is_timed_once_there_is_enough_work(auto: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -651,7 +652,7 @@ def test_a_quarantined_device_is_not_chosen_and_explain_says_why(auto: Make) -> 
     assert "next try in" in other.note
     assert plan.estimates.keys() == {CPU}
     device.heal()
-    acc.engine._health["lz4"].succeeded()
+    acc.engine.planner._health["lz4"].succeeded()
     assert acc.explain("compress", MIB).backend == "opencl"
 
 
@@ -688,9 +689,9 @@ def test_routing_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.setting("routing").value == "auto"
     monkeypatch.setenv("FPGA_ACCEL_ROUTING", "pinned")
     with fa.Accelerator("cpu") as acc:
-        assert acc.engine._routing == "pinned"
+        assert acc.engine.planner._routing == "pinned"
     with fa.Accelerator("cpu", routing="auto") as acc:
-        assert acc.engine._routing == "auto"
+        assert acc.engine.planner._routing == "auto"
     with pytest.raises(ValueError, match="legal values are auto, pinned"):
         fa.Accelerator("cpu", routing="fixed")
 

@@ -468,7 +468,7 @@ def test_a_forked_child_of_a_parent_that_opened_none_has_the_device(device: str)
     assert auto == "faster"
 
 
-LOCKS = ("acc.engine._lock", "acc.engine.ledger._lock", "discovery._inventory.lock", "POOL._lock")
+LOCKS = ("acc.engine.planner._lock", "acc.engine.ledger._lock", "discovery._inventory.lock", "POOL._lock")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -780,7 +780,7 @@ def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:
 def test_every_strategy_gives_a_launch_up_and_goes_on(
     forced: fa.Accelerator, monkeypatch: pytest.MonkeyPatch, kind: type[fa.DeviceError]
 ) -> None:
-    backend: Any = forced.engine._backend
+    backend: Any = forced.engine.planner.backend
     pipeline = backend._pipeline
     secret = hashlib.sha256(b"in no test data").digest()
     forced.encrypt(b"warm", KEY)
