@@ -31,6 +31,10 @@ CHECK_SECONDS = 200e-6
 CHECK_BYTES_PER_SECOND = 300e6
 
 
+# Launches that were given up while their device may still write to their memory, which is never used again.
+_forsaken: list[Launch] = []
+
+
 class Mismatch(DeviceError):
     """What a device wrote differs from the CPU path."""
 
@@ -142,6 +146,10 @@ class Launches:
             self._compare(launch, outcome.results, rows)
             if self._operation.kernel == links.KERNEL:
                 self._joined["by stages"] = None
+        except DeviceTimeoutError as error:
+            if error.buffers_in_use:
+                _forsaken.append(launch)
+            raise
         finally:
             _wipe(launch)
         return outcome.results

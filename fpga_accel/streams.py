@@ -6,7 +6,7 @@ import builtins
 import io
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import IO, Any
@@ -196,18 +196,25 @@ class _Beside(forks.Resettable):
 
     def start(self, data: Flat, options: Any) -> Callable[[], bytes]:
         """Send a call on its way; what is returned waits for its result."""
-        if len(data) < _SHORT:
+        future = self._submitted(data, options) if len(data) >= _SHORT else None
+        if future is None:
             made = self._engine.one(self._operation, options, data)
             return lambda: made
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="fpga-accel-stream")
-        future = self._pool.submit(self._done, data, options)
 
         def result() -> bytes:
             made, self._engine.ledger.local.last.value = future.result()
             return made
 
         return result
+
+    def _submitted(self, data: Flat, options: Any) -> Future[tuple[bytes, Any]] | None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="fpga-accel-stream")
+        try:
+            return self._pool.submit(self._done, data, options)
+        except RuntimeError:
+            # The interpreter is ending: a stream that nobody closed is closed now.
+            return None
 
     def _done(self, data: Flat, options: Any) -> tuple[bytes, Any]:
         return self._engine.one(self._operation, options, data), self._engine.ledger.local.last.value

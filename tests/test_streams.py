@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,7 @@ SLAB = 1 << 18
 @pytest.fixture(autouse=True)
 def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lz4_stream, "SLAB", SLAB)
-    monkeypatch.setattr(lz4_stream.Encoder, "slab", SLAB)
+    monkeypatch.setattr(lz4_stream, "_BLOCKS", 1)
 
 
 def written(acc: fa.Accelerator, *parts: bytes, **options: Any) -> bytes:
@@ -215,3 +217,21 @@ def test_two_threads_at_once_are_an_error() -> None:
         leave.set()
         thread.join()
         stream.close()
+
+
+def test_a_stream_that_nobody_closed_is_closed_at_the_end_of_the_interpreter(tmp_path: Path) -> None:
+    code = """
+import sys
+import fpga_accel as fa
+stream = fa.open(sys.argv[1], "wb", accelerator=fa.Accelerator("cpu"))
+stream.write(b"line of text " * 300_000)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "left.lz4")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lz4.frame.decompress((tmp_path / "left.lz4").read_bytes()) == b"line of text " * 300_000

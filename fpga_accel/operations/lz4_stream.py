@@ -20,8 +20,10 @@ from fpga_accel.operations.lz4_compress import CompressOptions
 from fpga_accel.operations.lz4_decompress import DecompressOptions
 from fpga_accel.operations.lz4_frame import HISTORY, FrameHeader
 
-# Content bytes of one call: many blocks, so that a launch is worth it, and few enough to hold.
-SLAB = 16 << 20
+# Content bytes of one call: many blocks, so that a launch is worth it, and few enough that a stream, which holds some
+# ten times as much, stays below 100 MB. Blocks of more than a quarter of it make it larger.
+SLAB = 4 << 20
+_BLOCKS = 4
 _STORED_BIT = 1 << 31
 _WORD = 4
 
@@ -49,10 +51,9 @@ class Source(Protocol):
 class Encoder:
     """Writes one frame, slab by slab."""
 
-    slab = SLAB
-
     def __init__(self, options: CompressOptions, compress: Compress) -> None:
         block_size = options.block_for(SLAB)
+        self.slab = max(SLAB, _BLOCKS * block_size)
         self._header = options.header(None, block_size)
         self._slab_options = replace(options, block_size=block_size, content_checksum=False)
         self._compress = compress
@@ -150,7 +151,7 @@ def _remembered(history: bytes, header: FrameHeader) -> bytes:
 
 def _groups(source: Source, header: FrameHeader) -> Iterator[list[bytes]]:
     """Yield slabs of blocks with their headers; the last one ends with the EndMark."""
-    most = max(1, SLAB // header.block_size)
+    most = max(_BLOCKS, SLAB // header.block_size)
     group: list[bytes] = []
     while True:
         word = source.take(_WORD)
