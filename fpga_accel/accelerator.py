@@ -218,6 +218,10 @@ class Accelerator:
     ) -> list[Any] | Batch:
         """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
         operation = registry.find("compress", format)
+        if level is None and block_size is None and not options:
+            results = self._executor.few(operation, items)
+            if results is not None:
+                return results
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._many(operation, items, settings, return_exceptions)
 
@@ -293,6 +297,9 @@ class Accelerator:
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
         operation = registry.find("decompress", format)
+        results = self._executor.few(operation, items) if max_output is None else None
+        if results is not None:
+            return results
         return self._many(operation, items, operation.settings(max_output=max_output), return_exceptions)
 
     # -- encryption -----------------------------------------------------------------------------------------------
@@ -412,6 +419,9 @@ class Accelerator:
         Batch(2 items, 38 bytes)
         """
         operation = registry.find("encrypt", cipher)
+        results = self._executor.few(operation, items, key, nonces) if aads is None else None
+        if results is not None:
+            return results
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
 
@@ -449,6 +459,9 @@ class Accelerator:
     ) -> list[Any] | Batch:
         """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
+        results = self._executor.few(operation, items, key, nonces) if aads is None else None
+        if results is not None:
+            return results
         options = _batch_options(operation, len(items), key, nonces, aads)
         return self._many(operation, items, options, return_exceptions)
 
@@ -494,6 +507,9 @@ class Accelerator:
         array([3808858755], dtype=uint32)
         """
         operation = registry.find("checksum", algorithm)
+        few = self._executor.few(operation, items) if value == 0 and type(value) is int else None
+        if few is not None:
+            return few
         found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results
         return found
 

@@ -26,10 +26,7 @@ from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept
 from fpga_accel.planning import KINDS, Planner, Wanted, reason_of
 from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
-from fpga_accel.routing import (
-    CPU,
-    Plan,
-)
+from fpga_accel.routing import CPU, Plan
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +119,24 @@ class Executor:
             written = operation.on_cpu_into(data, options, 0, self._workers, out)
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
+
+    def few(self, operation: Operation[Any], items: Sequence[Any], *arguments: Any) -> list[Any] | None:
+        """Do a batch in the library's own loop where that is known to be best; None where it has to be planned."""
+        if type(items) is not list or set(map(type, items)) != {bytes}:
+            return None
+        count, nbytes = len(items), sum(map(len, items))
+        reason = self.planner.loop_reason(operation, count, nbytes)
+        if reason is None:
+            return None
+        started = time.perf_counter()
+        with self._workers.turn():
+            results = operation.library_many(items, *arguments)
+        if results is None:
+            return None
+        ended = time.perf_counter()
+        size = operation.number_size * count or sum(map(len, results))
+        self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, ended))
+        return results
 
     def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall | BatchCall:
         """Do many items; the call that comes back has the results and the errors."""

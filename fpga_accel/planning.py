@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 # "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
 OPENING_SECONDS = 0.1
 
+# Planning a batch takes 50 to 100 µs, which shows up to some 1 ms of work.
+LOOPED = 1 << 20
+
 # Every case is timed at more than one shape, though those before it took longer than their share.
 LEAST_BUDGET_SECONDS = 0.1
 
@@ -296,6 +299,31 @@ class Planner(forks.Resettable):
         if self._device == CPU:
             return Reason.ASKED
         return Reason.EMPTY if nbytes == 0 else None
+
+    def loop_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
+        """Return why a batch runs in the library's own loop, without more planning; None where it has to be planned."""
+        if nbytes == 0:
+            return None
+        if is_small_batch(count, nbytes):
+            return self.direct_reason(operation, count, nbytes)
+        if nbytes >= LOOPED or operation.threads_from is not None:
+            return None
+        if self._device == CPU:
+            return Reason.ASKED
+        on_cpu = self._device == "auto" and len(operation.kinds) == 1 and self._guessed(operation, count, nbytes)
+        return Reason.FASTER if on_cpu else None
+
+    def _guessed(self, operation: Operation[Any], count: int, nbytes: int) -> bool:
+        """Whether the CPU does a batch, by what was found for batches like it; larger ones are probed."""
+        if not self._worth_opening(operation, count, nbytes):
+            return True
+        case = Case(operation.name, "", large=False, into=False, many=True)
+        route = self._routes.get(case)
+        if route is None:
+            return False
+        if route.choice.source is Source.PRIOR:
+            return not self._router_of(route.device_plan.device or "").due(case, route.candidate, count, nbytes)
+        return not route.choice.device_wins(count, nbytes)
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""

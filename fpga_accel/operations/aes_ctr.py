@@ -33,6 +33,15 @@ class _Ctr(AesOperation):
         output: bytes = _stream(options, index, nonce).update(text)
         return front + output if front else output
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        key, nonces = arguments
+        if type(nonces) is not list:
+            return None
+        try:
+            return [ctr_stream(key, nonce).update(data) for nonce, data in zip(nonces, items, strict=True)]
+        except (TypeError, ValueError):
+            return None
+
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         front, nonce, text = self._split(data, options, index)
         total = len(front) + len(text)

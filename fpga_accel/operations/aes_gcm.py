@@ -111,6 +111,10 @@ class GcmEncrypt(_Gcm):
         except (TypeError, ValueError):
             return None
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        key, nonces = arguments
+        return _by_library(items, key, nonces, "encrypt")
+
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         total = len(data) + self.overhead(options)
         require_room(total, len(out))
@@ -205,6 +209,10 @@ class GcmDecrypt(_Gcm):
             # Whatever is wrong with one of them is found again, and told of that one.
             return super().on_cpu_many(items, options, first)
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        key, nonces = arguments
+        return _by_library(items, key, nonces, "decrypt")
+
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         nonce, text = self.opened(data, options, index)
         total = len(text) - TAG
@@ -253,6 +261,16 @@ class GcmDecrypt(_Gcm):
             job.sink.discard(texts.first + row)
             errors[texts.first + row] = wrong_tag()
         return errors
+
+
+def _by_library(items: list[bytes], key: Any, nonces: Any, method: str) -> list[Any] | None:
+    if type(nonces) is not list:
+        return None
+    try:
+        call = getattr(AESGCM(key), method)
+        return [call(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)]
+    except (TypeError, ValueError, LibraryInvalidTag):
+        return None
 
 
 def _is_plain(options: CipherOptions) -> bool:

@@ -202,6 +202,13 @@ class Operation(ABC, Generic[OptionsT]):
         """
         return None
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        """Do a few items with default options in the loop that users would write.
+
+        None where that is not enough, as for `library_call`, and where an item fails. Ciphers are given key and nonces.
+        """
+        return None
+
     def grown(self, options: OptionsT) -> int | None:
         """Return how many bytes each result has more than its input; None where that depends on the data."""
         return None

@@ -69,6 +69,9 @@ class Crc32c(Operation[ChecksumOptions]):
     def library_call(self, data: Flat, *arguments: Any) -> int:
         return _by_library(0, data)
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return list(map(google_crc32c.value, items))
+
     def on_cpu_many(self, items: Sequence[Flat], options: ChecksumOptions, first: int) -> tuple[list[Any], Errors]:
         value = options.value
         try:

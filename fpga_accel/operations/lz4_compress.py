@@ -158,6 +158,9 @@ class Lz4Compress(Operation[CompressOptions]):
             return _only_block(data)
         return _library_frame(data, self._defaults.block_for(size), self._defaults)
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return list(map(_only_block, items)) if max(map(len, items)) <= _ONE_BLOCK else None
+
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
         if options != self._defaults or max(map(len, items), default=0) > _ONE_BLOCK:
             return super().on_cpu_many(items, options, first)

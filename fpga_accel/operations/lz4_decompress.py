@@ -137,6 +137,14 @@ class Lz4Decompress(Operation[DecompressOptions]):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _one_plain_frame(data, _SMALL_CONTENT)
 
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        if not _objects.lz4_all_plain(items, _SMALL_CONTENT):
+            return None
+        try:
+            return list(map(lz4.frame.decompress, items))
+        except RuntimeError:
+            return None
+
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         if not _objects.lz4_all_plain(items, options.most):
             return super().on_cpu_many(items, options, first)
