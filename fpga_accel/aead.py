@@ -55,6 +55,8 @@ class AESGCM:
         self._library = library.AESGCM(self._key)
         self._seals = self._engine.planner.direct(self._encrypts, self._library.encrypt, 1)
         self._opens = self._engine.planner.direct(self._decrypts, self._library.decrypt, 1)
+        self._seals_into = self._engine.planner.direct(self._encrypts, self._library.encrypt_into, 1)
+        self._opens_into = self._engine.planner.direct(self._decrypts, self._library.decrypt_into, 1)
 
     @staticmethod
     def generate_key(bit_length: int = 256) -> bytes:
@@ -111,11 +113,31 @@ class AESGCM:
 
     def encrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
         """Write ciphertext and tag into `buf`, which may be larger, and return the bytes written."""
+        # Bytes share no memory with a buffer that is written to.
+        if type(data) is bytes:
+            try:
+                written: Any = self._seals_into.run(nonce, data, associated_data, _cut(buf, len(data) + aes_gcm.TAG))
+            except (TypeError, ValueError):
+                # A buffer of another size, or what the planned way says is wrong.
+                written = None
+            if written is not None:
+                return int(written)
         options = self._options(self._encrypts, nonce, associated_data)
         return self._engine.into(self._encrypts, options, flat(data), flat_writable(buf))
 
     def decrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
         """Write the plaintext into `buf`, which is wiped when the tag is wrong, and return the bytes written."""
+        if type(data) is bytes:
+            try:
+                written: Any = self._opens_into.run(nonce, data, associated_data, _cut(buf, len(data) - aes_gcm.TAG))
+            except LibraryInvalidTag:
+                size = max(0, len(data) - aes_gcm.TAG)
+                flat_writable(buf)[:size] = bytes(size)
+                raise aes_gcm.wrong_tag() from None
+            except (TypeError, ValueError):
+                written = None
+            if written is not None:
+                return int(written)
         options = self._options(self._decrypts, nonce, associated_data)
         return self._engine.into(self._decrypts, options, flat(data), flat_writable(buf))
 
@@ -188,3 +210,8 @@ class AESGCM:
     def open(self, sealed: Any, associated_data: Any = None) -> bytes:
         """Return the plaintext of what `seal` made."""
         return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data)
+
+
+def _cut(buf: Any, size: int) -> Any:
+    """Return the part of a buffer that the library fills: it takes none that is larger."""
+    return memoryview(buf)[:size] if type(buf) is bytearray and 0 <= size < len(buf) else buf

@@ -257,6 +257,12 @@ static Py_ssize_t input_size(PyObject *data) {
 static Py_ssize_t result_size(const direct_t *direct, PyObject *result) {
   if (direct->number_size)
     return direct->number_size;
+  if (PyLong_CheckExact(result)) {
+    Py_ssize_t written = PyLong_AsSsize_t(result);
+    if (written < 0 && !PyErr_Occurred())
+      PyErr_SetString(PyExc_ValueError, "the library reports a negative size");
+    return written;
+  }
   return PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
 }
 
@@ -342,7 +348,8 @@ PyDoc_STRVAR(
     direct_doc,
     "Direct(tally, local, operation, reason, call, position, limit, number_size=0, /)\n--\n\n"
     "A library's call for one item of less than `limit` bytes, which is argument `position`.\n"
-    "Its results count for `number_size` bytes where that is not 0, else for their length.\n"
+    "Its results count for `number_size` bytes where that is not 0, else for their length,\n"
+    "or for what they say where they are ints.\n"
     "Its record goes to `local.last`, a Last, as a tuple of operation, reason, False, 1, bytes\n"
     "in, bytes out, start and end (of time.perf_counter()).");
 

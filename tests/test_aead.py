@@ -149,3 +149,32 @@ def test_the_functions_of_the_module_share_one_accelerator() -> None:
 def test_importing_makes_no_accelerator_and_touches_no_opencl() -> None:
     code = "import sys, fpga_accel; sys.exit('pyopencl' in sys.modules or 'compress' in vars(fpga_accel))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("more", [0, 7])
+@pytest.mark.parametrize("size", [0, 1, 16, 1000])
+def test_small_messages_go_into_buffers_of_any_size(size: int, more: int) -> None:
+    acc = fa.Accelerator("cpu")
+    cipher, library, nonce = fa.AESGCM(bytes(32), acc), AESGCM(bytes(32)), bytes(12)
+    data = bytes(range(251)) * 4
+    text = data[:size]
+    sealed = library.encrypt(nonce, text, b"aad")
+    for source in (text, bytearray(text), memoryview(text)):
+        out = bytearray(size + 16 + more)
+        assert cipher.encrypt_into(nonce, source, b"aad", out) == size + 16
+        assert out == sealed + bytes(more)
+    assert acc.last_receipt is not None
+    assert (acc.last_receipt.op, acc.last_receipt.bytes_out) == ("encrypt", size + 16)
+    out = bytearray(b"x" * (size + more))
+    assert cipher.decrypt_into(nonce, sealed, b"aad", out) == size
+    assert out == text + b"x" * more
+    assert acc.last_receipt.bytes_out == size
+    out = bytearray(b"x" * (size + more))
+    with pytest.raises(fa.InvalidTag):
+        cipher.decrypt_into(nonce, sealed, b"other", out)
+    assert out == bytes(size) + b"x" * more
+    with pytest.raises(fa.BufferTooSmallError):
+        cipher.encrypt_into(nonce, text, None, bytearray(size + 15))
+    if size:
+        with pytest.raises(fa.BufferTooSmallError):
+            cipher.decrypt_into(nonce, sealed, b"aad", bytearray(size - 1))

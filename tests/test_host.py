@@ -856,8 +856,12 @@ def test_direct_counts_numbers_as_what_they_are_said_to_be() -> None:
     found = _objects.Direct(tally, local, "op", "reason", len, 0, 100, 4)
     assert found.run(b"12345") == 5
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (1, 5, 4)
+    assert _objects.Direct(tally, local, "op", "reason", len, 0, 100).run(b"12345") == 5
+    assert (tally.calls, tally.bytes_in, tally.bytes_out) == (2, 10, 9)
     with pytest.raises(TypeError):
-        _objects.Direct(tally, local, "op", "reason", len, 0, 100).run(b"12345")
+        _objects.Direct(tally, local, "op", "reason", lambda data: 1.5, 0, 100).run(b"12345")
+    with pytest.raises(ValueError, match="negative"):
+        _objects.Direct(tally, local, "op", "reason", lambda data: -1, 0, 100).run(b"12345")
 
 
 def test_direct_counts_nothing_that_fails_or_is_refused() -> None:
