@@ -232,10 +232,14 @@ def address_of(array: npt.NDArray[Any]) -> int:
     return _objects.address(array.data)[0]
 
 
+def words_at(values: Addresses) -> Any:
+    """Return addresses or sizes as the C library takes them."""
+    return ffi.cast("uint64_t *", address_of(values))
+
+
 def copy_many(sources: Addresses, targets: Addresses, sizes: Addresses) -> None:
     """Copy `sizes` bytes from each host address to another."""
-    pointers = [ffi.cast("uint64_t *", address_of(each)) for each in (sources, targets, sizes)]
-    lib.fa_copy_many(pointers[0], pointers[1], pointers[2], len(sizes))
+    lib.fa_copy_many(words_at(sources), words_at(targets), words_at(sizes), len(sizes))
 
 
 def first_failed(results: Table) -> int | None:

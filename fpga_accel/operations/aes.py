@@ -18,7 +18,7 @@ from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, first_failed
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, copy_many, first_failed, words_at
 
 BLOCK = 16
 KEY_SIZES = (16, 24, 32)
@@ -177,7 +177,7 @@ class AesOperation(CipherOperation):
             return Texts(sources + front, job.sink.allocate(sizes, part.start), sizes, nonces, part.start)
         targets = job.sink.allocate(sizes + overhead, part.start)
         if front:
-            _copy(nonces.addresses, targets, nonces.sizes)
+            copy_many(nonces.addresses, targets, nonces.sizes)
         return Texts(sources, targets + front, sizes, nonces, part.start)
 
     def _without(self, errors: Errors, job: Job[CipherOptions], run: Run) -> Errors:
@@ -269,7 +269,7 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
         one_for_all = len(part) == 1
         records[name] = places[0] if one_for_all else places[pick]
         records[f"{name}_size"] = part.sizes[0] if one_for_all else part.sizes[pick]
-        _copy(part.addresses, places + np.uint64(address_of(params)), part.sizes)
+        copy_many(part.addresses, places + np.uint64(address_of(params)), part.sizes)
     return table, params
 
 
@@ -283,9 +283,9 @@ def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) 
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
         count,
-        _pointer(texts.sources),
-        _pointer(texts.targets),
-        _pointer(texts.sizes),
+        words_at(texts.sources),
+        words_at(texts.targets),
+        words_at(texts.sizes),
         [number for part in parts for number in (address_of(part.addresses), address_of(part.sizes), len(part))],
         flags,
         room,
@@ -316,14 +316,6 @@ def _within_limit(nbytes: int) -> int:
     return nbytes
 
 
-def _copy(sources: Sizes, targets: Sizes, sizes: Sizes) -> None:
-    lib.fa_copy_many(_pointer(sources), _pointer(targets), _pointer(sizes), len(sizes))
-
-
-def _pointer(values: Sizes) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))
-
-
 def wrong_tags(tags: Bytes, texts: Texts) -> Sequence[int]:
     """Return the messages whose tag is not the one behind their text, in a time that depends on no tag."""
     count = len(texts.sizes)
@@ -331,8 +323,8 @@ def wrong_tags(tags: Bytes, texts: Texts) -> Sequence[int]:
     found = lib.fa_tags_wrong(
         ffi.cast("uint8_t *", tags.__array_interface__["data"][0]),
         tags.strides[0],
-        _pointer(texts.sources),
-        _pointer(texts.sizes),
+        words_at(texts.sources),
+        words_at(texts.sizes),
         count,
         ffi.cast("uint8_t *", address_of(wrong)),
     )

@@ -23,7 +23,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
 
 # Content bytes of one thread's turn on the CPU path.
 CPU_PART = 1 << 20
@@ -193,11 +193,11 @@ class Lz4Compress(Operation[CompressOptions]):
             results = wait()
             flags = options.header(None, blocks[0]).flags
             frame_sizes: Sizes = np.empty(len(items), np.uint64)
-            parts = (*_rows(table, results), _pointer(first_rows))
-            _packed(lib.fa_lz4_frame_sizes(*parts, len(items), flags, _pointer(frame_sizes)), results)
+            parts = (*_rows(table, results), words_at(first_rows))
+            _packed(lib.fa_lz4_frame_sizes(*parts, len(items), flags, words_at(frame_sizes)), results)
             targets = job.sink.allocate(frame_sizes, indices.start)
-            contents = (_pointer(items.addresses), _pointer(items.sizes), len(items))
-            places = (_pointer(targets), _pointer(frame_sizes))
+            contents = (words_at(items.addresses), words_at(items.sizes), len(items))
+            places = (words_at(targets), words_at(frame_sizes))
             _packed(lib.fa_lz4_frames(*parts, *contents, blocks, flags, *places), results)
 
         return finish
@@ -328,19 +328,19 @@ def cut(
     table, first_rows
         `first_rows` has one more entry than contents.
     """
-    count = lib.fa_lz4_cut_count(_pointer(sizes), len(sizes), blocks)
+    count = lib.fa_lz4_cut_count(words_at(sizes), len(sizes), blocks)
     table: Table = POOL.array(count, SEGMENT)
     first_rows: Sizes = np.empty(len(sizes) + 1, np.uint64)
     lib.fa_lz4_cut(
-        _pointer(sources),
-        _pointer(sizes),
+        words_at(sources),
+        words_at(sizes),
         len(sizes),
         blocks,
         slots,
         options.acceleration,
         ROW_CHECK if options.block_checksum else 0,
         _rows(table, table)[0],
-        _pointer(first_rows),
+        words_at(first_rows),
     )
     return table, first_rows
 
@@ -349,10 +349,6 @@ def _cut(items: Items, blocks: tuple[int, int], options: CompressOptions) -> tup
     """Do the same with scratch memory for the slots."""
     scratch: Bytes = POOL.array(items.nbytes)
     return *cut(items.addresses, items.sizes, blocks, address_of(scratch), options), scratch
-
-
-def _pointer(values: Sizes) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))
 
 
 def _rows(table: Table, results: Table) -> tuple[Any, Any]:

@@ -54,7 +54,17 @@ from fpga_accel.operations.lz4_frame import (
     Sort,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Launch, Status, Table, address_of, first_failed, new_results, new_table
+from fpga_accel.segments import (
+    SEGMENT,
+    Launch,
+    Status,
+    Table,
+    address_of,
+    first_failed,
+    new_results,
+    new_table,
+    words_at,
+)
 
 # Content that the library decodes in less time than a launch and its page faults take: 0.3 ms for text.
 _SMALL_CONTENT = 1 << 20
@@ -447,7 +457,7 @@ class _Regular:
         self.contents: Sizes = np.empty(count, np.uint64)
         self._kinds: npt.NDArray[np.uint16] = np.empty(count, np.uint16)
         self._kinds_at = ffi.cast("uint16_t *", address_of(self._kinds))
-        self._sources = (_pointer(items.addresses), _pointer(items.sizes), _pointer(self.contents), count)
+        self._sources = (words_at(items.addresses), words_at(items.sizes), words_at(self.contents), count)
         addresses, sizes, contents, _ = self._sources
         self.rows = int(lib.fa_lz4_look(addresses, sizes, count, most, contents, self._kinds_at))
 
@@ -467,7 +477,7 @@ class _Regular:
         table: Table = POOL.array(self.rows, SEGMENT)
         self._table = table
         self._checksums: Any = np.empty(self.rows, np.uint32)
-        lib.fa_lz4_place(*self._sources, self._kinds_at, _pointer(targets), *self._rows_at)
+        lib.fa_lz4_place(*self._sources, self._kinds_at, words_at(targets), *self._rows_at)
         return table
 
     @property
@@ -482,7 +492,7 @@ class _Regular:
         table, checksums = self._rows_at
         results_at = ffi.cast("result_t *", address_of(results))
         found: int = lib.fa_lz4_check(
-            *self._sources, _pointer(self._targets), table, results_at, checksums, self._kinds_at
+            *self._sources, words_at(self._targets), table, results_at, checksums, self._kinds_at
         )
         return found
 
@@ -505,10 +515,6 @@ def _refusal(options: DecompressOptions, nbytes: int) -> Exception:
     except (OutputLimitError, BufferTooSmallError) as error:
         return kept(error)
     raise AssertionError(f"{nbytes} bytes are not too many")
-
-
-def _pointer(values: Sizes) -> Any:
-    return ffi.cast("uint64_t *", address_of(values))
 
 
 def _decompress_launch(table: Table, *keep: Any) -> Launch:

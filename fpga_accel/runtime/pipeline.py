@@ -24,7 +24,7 @@ import numpy as np
 from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import waits
-from fpga_accel.runtime.buffers import POOL, Slab, wipe
+from fpga_accel.runtime.buffers import POOL, Slab, pooled, wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
 from fpga_accel.segments import RESULT, SEGMENT, Launch, Linked, Span, Status, Table, address_of, new_results
@@ -307,7 +307,7 @@ class Pipeline:
         results: Table = POOL.array(count, RESULT)
         results["status"] = Status.NOT_RUN
         # An abandoned lane holds them.
-        lane.held = [_pooled(launch.table), results, _pooled(launch.params, secret=launch.secret)]
+        lane.held = [pooled(launch.table), results, pooled(launch.params, secret=launch.secret)]
         arguments = (None, None, *map(self._wrapped, lane.held), np.uint32(count))
         stages = self._enqueue(lane, program, launch.entry, variant, arguments)
         deadline = yield
@@ -454,18 +454,6 @@ class Pipeline:
     def reset_after_fork(self) -> None:
         """Make a fresh lock; the lanes are the parent's and stay untouched."""
         self._lock = threading.Lock()
-
-
-def _pooled(array: Any, *, secret: bool = False) -> Any:
-    """Return an array of the page pool as it is, or the bytes of another one in a copy there, wiped when it is gone."""
-    if POOL.lent_at(address_of(array)) is not None:
-        return array
-    copy = POOL.array(array.nbytes)
-    copy[:] = array.view(np.uint8)
-    slab = POOL.lent_at(address_of(copy))
-    assert slab is not None
-    slab.secret = secret
-    return copy
 
 
 def _results_view(lane: Lane, count: int) -> Table:

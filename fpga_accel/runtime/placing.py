@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from fpga_accel.runtime.buffers import POOL
+from fpga_accel.runtime.buffers import POOL, pooled
 from fpga_accel.segments import (
     RESULT,
     Addresses,
@@ -75,15 +74,3 @@ def _placed(step: Step) -> Placed:
     results["status"] = Status.NOT_RUN
     params = np.zeros(0, np.uint8) if isinstance(step.params, Place) else pooled(step.params, secret=step.secret)
     return Placed(step, pooled(step.table), results, params)
-
-
-def pooled(array: Any, *, secret: bool = False) -> Any:
-    """Return an array of the page pool as it is, or another one in a copy there, wiped when it is gone."""
-    if POOL.lent_at(address_of(array)) is not None:
-        return array
-    copy = POOL.array(max(array.nbytes, 1))[: array.nbytes]
-    copy[:] = array.view(np.uint8)
-    slab = POOL.lent_at(address_of(copy))
-    assert slab is not None
-    slab.secret = secret
-    return copy.view(array.dtype)
