@@ -15,7 +15,7 @@ SOURCES = [
     "wipe.c",
     "rows.c",
     "columns.c",
-    "aes_rows.c",
+    "keyed_rows.c",
     "xxh32.c",
     "lz4_frame.c",
     "lz4_batch.c",
@@ -80,6 +80,6 @@ ffibuilder.set_source(
     PREAMBLE,
     sources=[f"host/{name}" for name in SOURCES],
     include_dirs=["host", "kernels/common"],
-    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h", "kernels/aes/params.h"],
+    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h", "kernels/common/keyed.h"],
     extra_compile_args=FLAGS,
 )

@@ -90,17 +90,17 @@ int64_t fa_sizes_first_outside(const uint64_t *sizes, size_t count, uint64_t low
 /* How many of count bits are 0; bit 0 of a byte comes first. */
 uint64_t fa_unset_bits(const uint8_t *bits, uint64_t first, uint64_t count);
 
-/* ---- aes_rows.c ---- */
+/* ---- keyed_rows.c ---- */
 
-/* One row and one record (kernels/aes/params.h) for each of `count` messages that are one row each.
- * Records start params, row i names record i. parts: for keys, nonces and associated data in turn,
- * the addresses of two arrays, of addresses and of sizes, and how many there are: one for all
+/* One row and one record (kernels/common/keyed.h) for each of `count` messages that are one row
+ * each. Records start params, row i names record i. parts: for keys, nonces and associated data in
+ * turn, the addresses of two arrays, of addresses and of sizes, and how many there are: one for all
  * messages, or `count`. They are copied behind the records, each to a multiple of 16. room: bytes
  * of each result behind its text. All offsets are from params, below 4 GiB. Returns the offset
  * behind the last part. */
-uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
-                     const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
-                     uint32_t flags, uint32_t room);
+uint64_t fa_keyed_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
+                       const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
+                       uint32_t flags, uint32_t room);
 
 /* Compares count tags of 16 bytes, which lie step bytes apart, with those behind the texts at
  * address texts[i], in a time that depends on none. wrong[i] gets 1 where they differ, else 0.

@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.backends import Outcome, Pending
-from fpga_accel.operations import aes, lz4_frame, lz4_stream
+from fpga_accel.operations import keyed, lz4_frame, lz4_stream
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.segments import Launch
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
 TEXT = b"".join(b"row %d of a text of several groups\n" % (i * i) for i in range(2_000_000))[: 3 * lz4_frame.GROUP - 77]
-COUNT = aes.PARTS * aes.PART + 5
+COUNT = keyed.PARTS * keyed.PART + 5
 ITEMS = [bytes([i % 251]) * (i % 300) for i in range(COUNT)]
 NONCES = [i.to_bytes(12, "big") for i in range(COUNT)]
 
@@ -123,7 +123,7 @@ def test_parts_of_a_batch_are_all_on_their_way_before_one_is_waited_for(monkeypa
     sealed = [cipher.encrypt(nonce, item, None) for nonce, item in zip(NONCES, ITEMS, strict=True)]
     with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
         assert acc.encrypt_many(ITEMS, KEY, nonces=NONCES) == sealed
-    assert watched.events == [f"{what} {part}" for what in ("start", "wait") for part in range(aes.PARTS)]
+    assert watched.events == [f"{what} {part}" for what in ("start", "wait") for part in range(keyed.PARTS)]
 
 
 def test_a_batch_in_parts_is_that_of_the_library(acc: fa.Accelerator) -> None:
@@ -133,7 +133,7 @@ def test_a_batch_in_parts_is_that_of_the_library(acc: fa.Accelerator) -> None:
     assert acc.decrypt_many(sealed, KEY, nonces=NONCES, aads=[b"aad"]) == ITEMS
     in_front = acc.encrypt_many(ITEMS, KEY)
     assert acc.decrypt_many(in_front, KEY) == ITEMS
-    wrong = [3, aes.PART + 1, COUNT - 1]
+    wrong = [3, keyed.PART + 1, COUNT - 1]
     for index in wrong:
         sealed[index] = sealed[index][:-1] + bytes([sealed[index][-1] ^ 1])
     sealed[7] = b"short"

@@ -16,7 +16,7 @@ import xxhash
 
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
-from fpga_accel.operations.aes import AesOperation, Cut, Texts
+from fpga_accel.operations.keyed import KeyedOperation, Cut, Texts
 from fpga_accel.operations.aes_gcm import wrong_tag
 from fpga_accel.operations.buffers import Items, memory
 from fpga_accel.operations.ciphers import CipherOptions
@@ -65,14 +65,14 @@ def way_of(stages: Sequence[Operation[Any]]) -> type[Encoding] | type[Decoding] 
     checks = [stage for stage in stages if stage.op == "checksum"]
     if len(stages) < 2 or not data or not all(isinstance(stage, Crc32c) for stage in checks):
         return None
-    ciphers = [stage for stage in data if isinstance(stage, AesOperation)]
+    ciphers = [stage for stage in data if isinstance(stage, KeyedOperation)]
     if len(ciphers) > 1 or len(data) - len(ciphers) > 1:
         return None
     if isinstance(data[0], Lz4Compress) and all(cipher.encrypts for cipher in ciphers):
         return Encoding
-    if isinstance(data[0], AesOperation) and len(data) == 1:
+    if isinstance(data[0], KeyedOperation) and len(data) == 1:
         return Encoding if data[0].encrypts else Decoding
-    if isinstance(data[0], AesOperation) and not data[0].encrypts and isinstance(data[1], Lz4Decompress):
+    if isinstance(data[0], KeyedOperation) and not data[0].encrypts and isinstance(data[1], Lz4Decompress):
         return Decoding
     return None
 
@@ -99,7 +99,7 @@ def grouped(stages: Sequence[Operation[Any]], job: Job[ChainOptions], apart: lis
 def _overhead(stages: Sequence[Operation[Any]], options: ChainOptions) -> int:
     """Return the bytes that an item to be decrypted has at least."""
     for stage, each in zip(stages, options.stages, strict=True):
-        if isinstance(stage, AesOperation) and not stage.encrypts:
+        if isinstance(stage, KeyedOperation) and not stage.encrypts:
             return stage.overhead(each)
     return 0
 
@@ -186,7 +186,7 @@ class Encoding(_Coding):
         for number, stage in enumerate(self._chain.stages):
             if isinstance(stage, Lz4Compress):
                 data = self._compress(stage is self._chain.data_stages[-1], self._options(number))
-            elif isinstance(stage, AesOperation):
+            elif isinstance(stage, KeyedOperation):
                 data = self._encrypt(stage, data, self._options(number))
             else:
                 step = self._checksum(self._steps, data, self._front_checksums())
@@ -225,7 +225,7 @@ class Encoding(_Coding):
     def _add(self, kernel: str, entry: str, table: Table, src: Place, dst: Place) -> None:
         self._steps.append(Step(kernel, entry, table, np.zeros(_NO_PARAMS, np.uint8), src, dst))
 
-    def _encrypt(self, cipher: AesOperation, data: _Data, options: CipherOptions) -> _Data:
+    def _encrypt(self, cipher: KeyedOperation, data: _Data, options: CipherOptions) -> _Data:
         nonces = options.nonce_items()
         if nonces is None:
             nonces = self._nonces = cipher.random_nonces(self._count)
@@ -272,7 +272,7 @@ class Encoding(_Coding):
         if self._frames == self._data.step:
             return sizes
         cipher = self._chain.data_stages[-1]
-        assert isinstance(cipher, AesOperation)
+        assert isinstance(cipher, KeyedOperation)
         return results[self._frames]["dst_size"].astype(np.uint64) + np.uint64(cipher.whole_room)
 
 
@@ -293,7 +293,7 @@ class Decoding(_Coding):
                 self._measure = self._add_measure(data)
             elif self._unpacks is not None:
                 self._behind.append(number)
-            elif isinstance(stage, AesOperation):
+            elif isinstance(stage, KeyedOperation):
                 data, outputs = self._decrypt(stage, self._options(number))
                 self._verdicts.append((number, len(self._steps) - 1))
             else:
@@ -302,7 +302,7 @@ class Decoding(_Coding):
         keep = (self, self._job)
         return Linked(self._steps, self._inputs, self._scratch, outputs, keep, private=True, then=self._judge)
 
-    def _decrypt(self, cipher: AesOperation, options: CipherOptions) -> tuple[_Data, Scattered]:
+    def _decrypt(self, cipher: KeyedOperation, options: CipherOptions) -> tuple[_Data, Scattered]:
         overhead = np.uint64(cipher.overhead(options))
         front = np.uint64(cipher.nonce_size if options.nonces is None else 0)
         sizes = self._items.sizes - overhead

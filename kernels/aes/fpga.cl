@@ -21,7 +21,7 @@
 #include "fpga_ghash.h"
 #include "fpga_group.h"
 #include "gcm_row.h"
-#include "params.h"
+#include "keyed.h"
 
 #define ARGUMENTS                                                                                  \
   global const uchar *restrict src, global uchar *restrict dst,                                    \
@@ -122,16 +122,16 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
 #undef aes_ctr
 #undef aes_gcm
 
-static inline global const aes_params_t *record_of(global const uchar *params,
-                                                   global const segment_t *segment) {
-  return (global const aes_params_t *)(params + segment->param);
+static inline global const keyed_params_t *record_of(global const uchar *params,
+                                                     global const segment_t *segment) {
+  return (global const keyed_params_t *)(params + segment->param);
 }
 
 /* A row that has passed ctr_check. */
 static void ctr_segment(private aes_key_t *key, private key_id_t *id,
                         global const segment_t *segment, global const uchar *params,
                         global const uchar *src, global uchar *dst) {
-  global const aes_params_t *record = record_of(params, segment);
+  global const keyed_params_t *record = record_of(params, segment);
   if (key_changes(id, record))
     load_key(key, params, *id);
   block_t counter = ctr_counter(block_load(params + record->nonce), record->position / BLOCK_SIZE);
@@ -142,13 +142,13 @@ static void ctr_segment(private aes_key_t *key, private key_id_t *id,
 static block_t gcm_tag(private gcm_key_t *key, private key_id_t *id,
                        global const segment_t *segment, global const uchar *params,
                        global const uchar *src, global uchar *dst) {
-  global const aes_params_t *record = record_of(params, segment);
+  global const keyed_params_t *record = record_of(params, segment);
   if (key_changes(id, record)) {
     load_key(&key->aes, params, *id);
     gcm_set_key(key);
   }
   return gcm_run(key, record, params, src + segment->src, dst + segment->dst, segment->src_size,
-                 (segment->flags & AES_DECRYPT) != 0);
+                 (segment->flags & KEYED_DECRYPT) != 0);
 }
 
 static inline void ctr_result(global const segment_t *segment, global result_t *result,
@@ -159,7 +159,7 @@ static inline void ctr_result(global const segment_t *segment, global result_t *
 static void gcm_result(global const segment_t *segment, global result_t *result, global uchar *dst,
                        block_t tag) {
   uint written = segment->src_size;
-  if ((segment->flags & AES_TAG_IN_DST) && !(segment->flags & AES_DECRYPT)) {
+  if ((segment->flags & KEYED_TAG_IN_DST) && !(segment->flags & KEYED_DECRYPT)) {
     block_store(dst + segment->dst + written, tag);
     written += BLOCK_SIZE;
   }

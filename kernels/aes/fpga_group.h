@@ -1,10 +1,10 @@
 /* A group: the BATCH_BLOCKS blocks that an FPGA core takes each clock, in the word order of
- * bitslice.h, and the text of a row cut into groups.
+ * aes_bitslice.h, and the text of a row cut into groups.
  */
 #ifndef FPGA_ACCEL_AES_FPGA_GROUP_H
 #define FPGA_ACCEL_AES_FPGA_GROUP_H
 
-#include "bitslice.h"
+#include "aes_bitslice.h"
 #include "blocks.h"
 
 #define GROUP_BYTES (BATCH_BLOCKS * BLOCK_SIZE)

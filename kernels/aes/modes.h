@@ -25,32 +25,16 @@
 #define FPGA_ACCEL_AES_MODES_H
 
 #include "abi.h"
+#include "aes_schedule.h"
 #include "blocks.h"
 #include "gcm_row.h"
 #include "gf128.h"
-#include "params.h"
-#include "schedule.h"
+#include "keyed_rows.h"
 
 /* SP 800-38D section 5.2.1.1: at most 2^39 - 256 bits a message. */
 #define GCM_MAX_BYTES 0xFFFFFFFE0UL
 
-/* ---- the key of the row before ---- */
-
-typedef struct {
-  uint offset;
-  uint size; /* 0: no key yet */
-} key_id_t;
-
 static inline bool is_key_size(uint size) { return size == 16 || size == 24 || size == 32; }
-
-/* Whether the row needs another key than id, which then becomes the row's. */
-static inline bool key_changes(private key_id_t *id, global const aes_params_t *record) {
-  if (id->size == record->key_size && id->offset == record->key)
-    return false;
-  id->offset = record->key;
-  id->size = record->key_size;
-  return true;
-}
 
 static void load_key(private aes_key_t *key, global const uchar *params, key_id_t id) {
   uint words[AES_MAX_WORDS];
@@ -58,17 +42,9 @@ static void load_key(private aes_key_t *key, global const uchar *params, key_id_
   aes_set_key(key, words, rounds);
 }
 
-static inline void write_result(global result_t *result, int status, uint dst_size,
-                                block_t partial) {
-  result->dst_size = dst_size;
-  result->status = status;
-  result->check = 0;
-  block_store(result->partial, partial);
-}
-
 /* ---- CTR ---- */
 
-static int ctr_check(global const segment_t *segment, global const aes_params_t *record) {
+static int ctr_check(global const segment_t *segment, global const keyed_params_t *record) {
   if (!is_key_size(record->key_size) || record->nonce_size != BLOCK_SIZE)
     return STATUS_BAD_PARAM;
   if (record->position % BLOCK_SIZE)
@@ -101,7 +77,7 @@ kernel void aes_ctr(global const uchar *src, global uchar *dst, global const seg
   uint end = abi_end(count);
   for (uint i = abi_first(count); i < end; i++) {
     global const segment_t *segment = segments + i;
-    global const aes_params_t *record = (global const aes_params_t *)(params + segment->param);
+    global const keyed_params_t *record = (global const keyed_params_t *)(params + segment->param);
     int status = ctr_check(segment, record);
     if (status == STATUS_OK) {
       if (key_changes(&id, record))
@@ -130,7 +106,7 @@ static block_t gcm_counter(block_t j0, ulong n) {
   return (block_t)((j0.x & 0xFFFFFFFF00000000UL) | low, j0.y);
 }
 
-static int gcm_check(global const segment_t *segment, global const aes_params_t *record) {
+static int gcm_check(global const segment_t *segment, global const keyed_params_t *record) {
   ulong end = record->position + segment->src_size;
   if (!is_key_size(record->key_size) || record->nonce_size == 0)
     return STATUS_BAD_PARAM;
@@ -139,10 +115,10 @@ static int gcm_check(global const segment_t *segment, global const aes_params_t 
   if (record->position % BLOCK_SIZE || (end != record->total && end % BLOCK_SIZE))
     return STATUS_BAD_PARAM;
   ulong room = segment->src_size;
-  if (segment->flags & AES_TAG_IN_DST) {
+  if (segment->flags & KEYED_TAG_IN_DST) {
     if (record->position != 0 || end != record->total)
       return STATUS_BAD_PARAM;
-    room += segment->flags & AES_DECRYPT ? 0 : BLOCK_SIZE;
+    room += segment->flags & KEYED_DECRYPT ? 0 : BLOCK_SIZE;
   }
   return room <= segment->dst_capacity ? STATUS_OK : STATUS_DST_TOO_SMALL;
 }
@@ -150,7 +126,7 @@ static int gcm_check(global const segment_t *segment, global const aes_params_t 
 /* Enciphers or deciphers the row and returns what it adds to the tag of its message. The tag is
  * linear in the blocks that GHASH runs over, so the sum over the rows is right when each row's part
  * is multiplied by H once for every block behind it. */
-static block_t gcm_run(private const gcm_key_t *key, global const aes_params_t *record,
+static block_t gcm_run(private const gcm_key_t *key, global const keyed_params_t *record,
                        global const uchar *params, global const uchar *src, global uchar *dst,
                        uint size, bool decrypt) {
   bool first = record->position == 0;
@@ -180,13 +156,13 @@ static block_t gcm_run(private const gcm_key_t *key, global const aes_params_t *
 }
 
 static void gcm_segment(private const gcm_key_t *key, global const segment_t *segment,
-                        global const aes_params_t *record, global const uchar *params,
+                        global const keyed_params_t *record, global const uchar *params,
                         global const uchar *src, global uchar *dst, global result_t *result) {
-  bool decrypt = (segment->flags & AES_DECRYPT) != 0;
+  bool decrypt = (segment->flags & KEYED_DECRYPT) != 0;
   uint size = segment->src_size;
   block_t tag = gcm_run(key, record, params, src, dst, size, decrypt);
   uint written = size;
-  if ((segment->flags & AES_TAG_IN_DST) && !decrypt) {
+  if ((segment->flags & KEYED_TAG_IN_DST) && !decrypt) {
     block_store(dst + size, tag);
     written += BLOCK_SIZE;
   }
@@ -200,7 +176,7 @@ kernel void aes_gcm(global const uchar *src, global uchar *dst, global const seg
   uint end = abi_end(count);
   for (uint i = abi_first(count); i < end; i++) {
     global const segment_t *segment = segments + i;
-    global const aes_params_t *record = (global const aes_params_t *)(params + segment->param);
+    global const keyed_params_t *record = (global const keyed_params_t *)(params + segment->param);
     int status = gcm_check(segment, record);
     if (status != STATUS_OK) {
       write_result(results + i, status, 0, (block_t)(0));

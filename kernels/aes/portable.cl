@@ -9,7 +9,7 @@
  * Tested: all four LANES, both UNALIGNED.
  */
 #include "abi.h"
-#include "bitslice.h"
+#include "aes_bitslice.h"
 #include "blocks.h"
 #include "gcm_row.h"
 #include "lanes_ghash.h"

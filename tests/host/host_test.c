@@ -3,7 +3,7 @@
  * byte read or written too far is caught. Usage: host_test [rounds] [seed]. */
 #include "../../host/bytes.h"
 #include "../../host/host.h"
-#include "../../kernels/aes/params.h"
+#include "../../kernels/common/keyed.h"
 #include "../../kernels/lz4/params.h"
 
 #include <stdio.h>
@@ -640,13 +640,13 @@ static void round_plain(void) {
 
 /* Parts of odd sizes, for all messages or each, and params of exactly the size that is claimed: the
  * sanitizer sees a byte too many. */
-static void round_aes_rows(void) {
+static void round_keyed_rows(void) {
   uint64_t sizes[MAX_ROWS], sources[MAX_ROWS], targets[MAX_ROWS];
   uint64_t addresses[3][MAX_ROWS], part_sizes[3][MAX_ROWS], parts[9];
   segment_t rows[MAX_ROWS];
   uint8_t bytes[300];
   size_t count = below(MAX_ROWS);
-  uint64_t end = count * sizeof(aes_params_t);
+  uint64_t end = count * sizeof(keyed_params_t);
   uint32_t flags = below(8), room = below(17);
   for (size_t i = 0; i < sizeof bytes; i++)
     bytes[i] = (uint8_t)i;
@@ -668,9 +668,9 @@ static void round_aes_rows(void) {
     parts[3 * part + 2] = given;
   }
   uint8_t *params = aligned_alloc(16, (end + 16) / 16 * 16);
-  CHECK(fa_aes_rows(rows, params, count, sources, targets, sizes, parts, flags, room) == end);
+  CHECK(fa_keyed_rows(rows, params, count, sources, targets, sizes, parts, flags, room) == end);
   for (size_t i = 0; i < count; i++) {
-    aes_params_t record;
+    keyed_params_t record;
     memcpy(&record, params + rows[i].param, sizeof record);
     const uint32_t found[3][2] = {{record.key, record.key_size},
                                   {record.nonce, record.nonce_size},
@@ -709,7 +709,7 @@ int main(int argc, char **argv) {
     round_frames();
     round_changed_frames();
     round_copy_many();
-    round_aes_rows();
+    round_keyed_rows();
     round_first_impossible();
     round_plain();
   }

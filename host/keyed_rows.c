@@ -1,10 +1,10 @@
-/* The table and the parameter records of an AES batch, in one pass over it. */
-#include "../kernels/aes/params.h"
+/* The table and the parameter records of a batch with keys, in one pass over it. */
+#include "../kernels/common/keyed.h"
 #include "host.h"
 
 #include <string.h>
 
-_Static_assert(sizeof(aes_params_t) == 48, "see kernels/aes/params.h");
+_Static_assert(sizeof(keyed_params_t) == 48, "see kernels/common/keyed.h");
 
 #define ALIGNMENT 16u
 #define TAG 16u
@@ -46,11 +46,11 @@ static inline place_t place(uint8_t *params, uint64_t *end, const part_t *part, 
   return placed;
 }
 
-uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
-                     const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
-                     uint32_t flags, uint32_t room) {
+uint64_t fa_keyed_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
+                       const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
+                       uint32_t flags, uint32_t room) {
   const part_t keys = part_of(parts), nonces = part_of(parts + 3), aads = part_of(parts + 6);
-  aes_params_t *records = (aes_params_t *)(void *)params;
+  keyed_params_t *records = (keyed_params_t *)(void *)params;
   uint64_t end = count * sizeof *records;
   place_t key = {0, 0}, nonce = {0, 0}, aad = {0, 0};
   for (size_t i = 0; i < count; i++) {
@@ -61,13 +61,13 @@ uint64_t fa_aes_rows(segment_t *rows, uint8_t *params, size_t count, const uint6
       nonce = place(params, &end, &nonces, i);
     if (i < aads.count)
       aad = place(params, &end, &aads, i);
-    records[i] = (aes_params_t){.key = key.offset,
-                                .key_size = key.size,
-                                .nonce = nonce.offset,
-                                .nonce_size = nonce.size,
-                                .aad = aad.offset,
-                                .aad_size = aad.size,
-                                .total = sizes[i]};
+    records[i] = (keyed_params_t){.key = key.offset,
+                                  .key_size = key.size,
+                                  .nonce = nonce.offset,
+                                  .nonce_size = nonce.size,
+                                  .aad = aad.offset,
+                                  .aad_size = aad.size,
+                                  .total = sizes[i]};
     rows[i] = (segment_t){.src = sources[i],
                           .dst = targets[i],
                           .src_size = (uint32_t)sizes[i],

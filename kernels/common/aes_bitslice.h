@@ -12,9 +12,9 @@
 #ifndef FPGA_ACCEL_AES_BITSLICE_H
 #define FPGA_ACCEL_AES_BITSLICE_H
 
+#include "aes_schedule.h"
 #include "blocks.h"
 #include "lanes.h"
-#include "schedule.h"
 
 #define BATCH_BLOCKS (4u * LANES)
 

@@ -3,8 +3,8 @@
  * Operators only. Built-in functions on vectors wider than the device's registers return wrong
  * bytes on PoCL 3.0 without a warning that one would see.
  */
-#ifndef FPGA_ACCEL_AES_LANES_H
-#define FPGA_ACCEL_AES_LANES_H
+#ifndef FPGA_ACCEL_LANES_H
+#define FPGA_ACCEL_LANES_H
 
 #ifndef LANES
 #if defined(__AVX512F__)

@@ -1,6 +1,6 @@
 /* What gcm_stream of a variant is given and gives back. */
-#ifndef FPGA_ACCEL_AES_GCM_ROW_H
-#define FPGA_ACCEL_AES_GCM_ROW_H
+#ifndef FPGA_ACCEL_GCM_ROW_H
+#define FPGA_ACCEL_GCM_ROW_H
 
 #include "blocks.h"
 

@@ -1,4 +1,4 @@
-"""AES rows: how messages become rows and parameter records of the ``aes`` kernels (kernels/aes/params.h)."""
+"""Rows of keyed work: how messages become rows and parameter records of kernels with keys (kernels/common/keyed.h)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, copy_many, first_failed, words_at
 
 BLOCK = 16
+# Of AES (FIPS 197).
 KEY_SIZES = (16, 24, 32)
 
-# Row flags, as in kernels/aes/params.h.
+# Row flags, as in kernels/common/keyed.h.
 DECRYPT = 1
 TAG_IN_DST = 2
 
@@ -131,14 +132,10 @@ class Cut:
         return tags
 
 
-class AesOperation(CipherOperation):
-    """What the AES modes share on a device."""
+class KeyedOperation(CipherOperation):
+    """What ciphers share on a device."""
 
-    kernel = "aes"
     library = "cryptography"
-    # The library is as fast a core; two cores at most halve what remains above a launch's cost.
-    small = 4 << 20
-    key_sizes = KEY_SIZES
     # Flags of a row that is a whole message, and bytes of its result behind the text.
     whole_flags: ClassVar[int] = 0
     whole_room: ClassVar[int] = 0
@@ -279,7 +276,7 @@ def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) 
     parts = _given(texts, options)
     params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_most_room, parts))))
     table: Table = POOL.array(count, SEGMENT)
-    used = lib.fa_aes_rows(
+    used = lib.fa_keyed_rows(
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
         count,

@@ -1,6 +1,6 @@
 /* GHASH by carry-less multiply instructions, GROUP vectors to one reduction. */
-#ifndef FPGA_ACCEL_AES_X86_GHASH_H
-#define FPGA_ACCEL_AES_X86_GHASH_H
+#ifndef FPGA_ACCEL_X86_GHASH_H
+#define FPGA_ACCEL_X86_GHASH_H
 
 #include "gf128.h"
 #include "x86_vector.h"

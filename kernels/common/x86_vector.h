@@ -3,8 +3,8 @@
  * Casts from ulong make private pointers of global ones, for the built-ins that take no address
  * space. CPU runtimes have one address space, and only they define the macros that x86.cl asks for.
  */
-#ifndef FPGA_ACCEL_AES_X86_VECTOR_H
-#define FPGA_ACCEL_AES_X86_VECTOR_H
+#ifndef FPGA_ACCEL_X86_VECTOR_H
+#define FPGA_ACCEL_X86_VECTOR_H
 
 #include "blocks.h"
 

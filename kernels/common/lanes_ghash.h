@@ -2,8 +2,8 @@
  *
  * Constant time wherever integer multiplication is, which holds for the CPUs and GPUs of today.
  */
-#ifndef FPGA_ACCEL_AES_LANES_GHASH_H
-#define FPGA_ACCEL_AES_LANES_GHASH_H
+#ifndef FPGA_ACCEL_LANES_GHASH_H
+#define FPGA_ACCEL_LANES_GHASH_H
 
 #include "gf128.h"
 #include "lanes.h"

@@ -7,8 +7,8 @@
  * OpenCL C has no unaligned access but byte by byte; on CPUs known to have it, a type of alignment
  * 1 saves much. UNALIGNED=0 or 1 overrides.
  */
-#ifndef FPGA_ACCEL_AES_BLOCKS_H
-#define FPGA_ACCEL_AES_BLOCKS_H
+#ifndef FPGA_ACCEL_BLOCKS_H
+#define FPGA_ACCEL_BLOCKS_H
 
 #include "abi.h"
 

@@ -6,8 +6,8 @@
  * product. (S. Gueron, M. Kounavis: Intel Carry-Less Multiplication Instruction and its Usage for
  * Computing the GCM Mode, section on bit reflection.)
  */
-#ifndef FPGA_ACCEL_AES_GF128_H
-#define FPGA_ACCEL_AES_GF128_H
+#ifndef FPGA_ACCEL_GF128_H
+#define FPGA_ACCEL_GF128_H
 
 #include "blocks.h"
 
