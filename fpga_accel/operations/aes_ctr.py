@@ -7,10 +7,10 @@ from typing import Any
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.keyed import BLOCK, KEY_SIZES, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
+from fpga_accel.operations.keyed import BLOCK, KEY_SIZES, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.segments import Status
 
 # From here on results are made first and written in place, as those of AES-GCM are.

@@ -18,22 +18,22 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import ghash
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
+from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.operations.keyed import (
     BLOCK,
     DECRYPT,
     KEY_SIZES,
     ROW,
     TAG_IN_DST,
-    KeyedOperation,
     Cut,
+    KeyedOperation,
     Record,
     Texts,
     ctr_stream,
     wrong_tags,
 )
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
-from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.segments import Status, Table
 
 TAG = 16

@@ -16,12 +16,12 @@ import xxhash
 
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
-from fpga_accel.operations.keyed import KeyedOperation, Cut, Texts
 from fpga_accel.operations.aes_gcm import wrong_tag
 from fpga_accel.operations.buffers import Items, memory
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Errors, Job, Operation
 from fpga_accel.operations.crc32c import ChecksumOptions, Crc32c
+from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts
 from fpga_accel.operations.lz4_compress import Lz4Compress
 from fpga_accel.operations.lz4_decompress import Lz4Decompress
 from fpga_accel.segments import (
