@@ -6,7 +6,7 @@ import copy
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache, cached_property
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, overload
 
 import numpy as np
@@ -98,6 +98,8 @@ class Accelerator:
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
         self._checksums = _Direct(self._executor, "checksum")
+        self._digests = _Direct(self._executor, "digest")
+        self._macs = _Direct(self._executor, "mac")
         job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.planner.uses_devices
         self._jobs = jobs.Jobs(self._executor.ledger, job_threads, queue_depth)
 
@@ -304,7 +306,9 @@ class Accelerator:
 
     # -- encryption -----------------------------------------------------------------------------------------------
 
-    def encrypt(self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"") -> bytes:
+    def encrypt(
+        self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"", **options: Any
+    ) -> bytes:
         """Encrypt one buffer.
 
         Parameters
@@ -318,6 +322,8 @@ class Accelerator:
             None makes a random one, in front of the result.
         aad
             Associated data of GCM.
+        options
+            What the cipher offers beside these, such as ``padding=None`` of aes-cbc.
 
         Returns
         -------
@@ -331,13 +337,16 @@ class Accelerator:
         >>> acc.decrypt(sealed, bytes(32), aad=b"header")
         b'text'
         """
-        result = self._encrypts[cipher](data, key, nonce, aad)
-        if result is not None:
-            return result
+        if not options:
+            result = self._encrypts[cipher](data, key, nonce, aad)
+            if result is not None:
+                return result
         operation = registry.cipher("encrypt", cipher)
-        return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
+        return self._executor.one(operation, operation.single(key, nonce, aad, options), flat(data))
 
-    def decrypt(self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"") -> bytes:
+    def decrypt(
+        self, data: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b"", **options: Any
+    ) -> bytes:
         """Decrypt what `encrypt` made; nothing is released before the tag is checked.
 
         Raises
@@ -345,25 +354,46 @@ class Accelerator:
         InvalidTag
             Wrong key, nonce, associated data or ciphertext.
         """
-        result = self._decrypts[cipher](data, key, nonce, aad)
-        if result is not None:
-            return result
+        if not options:
+            result = self._decrypts[cipher](data, key, nonce, aad)
+            if result is not None:
+                return result
         operation = registry.cipher("decrypt", cipher)
-        return self._executor.one(operation, operation.single(key, nonce, aad), flat(data))
+        return self._executor.one(operation, operation.single(key, nonce, aad, options), flat(data))
 
     def encrypt_into(
-        self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
+        self,
+        data: Any,
+        out: Any,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonce: Any = None,
+        aad: Any = b"",
+        **options: Any,
     ) -> int:
-        """Encrypt into a writable buffer and return the bytes written."""
+        """Encrypt into a writable buffer and return the bytes written; arguments as in `encrypt`."""
         operation = registry.cipher("encrypt", cipher)
-        return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
+        return self._executor.into(
+            operation, operation.single(key, nonce, aad, options), flat(data), flat_writable(out)
+        )
 
     def decrypt_into(
-        self, data: Any, out: Any, key: Any, cipher: str = "aes-gcm", *, nonce: Any = None, aad: Any = b""
+        self,
+        data: Any,
+        out: Any,
+        key: Any,
+        cipher: str = "aes-gcm",
+        *,
+        nonce: Any = None,
+        aad: Any = b"",
+        **options: Any,
     ) -> int:
         """Decrypt into a writable buffer, which is wiped when the tag is wrong."""
         operation = registry.cipher("decrypt", cipher)
-        return self._executor.into(operation, operation.single(key, nonce, aad), flat(data), flat_writable(out))
+        return self._executor.into(
+            operation, operation.single(key, nonce, aad, options), flat(data), flat_writable(out)
+        )
 
     @overload
     def encrypt_many(
@@ -375,6 +405,7 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> Batch: ...
     @overload
     def encrypt_many(
@@ -386,6 +417,7 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> list[Any]: ...
     def encrypt_many(
         self,
@@ -396,6 +428,7 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> list[Any] | Batch:
         """Encrypt each buffer in one launch; a Batch to a Batch.
 
@@ -419,11 +452,11 @@ class Accelerator:
         Batch(2 items, 38 bytes)
         """
         operation = registry.find("encrypt", cipher)
-        results = self._executor.few(operation, items, key, nonces) if aads is None else None
+        results = self._executor.few(operation, items, key, nonces) if aads is None and not options else None
         if results is not None:
             return results
-        options = _batch_options(operation, len(items), key, nonces, aads)
-        return self._many(operation, items, options, return_exceptions)
+        settings = _batch_options(operation, len(items), key, nonces, aads, options)
+        return self._many(operation, items, settings, return_exceptions)
 
     @overload
     def decrypt_many(
@@ -435,6 +468,7 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> Batch: ...
     @overload
     def decrypt_many(
@@ -446,6 +480,7 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> list[Any]: ...
     def decrypt_many(
         self,
@@ -456,14 +491,130 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
         aads: Sequence[Any] | None = None,
         return_exceptions: bool = False,
+        **options: Any,
     ) -> list[Any] | Batch:
         """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
-        results = self._executor.few(operation, items, key, nonces) if aads is None else None
+        results = self._executor.few(operation, items, key, nonces) if aads is None and not options else None
         if results is not None:
             return results
-        options = _batch_options(operation, len(items), key, nonces, aads)
-        return self._many(operation, items, options, return_exceptions)
+        settings = _batch_options(operation, len(items), key, nonces, aads, options)
+        return self._many(operation, items, settings, return_exceptions)
+
+    # -- hashes and message authentication codes ------------------------------------------------------------------
+
+    def digest(self, data: Any, algorithm: str = "sha256", *, length: int | None = None) -> bytes:
+        """Return the hash of one buffer.
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer.
+        algorithm
+            Such as ``"sha256"`` (FIPS 180-4), ``"sha3-256"`` (FIPS 202) or ``"sm3"`` (GB/T 32905).
+        length
+            Bytes of the digest, where the algorithm lets one choose.
+
+        Examples
+        --------
+        >>> Accelerator("cpu").digest(b"abc", "sha256").hex()[:16]
+        'ba7816bf8f01cfea'
+        """
+        if length is None:
+            result = self._digests[algorithm](data)
+            if result is not None:
+                return result
+        operation = registry.find("digest", algorithm)
+        return self._executor.one(operation, operation.settings(length=length), flat(data))
+
+    def digest_into(self, data: Any, out: Any, algorithm: str = "sha256", *, length: int | None = None) -> int:
+        """Write the hash into a writable buffer and return the bytes written."""
+        operation = registry.find("digest", algorithm)
+        return self._executor.into(operation, operation.settings(length=length), flat(data), flat_writable(out))
+
+    @overload
+    def digest_many(self, items: Batch, algorithm: str = "sha256", *, length: int | None = None) -> Batch: ...
+    @overload
+    def digest_many(
+        self, items: Sequence[Any], algorithm: str = "sha256", *, length: int | None = None
+    ) -> list[Any]: ...
+    def digest_many(
+        self, items: Sequence[Any], algorithm: str = "sha256", *, length: int | None = None
+    ) -> list[Any] | Batch:
+        """Return the hash of each buffer, in one launch where that is faster; of a Batch, as a Batch.
+
+        Examples
+        --------
+        >>> [digest.hex()[:8] for digest in Accelerator("cpu").digest_many([b"abc", b""])]
+        ['ba7816bf', 'e3b0c442']
+        """
+        operation = registry.find("digest", algorithm)
+        results = self._executor.few(operation, items) if length is None else None
+        if results is not None:
+            return results
+        return self._many(operation, items, operation.settings(length=length), False)
+
+    def mac(self, data: Any, key: Any, algorithm: str = "hmac-sha256", *, nonce: Any = None) -> bytes:
+        """Return the message authentication code of one buffer.
+
+        Parameters
+        ----------
+        data, key
+            Buffers.
+        algorithm
+            Such as ``"hmac-sha256"`` (RFC 2104), ``"cmac-aes"`` (RFC 4493), ``"gmac"`` or ``"poly1305"``, whose key
+            serves for one message alone.
+        nonce
+            For those that take one.
+
+        Examples
+        --------
+        >>> Accelerator("cpu").mac(b"what do ya want for nothing?", b"Jefe").hex()[:16]
+        '5bdcc146bf60754e'
+        """
+        result = self._macs[algorithm](data, key, nonce)
+        if result is not None:
+            return result
+        operation = registry.keyed("mac", algorithm)
+        return self._executor.one(operation, operation.single(key, nonce, None), flat(data))
+
+    def mac_into(self, data: Any, out: Any, key: Any, algorithm: str = "hmac-sha256", *, nonce: Any = None) -> int:
+        """Write the message authentication code into a writable buffer and return the bytes written."""
+        operation = registry.keyed("mac", algorithm)
+        return self._executor.into(operation, operation.single(key, nonce, None), flat(data), flat_writable(out))
+
+    @overload
+    def mac_many(
+        self,
+        items: Batch,
+        key: Any,
+        algorithm: str = "hmac-sha256",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+    ) -> Batch: ...
+    @overload
+    def mac_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        algorithm: str = "hmac-sha256",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+    ) -> list[Any]: ...
+    def mac_many(
+        self,
+        items: Sequence[Any],
+        key: Any,
+        algorithm: str = "hmac-sha256",
+        *,
+        nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
+    ) -> list[Any] | Batch:
+        """Return the code of each buffer; `key` is one for all, or a list."""
+        operation = registry.find("mac", algorithm)
+        results = self._executor.few(operation, items, key, nonces)
+        if results is not None:
+            return results
+        return self._many(operation, items, _batch_options(operation, len(items), key, nonces, None), False)
 
     # -- checksums ------------------------------------------------------------------------------------------------
 
@@ -611,7 +762,8 @@ class Accelerator:
     def _in_turn(self) -> Accelerator:
         """The same without the short ways to the libraries, which would not wait for the turn of a job thread."""
         other = copy.copy(self)
-        other._compresses = other._decompresses = other._encrypts = other._decrypts = other._checksums = _NO_SHORT_WAYS
+        other._compresses = other._decompresses = other._encrypts = other._decrypts = _NO_SHORT_WAYS
+        other._checksums = other._digests = other._macs = _NO_SHORT_WAYS
         return other
 
     # -- chains ---------------------------------------------------------------------------------------------------
@@ -819,6 +971,13 @@ def _told(results: list[Any] | Batch, errors: Mapping[int, Exception]) -> list[A
     return listed
 
 
-def _batch_options(operation: Operation[Any], count: int, key: Any, nonces: Any, aads: Sequence[Any] | None) -> Any:
+def _batch_options(
+    operation: Operation[Any],
+    count: int,
+    key: Any,
+    nonces: Any,
+    aads: Sequence[Any] | None,
+    own: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     keys = key if isinstance(key, list | tuple) else (key,)
-    return operation.settings(keys=keys, nonces=nonces, aads=aads, count=count)
+    return operation.options(keys=keys, nonces=nonces, aads=aads, count=count, **own)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy.typing as npt
@@ -11,13 +12,17 @@ from cryptography.hazmat.primitives.ciphers import aead as library
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.batch import Batch
-from fpga_accel.operations import aes_gcm, registry
+from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
-from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, wrong_tag
+
+# Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
+# (SP 800-38D §8.3).
+MOST_SEALED = 2**32
 
 
-class AESGCM:
-    """AES-GCM (NIST SP 800-38D) under one key.
+class Aead:
+    """An authenticating cipher under one key.
 
     Messages too small for a device go to the library with next to nothing in between; larger ones and batches are
     routed like every call of the `Accelerator`. May be shared between threads.
@@ -25,43 +30,41 @@ class AESGCM:
     Parameters
     ----------
     key
-        16, 24 or 32 bytes.
+        The key.
     accelerator
         Where larger work runs; by default the shared one of the module-level functions.
 
     Raises
     ------
     ValueError
-        The key has another size.
-
-    Examples
-    --------
-    >>> cipher = AESGCM(bytes(32), accelerator=Accelerator("cpu"))
-    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
-    >>> cipher.decrypt(bytes(12), sealed, b"header")
-    b'text'
+        The key has another size than the cipher's.
     """
 
-    _ALGORITHM: ClassVar[str] = "aes-gcm"
+    _ALGORITHM: ClassVar[str]
+    # How many messages `seal` takes; None where its nonces are long enough for any number.
+    _MOST_SEALED: ClassVar[int | None] = MOST_SEALED
 
     def __init__(self, key: Any, accelerator: Accelerator | None = None) -> None:
+        self._bind(key, accelerator, {})
+
+    def _bind(self, key: Any, accelerator: Accelerator | None, own: Mapping[str, Any]) -> None:
+        """Take the key, and the options of the cipher's own."""
         self._acc = accelerator or default_accelerator()
         self._engine = self._acc.engine
         self._encrypts = registry.cipher("encrypt", self._ALGORITHM)
         self._decrypts = registry.cipher("decrypt", self._ALGORITHM)
         # A copy of our own: the caller's buffer may change.
         self._key = bytes(flat(key, "key"))
-        self._encrypts.single(self._key, None, None)
-        self._library = library.AESGCM(self._key)
-        self._seals = self._engine.planner.direct(self._encrypts, self._library.encrypt, 1)
-        self._opens = self._engine.planner.direct(self._decrypts, self._library.decrypt, 1)
-        self._seals_into = self._engine.planner.direct(self._encrypts, self._library.encrypt_into, 1)
-        self._opens_into = self._engine.planner.direct(self._decrypts, self._library.decrypt_into, 1)
-
-    @staticmethod
-    def generate_key(bit_length: int = 256) -> bytes:
-        """Return a random key of 128, 192 or 256 bits."""
-        return library.AESGCM.generate_key(bit_length)
+        self._own = dict(own)
+        self._tag_size = self._encrypts.overhead(self._encrypts.single(self._key, None, None, own))
+        self._tag_size -= self._encrypts.nonce_size
+        self._library = self._encrypts.bound(self._key, self._encrypts.own(**own))
+        self._sealed = itertools.count(1)
+        direct = self._engine.planner.direct
+        self._seals = direct(self._encrypts, self._library.encrypt, 1)
+        self._opens = direct(self._decrypts, self._library.decrypt, 1)
+        self._seals_into = direct(self._encrypts, getattr(self._library, "encrypt_into", _nothing), 1)
+        self._opens_into = direct(self._decrypts, getattr(self._library, "decrypt_into", _nothing), 1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(accelerator={self._acc!r})"
@@ -72,7 +75,7 @@ class AESGCM:
         Parameters
         ----------
         nonce
-            8 to 128 bytes, never used twice under one key; 12 are best.
+            As the cipher takes it, never used twice under one key.
         data, associated_data
             Buffers.
         """
@@ -94,7 +97,7 @@ class AESGCM:
         try:
             result = self._opens.run(nonce, data, associated_data)
         except LibraryInvalidTag:
-            raise aes_gcm.wrong_tag() from None
+            raise wrong_tag() from None
         except TypeError:
             result = None
         return self._planned(self._decrypts, nonce, data, associated_data) if result is None else result
@@ -106,7 +109,7 @@ class AESGCM:
     def _options(self, operation: CipherOperation, nonce: Any, aad: Any) -> CipherOptions:
         if nonce is None:
             raise TypeError("nonce must be bytes-like, not None: seal and open have their own")
-        options = operation.single(self._key, nonce, aad)
+        options = operation.single(self._key, nonce, aad, self._own)
         # The key is expanded already.
         options.expanded[0] = self._library
         return options
@@ -116,7 +119,7 @@ class AESGCM:
         # Bytes share no memory with a buffer that is written to.
         if type(data) is bytes:
             try:
-                written: Any = self._seals_into.run(nonce, data, associated_data, _cut(buf, len(data) + aes_gcm.TAG))
+                written: Any = self._seals_into.run(nonce, data, associated_data, _cut(buf, len(data) + self._tag_size))
             except (TypeError, ValueError):
                 # A buffer of another size, or what the planned way says is wrong.
                 written = None
@@ -129,11 +132,11 @@ class AESGCM:
         """Write the plaintext into `buf`, which is wiped when the tag is wrong, and return the bytes written."""
         if type(data) is bytes:
             try:
-                written: Any = self._opens_into.run(nonce, data, associated_data, _cut(buf, len(data) - aes_gcm.TAG))
+                written: Any = self._opens_into.run(nonce, data, associated_data, _cut(buf, len(data) - self._tag_size))
             except LibraryInvalidTag:
-                size = max(0, len(data) - aes_gcm.TAG)
+                size = max(0, len(data) - self._tag_size)
                 flat_writable(buf)[:size] = bytes(size)
-                raise aes_gcm.wrong_tag() from None
+                raise wrong_tag() from None
             except (TypeError, ValueError):
                 written = None
             if written is not None:
@@ -169,7 +172,13 @@ class AESGCM:
     ) -> list[Any] | Batch:
         """Encrypt each item under a nonce of its own, in one launch where that is faster; a Batch to a Batch."""
         return self._acc.encrypt_many(
-            items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions
+            items,
+            self._key,
+            self._ALGORITHM,
+            nonces=nonces,
+            aads=aads,
+            return_exceptions=return_exceptions,
+            **self._own,
         )
 
     @overload
@@ -200,16 +209,54 @@ class AESGCM:
     ) -> list[Any] | Batch:
         """Decrypt each item; a wrong tag loses that item alone."""
         return self._acc.decrypt_many(
-            items, self._key, self._ALGORITHM, nonces=nonces, aads=aads, return_exceptions=return_exceptions
+            items,
+            self._key,
+            self._ALGORITHM,
+            nonces=nonces,
+            aads=aads,
+            return_exceptions=return_exceptions,
+            **self._own,
         )
 
     def seal(self, data: Any, associated_data: Any = None) -> bytes:
-        """Return a fresh random nonce, ciphertext and tag."""
-        return self._acc.encrypt(data, self._key, self._ALGORITHM, aad=associated_data)
+        """Return a fresh random nonce, ciphertext and tag.
+
+        Raises
+        ------
+        OverflowError
+            So many messages have been sealed that random nonces may soon repeat: 2^32 with nonces of 96 bits.
+        """
+        most = self._MOST_SEALED
+        if most is not None and next(self._sealed) > most:
+            raise OverflowError(f"{most} messages have been sealed under this key; random nonces allow no more")
+        return self._acc.encrypt(data, self._key, self._ALGORITHM, aad=associated_data, **self._own)
 
     def open(self, sealed: Any, associated_data: Any = None) -> bytes:
         """Return the plaintext of what `seal` made."""
-        return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data)
+        return self._acc.decrypt(sealed, self._key, self._ALGORITHM, aad=associated_data, **self._own)
+
+
+class AESGCM(Aead):
+    """AES-GCM (NIST SP 800-38D) under one key of 16, 24 or 32 bytes, with nonces of 8 to 128 bytes; 12 are best.
+
+    Examples
+    --------
+    >>> cipher = AESGCM(bytes(32), accelerator=Accelerator("cpu"))
+    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
+    >>> cipher.decrypt(bytes(12), sealed, b"header")
+    b'text'
+    """
+
+    _ALGORITHM = "aes-gcm"
+
+    @staticmethod
+    def generate_key(bit_length: int = 256) -> bytes:
+        """Return a random key of 128, 192 or 256 bits."""
+        return library.AESGCM.generate_key(bit_length)
+
+
+def _nothing(*_: Any) -> None:
+    """Stand for a call that a library does not have: what it would do takes the planned way."""
 
 
 def _cut(buf: Any, size: int) -> Any:

@@ -235,9 +235,11 @@ class ManyCall(Call):
         else:
             self.results = list(itertools.chain.from_iterable(results for results, _ in done))
             self.errors = _all_errors(errors for _, errors in done)
-        grown = self.operation.grown(self.options)
+        grown, size = self.operation.grown(self.options), self.operation.result_size(self.options)
         if self.operation.number_size:
             self._nbytes_out = self.count * self.operation.number_size
+        elif size is not None:
+            self._nbytes_out = (self.count - len(self.errors)) * size
         elif self.errors:
             self._nbytes_out = sum(len(result) for result in self.results if type(result) is bytes)
         elif grown is None:
@@ -284,6 +286,9 @@ class BatchCall(Call):
 
     def _known_sizes(self) -> Sizes | None:
         """Return the sizes of the results where they do not depend on the data; 0 for items that are too short."""
+        size = self.operation.result_size(self.options)
+        if size is not None:
+            return np.full(self.count, size, np.uint64)
         grown = self.operation.grown(self.options)
         if grown is None:
             return None

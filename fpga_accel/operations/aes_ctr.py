@@ -24,6 +24,7 @@ class _Ctr(KeyedOperation):
     key_sizes = KEY_SIZES
     # The library is as fast a core; two cores at most halve what remains above a launch's cost.
     small = 4 << 20
+    links = True
     algorithm = "aes-ctr"
     entry = "aes_ctr"
     nonce_size = BLOCK

@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
-from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import ghash
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowInput, RowOutput, trial_of
 from fpga_accel.operations.keyed import (
     BLOCK,
@@ -50,6 +49,7 @@ class _Gcm(KeyedOperation):
     key_sizes = KEY_SIZES
     # The library is as fast a core; two cores at most halve what remains above a launch's cost.
     small = 4 << 20
+    links = True
     algorithm = "aes-gcm"
     entry = "aes_gcm"
     nonce_size = NONCE
@@ -57,6 +57,9 @@ class _Gcm(KeyedOperation):
     nonce_sizes = range(8, 129)
     tag_size = TAG
     call_limit = _IN_PLACE
+
+    def bound(self, key: bytes, own: Any) -> AESGCM:
+        return AESGCM(key)
 
     def emulate(self, row: RowInput) -> RowOutput:
         record, decrypting = Record.of(row), bool(row.flags & DECRYPT)
@@ -302,11 +305,6 @@ def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequen
 def _has_long(offsets: Sequence[int]) -> bool:
     """Whether items between offsets may be too long for one step."""
     return offsets[-1] - offsets[0] > _ONE_STEP - TAG
-
-
-def wrong_tag() -> InvalidTag:
-    """Return the error of a tag that does not match."""
-    return InvalidTag("the tag does not match: wrong key, nonce, data or associated data")
 
 
 def _cipher(options: CipherOptions, index: int) -> AESGCM:

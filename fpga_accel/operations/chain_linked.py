@@ -16,9 +16,8 @@ import xxhash
 
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
-from fpga_accel.operations.aes_gcm import wrong_tag
 from fpga_accel.operations.buffers import Items, memory
-from fpga_accel.operations.ciphers import CipherOptions
+from fpga_accel.operations.ciphers import CipherOptions, wrong_tag
 from fpga_accel.operations.contract import Errors, Job, Operation
 from fpga_accel.operations.crc32c import ChecksumOptions, Crc32c
 from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts
@@ -66,7 +65,7 @@ def way_of(stages: Sequence[Operation[Any]]) -> type[Encoding] | type[Decoding] 
     if len(stages) < 2 or not data or not all(isinstance(stage, Crc32c) for stage in checks):
         return None
     ciphers = [stage for stage in data if isinstance(stage, KeyedOperation)]
-    if len(ciphers) > 1 or len(data) - len(ciphers) > 1:
+    if len(ciphers) > 1 or len(data) - len(ciphers) > 1 or not all(cipher.links for cipher in ciphers):
         return None
     if isinstance(data[0], Lz4Compress) and all(cipher.encrypts for cipher in ciphers):
         return Encoding

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -22,17 +24,22 @@ class CipherOptions:
     """Keys, nonces and associated data of the items of a call.
 
     `keys` and `aads` have one entry for all items or one an item. `nonces` is None where each item carries its
-    nonce in front (decrypt) or gets a random one there (encrypt).
+    nonce in front (decrypt) or gets a random one there (encrypt). `own` are the options of the algorithm's own.
     """
 
-    __slots__ = ("_nonce_items", "aads", "expanded", "keys", "nonces")
+    __slots__ = ("_nonce_items", "aads", "expanded", "keys", "nonces", "own")
 
     def __init__(
-        self, keys: Sequence[Any], nonces: Sequence[Any] | None = None, aads: Sequence[Any] | None = None
+        self,
+        keys: Sequence[Any],
+        nonces: Sequence[Any] | None = None,
+        aads: Sequence[Any] | None = None,
+        own: Any = None,
     ) -> None:
         self.keys = keys
         self.nonces = nonces
         self.aads = aads
+        self.own = own
         # CPU library objects by key position, so that a batch under one key expands it once.
         self.expanded: dict[int, Any] = {}
         self._nonce_items: Items | None = None
@@ -59,6 +66,7 @@ class CipherOptions:
             keys=[self.keys[self.key_position(i)] for i in indices],
             nonces=None if self.nonces is None else [self.nonces[i] for i in indices],
             aads=[self.aad(i) for i in indices] if self.aads else None,
+            own=self.own,
         )
 
     def sliced(self, part: slice) -> CipherOptions:
@@ -68,17 +76,19 @@ class CipherOptions:
             keys=self.keys[part] if len(self.keys) > 1 else self.keys,
             nonces=None if self.nonces is None else self.nonces[part],
             aads=aads,
+            own=self.own,
         )
 
 
-class CipherOperation(Operation[CipherOptions]):
-    """A cipher in one direction. A result is ``[nonce ‖] ciphertext [‖ tag]``."""
+class KeysOperation(Operation[CipherOptions]):
+    """What needs a key, and mostly a nonce."""
 
-    key_sizes: ClassVar[tuple[int, ...]]
-    # Bytes of the nonce that encrypt makes, and of those that callers may bring.
-    nonce_size: ClassVar[int]
+    # Legal sizes of a key: a few, or a range.
+    key_sizes: ClassVar[tuple[int, ...] | range]
+    # Bytes of nonces that callers may bring; ``range(0, 1)`` where it has none.
     nonce_sizes: ClassVar[range]
-    tag_size: ClassVar[int]
+    # Whether associated data is authenticated.
+    takes_aad: ClassVar[bool] = False
 
     def options(self, **given: Any) -> CipherOptions:
         """Check what a call is given.
@@ -87,7 +97,7 @@ class CipherOperation(Operation[CipherOptions]):
         ----------
         given
             ``keys``, ``nonces``, ``aads``: sequences as in `CipherOptions`; ``count``: how many items there are, None
-            where only the names are to be checked.
+            where only the names are to be checked; options of the algorithm's own.
 
         Raises
         ------
@@ -98,23 +108,37 @@ class CipherOperation(Operation[CipherOptions]):
         nonces = given.pop("nonces", None)
         if isinstance(nonces, np.ndarray) and nonces.ndim == 2:
             nonces = of_rows(nonces)
-        made = CipherOptions(given.pop("keys", ()), nonces, given.pop("aads", None))
-        if given:
-            raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
-        if made.aads is not None and len(made.aads) and not self.tag_size:
+        made = CipherOptions(given.pop("keys", ()), nonces, given.pop("aads", None), self.own(**given))
+        if made.aads is not None and len(made.aads) and not self.takes_aad:
             raise ValueError(f"{self.algorithm} does not authenticate: it takes no associated data")
         if count is not None:
             self._check(made, count)
         return made
 
-    def single(self, key: Any, nonce: Any, aad: Any) -> CipherOptions:
-        """Check what a call with one item is given; the same as `settings`, in less time for plain `bytes`."""
+    def own(self, **given: Any) -> Any:
+        """Check the options of the algorithm's own and return them, None where it has none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such option, or its value is illegal.
+        """
+        if given:
+            raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
+        return None
+
+    @cached_property
+    def _own_defaults(self) -> Any:
+        return self.own()
+
+    def single(self, key: Any, nonce: Any, aad: Any, own: Mapping[str, Any] = MappingProxyType({})) -> CipherOptions:
+        """Check what a call with one item is given; the same as `options`, in less time for plain `bytes`."""
         plain = type(key) is bytes and len(key) in self.key_sizes
         plain = plain and (nonce is None or (type(nonce) is bytes and len(nonce) in self.nonce_sizes))
         aads = None if aad is None or (type(aad) is bytes and not aad) else (aad,)
-        if plain and (aads is None or (type(aad) is bytes and self.tag_size)):
-            return CipherOptions((key,), None if nonce is None else (nonce,), aads)
-        return self.settings(keys=(key,), nonces=None if nonce is None else (nonce,), aads=aads, count=1)
+        if plain and not own and (aads is None or (type(aad) is bytes and self.takes_aad)):
+            return CipherOptions((key,), None if nonce is None else (nonce,), aads, self._own_defaults)
+        return self.options(keys=(key,), nonces=None if nonce is None else (nonce,), aads=aads, count=1, **own)
 
     def _check(self, options: CipherOptions, count: int) -> None:
         for name, values in (("key", options.keys), ("aad", options.aads)):
@@ -125,7 +149,7 @@ class CipherOperation(Operation[CipherOptions]):
         for key in options.keys:
             size = len(flat(key, "key"))
             if size not in self.key_sizes:
-                legal = ", ".join(map(str, self.key_sizes))
+                legal = _told(self.key_sizes)
                 raise ValueError(f"a key of {self.algorithm} has {legal} bytes, not {size}")
         nonces = _named("nonce", options.nonce_items)
         if nonces is not None:
@@ -133,13 +157,34 @@ class CipherOperation(Operation[CipherOptions]):
             sizes = ffi.cast("uint64_t *", address_of(nonces.sizes))
             wrong = lib.fa_sizes_first_outside(sizes, len(nonces), low, high)
             if wrong >= 0:
-                legal = f"{low}" if low == high else f"{low} to {high}"
+                legal = _told(self.nonce_sizes)
                 found = f"nonce {wrong} has {nonces.sizes[wrong]}"
                 raise ValueError(f"a nonce of {self.algorithm} has {legal} bytes; {found}")
             if not isinstance(options.nonces, Batch) and not nonces.keep.all_bytes():
                 options.nonces = [flat(nonce, "nonce") for nonce in options.nonces or ()]
         if options.aads is not None and not isinstance(options.aads, Batch):
             options.aads = [flat(aad, "aad") for aad in options.aads]
+
+
+class CipherOperation(KeysOperation):
+    """A cipher in one direction. A result is ``[nonce ‖] ciphertext [‖ tag]``."""
+
+    # Bytes of the nonce that encrypt makes.
+    nonce_size: ClassVar[int]
+    tag_size: ClassVar[int]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # What makes tags authenticates associated data too.
+        cls.takes_aad = bool(getattr(cls, "tag_size", 0))
+
+    def bound(self, key: bytes, own: Any) -> Any:
+        """Return the CPU library's object for a key, in the shape of pyca's AEAD classes.
+
+        It has ``encrypt(nonce, data, aad)`` and ``decrypt(nonce, data, aad)``, and perhaps ``encrypt_into`` and
+        ``decrypt_into`` with a buffer behind these.
+        """
+        raise NotImplementedError(f"{self.algorithm} has no class")
 
     @property
     def encrypts(self) -> bool:
@@ -178,6 +223,13 @@ class CipherOperation(Operation[CipherOptions]):
         return Items(items.addresses, np.full(len(items), self.nonce_size, np.uint64), items.keep)
 
 
+def _told(sizes: tuple[int, ...] | range) -> str:
+    """Return legal sizes in words."""
+    if isinstance(sizes, tuple) or len(sizes) == 1:
+        return ", ".join(map(str, sizes))
+    return f"{sizes[0]} to {sizes[-1]}"
+
+
 def _named(name: str, look: Callable[[], T]) -> T:
     """Name what a buffer is for in the error that refuses it."""
     try:
@@ -195,6 +247,11 @@ def spaced(address: int, count: int, step: int, size: int, keep: Any) -> Items:
 def too_short(size: int, overhead: int) -> InvalidTag:
     """Return the error of a message that cannot hold nonce and tag."""
     return InvalidTag(f"{size} bytes are shorter than nonce and tag together ({overhead})")
+
+
+def wrong_tag() -> InvalidTag:
+    """Return the error of a tag that does not match."""
+    return InvalidTag("the tag does not match: wrong key, nonce, data or associated data")
 
 
 def as_key(key: Any) -> Flat:

@@ -213,6 +213,10 @@ class Operation(ABC, Generic[OptionsT]):
         """Return how many bytes each result has more than its input; None where that depends on the data."""
         return None
 
+    def result_size(self, options: OptionsT) -> int | None:
+        """Return how many bytes each result has, whatever its input; None where that depends on it."""
+        return None
+
     def work(self, data: Flat) -> Work:
         """Return what an item means for the time it takes; cheap next to the work itself."""
         return Work(len(data))

@@ -95,15 +95,15 @@ class Cut:
     first: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, sizes: Sizes) -> Cut:
-        """Cut into rows of `ROW` bytes; an empty message is one empty row."""
+    def of(cls, sizes: Sizes, row: int | None = ROW) -> Cut:
+        """Cut into rows of `row` bytes, None for no cut; an empty message is one empty row."""
         count = len(sizes)
-        if not count or int(sizes.max()) <= ROW:
+        if row is None or not count or int(sizes.max()) <= row:
             return cls.none(count)
-        rows = np.maximum(-(-sizes.astype(np.int64) // ROW), 1)
+        rows = np.maximum(-(-sizes.astype(np.int64) // row), 1)
         first = np.cumsum(rows) - rows
         message = np.repeat(np.arange(count), rows)
-        return cls(message, ((np.arange(len(message)) - first[message]) * ROW).astype(np.uint64), first)
+        return cls(message, ((np.arange(len(message)) - first[message]) * row).astype(np.uint64), first)
 
     @classmethod
     def none(cls, count: int) -> Cut:
@@ -136,6 +136,10 @@ class KeyedOperation(CipherOperation):
     """What ciphers share on a device."""
 
     library = "cryptography"
+    # A message is cut into rows of so many bytes; None where it has to stay whole.
+    row: ClassVar[int | None] = ROW
+    # Whether its launches can be linked behind or before others' on a device.
+    links: ClassVar[bool] = False
     # Flags of a row that is a whole message, and bytes of its result behind the text.
     whole_flags: ClassVar[int] = 0
     whole_room: ClassVar[int] = 0
@@ -160,7 +164,9 @@ class KeyedOperation(CipherOperation):
     ) -> tuple[Texts, Cut, Callable[[], Table]]:
         """Send some of the messages on their way."""
         texts = self._texts(job, nonces.picked(part), part)
-        cut = Cut.of(texts.sizes)
+        cut = Cut.of(texts.sizes, self.row)
+        if self.row is None:
+            require_rows(texts.sizes, self.whole_room)
         table, params = self._rows(texts, cut, job.options)
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
         return texts, cut, run.start(launch)
@@ -201,8 +207,9 @@ class KeyedOperation(CipherOperation):
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
         """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
         if cut.whole:
-            return _rows_of_whole(texts, options, self.whole_flags, self.whole_room)
-        table, params = _rows_of_any(texts, cut, options)
+            return rows_of_whole(texts, options, self.whole_flags, self.whole_room)
+        assert self.row is not None
+        table, params = _rows_of_any(texts, cut, options, self.row)
         self.mark(table, cut)
         return table, params
 
@@ -239,13 +246,13 @@ def _parts(job: Job[CipherOptions]) -> list[slice]:
     return [slice(*bound) for bound in itertools.pairwise(bounds)]
 
 
-def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
+def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions, row: int) -> tuple[Table, Bytes]:
     count, pick = len(cut.message), cut.pick
     sizes = texts.sizes[pick]
     table = POOL.array(count, SEGMENT)
     table["src"] = texts.sources[pick] + cut.position
     table["dst"] = texts.targets[pick] + cut.position
-    table["src_size"] = np.minimum(sizes - cut.position, np.uint64(ROW))
+    table["src_size"] = np.minimum(sizes - cut.position, np.uint64(row))
     table["dst_capacity"] = table["src_size"]
     table["param"] = np.arange(count, dtype=np.uint32) * np.uint32(RECORD.itemsize)
     table["flags"] = 0
@@ -270,8 +277,8 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table,
     return table, params
 
 
-def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
-    """Do the same for messages of one row each, marks included, in C."""
+def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:
+    """Return table and parameters of messages of one row each, marks included, made in C."""
     count = len(texts.sizes)
     parts = _given(texts, options)
     params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_most_room, parts))))
@@ -288,6 +295,19 @@ def _rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) 
         room,
     )
     return table, params[:used]
+
+
+def require_rows(sizes: Sizes, room: int = 0) -> None:
+    """Check that messages, which are one row each, fit into rows with their results.
+
+    Raises
+    ------
+    DeviceError
+        One is too large.
+    """
+    largest = int(sizes.max()) if len(sizes) else 0
+    if largest + room >= 2**32:
+        raise DeviceError(f"a message of {largest} bytes; a device takes less than 4 GiB in one row")
 
 
 def _given(texts: Texts, options: CipherOptions) -> tuple[Items, Items, Items]:

@@ -9,7 +9,7 @@ from typing import Any
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import aes_ctr, aes_gcm, crc32c, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.ciphers import CipherOperation
+from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.contract import Operation
 
 _ROWS: tuple[Operation[Any], ...] = (
@@ -28,7 +28,15 @@ _BY_VERB = {(row.op, row.algorithm): row for row in _ROWS}
 
 # What a verb does where no algorithm is named.
 DEFAULTS = MappingProxyType(
-    {"compress": "lz4", "decompress": "lz4", "encrypt": "aes-gcm", "decrypt": "aes-gcm", "checksum": "crc32c"}
+    {
+        "compress": "lz4",
+        "decompress": "lz4",
+        "encrypt": "aes-gcm",
+        "decrypt": "aes-gcm",
+        "digest": "sha256",
+        "mac": "hmac-sha256",
+        "checksum": "crc32c",
+    }
 )
 
 # First bytes of each self-describing format.
@@ -66,6 +74,14 @@ def cipher(op: str, algorithm: str) -> CipherOperation:
     operation = find(op, algorithm)
     if not isinstance(operation, CipherOperation):
         raise ValueError(f"{algorithm} is no cipher")
+    return operation
+
+
+def keyed(op: str, algorithm: str) -> KeysOperation:
+    """Return an operation that needs a key; errors as in `find`."""
+    operation = find(op, algorithm)
+    if not isinstance(operation, KeysOperation):
+        raise ValueError(f"{algorithm} takes no key")
     return operation
 
 

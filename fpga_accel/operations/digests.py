@@ -1,0 +1,126 @@
+"""What all hashes share: one row an item, and the digest as its result."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import DeviceError
+from fpga_accel.operations.buffers import BytesSink, Flat, Items
+from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, trial_of
+from fpga_accel.operations.keyed import require_rows
+from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import SEGMENT, Launch, Table, first_failed
+
+# Most bytes of an extendable output: what a row may hold, and more than anyone asks for.
+MOST = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class DigestOptions:
+    """Options of a hash: `length` is the bytes of the digest."""
+
+    length: int
+
+
+class DigestOperation(Operation[DigestOptions]):
+    """A hash function."""
+
+    op = "digest"
+    library = "hashlib"
+    # A hash is serial in one message: a device wins with many of them, never with one.
+    small = 1 << 62
+    # Bytes of the digest; of an extendable output where none is asked for, 0 where one has to be asked for.
+    size: ClassVar[int]
+    # Whether callers may choose the length.
+    xof: ClassVar[bool] = False
+    # Bytes that one step of the hash takes.
+    block: ClassVar[int]
+
+    def options(self, **given: Any) -> DigestOptions:
+        length = given.pop("length", None)
+        if given:
+            raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
+        if length is None:
+            length = self.size
+        if not isinstance(length, int):
+            raise TypeError(f"length must be an int, not {type(length).__name__}")
+        if self.xof:
+            if not 1 <= length <= MOST:
+                raise ValueError(f"length={length}; a digest of {self.algorithm} has 1 to {MOST} bytes, name it")
+        elif length != self.size:
+            raise ValueError(f"length={length}; a digest of {self.algorithm} has {self.size} bytes")
+        return DigestOptions(length)
+
+    @abstractmethod
+    def hashed(self, data: Flat, length: int) -> bytes:
+        """Return the digest of `data` by the CPU library."""
+
+    def result_size(self, options: DigestOptions) -> int:
+        return options.length
+
+    def on_cpu(self, data: Flat, options: DigestOptions, index: int, workers: Workers) -> bytes:
+        return self.hashed(data, options.length)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: DigestOptions, first: int) -> tuple[list[Any], Errors]:
+        hashed, length = self.hashed, options.length
+        return [hashed(data, length) for data in items], {}
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        return self.hashed(data, self.size) if self.size else None
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return self.on_cpu_many(items, DigestOptions(self.size), 0)[0] if self.size else None
+
+    def on_device(self, job: Job[DigestOptions], run: Run) -> Errors:
+        items, length = job.items, job.options.length
+        require_rows(items.sizes)
+        table = POOL.array(len(items), SEGMENT)
+        table["src"], table["src_size"] = items.addresses, items.sizes
+        table["dst"] = job.sink.allocate(np.full(len(items), length, np.uint64))
+        table["dst_capacity"] = table["flags"] = length
+        table["param"] = 0
+        launch = Launch(self.kernel, self.entry, ordered(table), np.zeros(16, np.uint8), keep=job)
+        require_success(self, run(launch))
+        return {}
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        return RowOutput(self.hashed(row.src, row.flags))
+
+    def trial(self) -> Trial:
+        block = self.block
+        sizes = sorted({0, 1, *(n * block + more for n in (1, 2, 4) for more in range(-20, 2)), 16 * block + 3, 4096})
+        items = Items.of([(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes if size >= 0])
+        return trial_of(self, Job(items, DigestOptions(self.size or 2 * block + 1), BytesSink(len(items))))
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DigestOptions]:
+        return [b"\x55" * nbytes] * count, DigestOptions(self.size or 32)
+
+
+def ordered(table: Table) -> Table:
+    """Return rows by size, so that those that run side by side end together."""
+    sizes = table["src_size"]
+    if not len(sizes) or int(sizes.min()) == int(sizes.max()):
+        return table
+    by_size: Table = table[np.argsort(sizes, kind="stable")]
+    return by_size
+
+
+def require_success(operation: Operation[Any], results: Table) -> None:
+    """Check that all rows of a launch have been done.
+
+    Raises
+    ------
+    DeviceError
+        One has not.
+    """
+    failed = first_failed(results)
+    if failed is not None:
+        status = results["status"][failed]
+        raise DeviceError(f"{operation.entry} ended row {failed} of {len(results)} with status {status}")
