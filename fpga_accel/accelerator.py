@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fpga_accel import config, jobs
+from fpga_accel._objects import Direct
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, new_chain
-from fpga_accel.errors import BatchError
+from fpga_accel.errors import BatchError, InvalidTag
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
@@ -100,6 +101,12 @@ class Accelerator:
         self._checksums = _Direct(self._executor, "checksum")
         self._digests = _Direct(self._executor, "digest")
         self._macs = _Direct(self._executor, "mac")
+        self._compresses_into = _DirectInto(self._executor, "compress")
+        self._decompresses_into = _DirectInto(self._executor, "decompress")
+        self._encrypts_into = _DirectInto(self._executor, "encrypt")
+        self._decrypts_into = _DirectInto(self._executor, "decrypt")
+        self._digests_into = _DirectInto(self._executor, "digest")
+        self._macs_into = _DirectInto(self._executor, "mac")
         job_threads = self._executor.threads + jobs.DEVICE_WAITERS * self._executor.planner.uses_devices
         self._jobs = jobs.Jobs(self._executor.ledger, job_threads, queue_depth)
 
@@ -158,7 +165,7 @@ class Accelerator:
             `data` is a `str`, no buffer, or not contiguous.
         """
         if level is None and block_size is None and not options:
-            result = self._compresses[format](data)
+            result: bytes | None = self._compresses[format](data)
             if result is not None:
                 return result
         operation = registry.find("compress", format)
@@ -182,6 +189,10 @@ class Accelerator:
         BufferTooSmallError
             ``.needed`` bytes would do; `compress_bound` always does.
         """
+        if level is None and block_size is None and not options:
+            written = self._compresses_into[format](data, out)
+            if written is not None:
+                return int(written)
         operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._executor.into(operation, settings, flat(data), flat_writable(out))
@@ -255,7 +266,7 @@ class Accelerator:
         """
         format = format or _format_of(data)
         if max_output is None:
-            result = self._decompresses[format](data)
+            result: bytes | None = self._decompresses[format](data)
             if result is not None:
                 return result
         operation = registry.find("decompress", format)
@@ -263,7 +274,12 @@ class Accelerator:
 
     def decompress_into(self, data: Any, out: Any, format: str | None = None, *, max_output: int | None = None) -> int:
         """Decompress into a writable buffer and return the bytes written."""
-        operation = registry.find("decompress", format or _format_of(data))
+        format = format or _format_of(data)
+        if max_output is None:
+            written = self._decompresses_into[format](data, out)
+            if written is not None:
+                return int(written)
+        operation = registry.find("decompress", format)
         return self._executor.into(operation, operation.settings(max_output=max_output), flat(data), flat_writable(out))
 
     @overload
@@ -338,7 +354,7 @@ class Accelerator:
         b'text'
         """
         if not options:
-            result = self._encrypts[cipher](data, key, nonce, aad)
+            result: bytes | None = self._encrypts[cipher](data, key, nonce, aad)
             if result is not None:
                 return result
         operation = registry.cipher("encrypt", cipher)
@@ -355,7 +371,7 @@ class Accelerator:
             Wrong key, nonce, associated data or ciphertext.
         """
         if not options:
-            result = self._decrypts[cipher](data, key, nonce, aad)
+            result: bytes | None = self._decrypts[cipher](data, key, nonce, aad)
             if result is not None:
                 return result
         operation = registry.cipher("decrypt", cipher)
@@ -373,10 +389,13 @@ class Accelerator:
         **options: Any,
     ) -> int:
         """Encrypt into a writable buffer and return the bytes written; arguments as in `encrypt`."""
+        if not options:
+            written = self._encrypts_into[cipher](data, out, key, nonce, aad)
+            if written is not None:
+                return int(written)
         operation = registry.cipher("encrypt", cipher)
-        return self._executor.into(
-            operation, operation.single(key, nonce, aad, options), flat(data), flat_writable(out)
-        )
+        settings = operation.single(key, nonce, aad, options)
+        return self._executor.into(operation, settings, flat(data), flat_writable(out))
 
     def decrypt_into(
         self,
@@ -390,10 +409,17 @@ class Accelerator:
         **options: Any,
     ) -> int:
         """Decrypt into a writable buffer, which is wiped when the tag is wrong."""
+        if not options:
+            try:
+                written = self._decrypts_into[cipher](data, out, key, nonce, aad)
+            except InvalidTag:
+                # The planned way finds it once more, and wipes the buffer.
+                written = None
+            if written is not None:
+                return int(written)
         operation = registry.cipher("decrypt", cipher)
-        return self._executor.into(
-            operation, operation.single(key, nonce, aad, options), flat(data), flat_writable(out)
-        )
+        settings = operation.single(key, nonce, aad, options)
+        return self._executor.into(operation, settings, flat(data), flat_writable(out))
 
     @overload
     def encrypt_many(
@@ -521,7 +547,7 @@ class Accelerator:
         'ba7816bf8f01cfea'
         """
         if length is None:
-            result = self._digests[algorithm](data)
+            result: bytes | None = self._digests[algorithm](data)
             if result is not None:
                 return result
         operation = registry.find("digest", algorithm)
@@ -529,6 +555,10 @@ class Accelerator:
 
     def digest_into(self, data: Any, out: Any, algorithm: str = "sha256", *, length: int | None = None) -> int:
         """Write the hash into a writable buffer and return the bytes written."""
+        if length is None:
+            written = self._digests_into[algorithm](data, out)
+            if written is not None:
+                return int(written)
         operation = registry.find("digest", algorithm)
         return self._executor.into(operation, operation.settings(length=length), flat(data), flat_writable(out))
 
@@ -572,7 +602,7 @@ class Accelerator:
         >>> Accelerator("cpu").mac(b"what do ya want for nothing?", b"Jefe").hex()[:16]
         '5bdcc146bf60754e'
         """
-        result = self._macs[algorithm](data, key, nonce)
+        result: bytes | None = self._macs[algorithm](data, key, nonce)
         if result is not None:
             return result
         operation = registry.keyed("mac", algorithm)
@@ -580,6 +610,9 @@ class Accelerator:
 
     def mac_into(self, data: Any, out: Any, key: Any, algorithm: str = "hmac-sha256", *, nonce: Any = None) -> int:
         """Write the message authentication code into a writable buffer and return the bytes written."""
+        written = self._macs_into[algorithm](data, out, key, nonce)
+        if written is not None:
+            return int(written)
         operation = registry.keyed("mac", algorithm)
         return self._executor.into(operation, operation.single(key, nonce, None), flat(data), flat_writable(out))
 
@@ -764,6 +797,8 @@ class Accelerator:
         other = copy.copy(self)
         other._compresses = other._decompresses = other._encrypts = other._decrypts = _NO_SHORT_WAYS
         other._checksums = other._digests = other._macs = _NO_SHORT_WAYS
+        other._compresses_into = other._decompresses_into = other._encrypts_into = _NO_SHORT_WAYS
+        other._decrypts_into = other._digests_into = other._macs_into = _NO_SHORT_WAYS
         return other
 
     # -- chains ---------------------------------------------------------------------------------------------------
@@ -899,7 +934,7 @@ class Accelerator:
         return results
 
 
-class _Direct(dict[str, Callable[..., bytes | None]]):
+class _Direct(dict[str, Callable[..., Any]]):
     """The short ways to the libraries for one verb, by algorithm, each made at its first use."""
 
     def __init__(self, engine: Executor, op: str) -> None:
@@ -907,11 +942,19 @@ class _Direct(dict[str, Callable[..., bytes | None]]):
         self._engine = engine
         self._op = op
 
-    def __missing__(self, algorithm: str) -> Callable[..., bytes | None]:
-        operation = registry.find(self._op, algorithm)
-        run: Callable[..., bytes | None] = self._engine.planner.direct(operation, operation.library_call, 0).run
-        self[algorithm] = run
+    def __missing__(self, algorithm: str) -> Callable[..., Any]:
+        run = self[algorithm] = self._way(registry.find(self._op, algorithm)).run
         return run
+
+    def _way(self, operation: Operation[Any]) -> Direct:
+        return self._engine.planner.direct(operation, operation.library_call, 0)
+
+
+class _DirectInto(_Direct):
+    """The same into buffers."""
+
+    def _way(self, operation: Operation[Any]) -> Direct:
+        return self._engine.planner.direct(operation, operation.library_into, 0, operation.into_limit)
 
 
 _VERBS = tuple(

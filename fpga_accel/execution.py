@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
 from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, apart, sink_is_callers
@@ -122,9 +123,11 @@ class Executor:
 
     def few(self, operation: Operation[Any], items: Sequence[Any], *arguments: Any) -> list[Any] | None:
         """Do a batch in the library's own loop where that is known to be best; None where it has to be planned."""
-        if type(items) is not list or set(map(type, items)) != {bytes}:
+        if type(items) is not list:
             return None
-        count, nbytes = len(items), sum(map(len, items))
+        count, nbytes = len(items), _objects.bytes_total(items)
+        if nbytes < 0:
+            return None
         reason = self.planner.loop_reason(operation, count, nbytes)
         if reason is None:
             return None
@@ -134,7 +137,7 @@ class Executor:
         if results is None:
             return None
         ended = time.perf_counter()
-        size = operation.number_size * count or sum(map(len, results))
+        size = operation.number_size * count or _objects.bytes_total(results)
         self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, ended))
         return results
 

@@ -152,7 +152,8 @@ static PyType_Spec last_spec = {
 
 /* ---- Direct ---- */
 
-#define MOST_ARGUMENTS 4
+/* The data, where the result goes, and what a cipher needs beside them. */
+#define MOST_ARGUMENTS 5
 
 typedef struct {
   PyObject ob_base;
@@ -332,7 +333,7 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
     each[i] = args[i];
   double started = now();
   PyObject *result =
-      PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], NULL);
+      PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], each[4], NULL);
   if (!result || result == Py_None)
     return result;
   Py_ssize_t out = result_size(direct, result);

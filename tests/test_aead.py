@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,3 +180,46 @@ def test_small_messages_go_into_buffers_of_any_size(size: int, more: int) -> Non
     if size:
         with pytest.raises(fa.BufferTooSmallError):
             cipher.decrypt_into(nonce, sealed, b"aad", bytearray(size - 1))
+
+
+def test_sealing_ends_before_random_nonces_may_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fa.AESGCM, "_MOST_SEALED", 2)
+    cipher = fa.AESGCM(KEY, fa.Accelerator("cpu"))
+    sealed = [cipher.seal(b"one"), cipher.seal(b"two")]
+    with pytest.raises(OverflowError, match="2 messages"):
+        cipher.seal(b"three")
+    assert [cipher.open(each) for each in sealed] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "kind", [bytearray, lambda size: memoryview(bytearray(size)), lambda size: np.zeros(size, "u1")]
+)
+def test_small_calls_into_buffers(kind: Callable[[int], Any]) -> None:
+    acc, data = fa.Accelerator("cpu"), bytes(range(200))
+    out = kind(300)
+    assert acc.encrypt_into(data, out, KEY, nonce=NONCE, aad=AAD) == 216
+    sealed = bytes(out[:216])
+    assert sealed == AESGCM(KEY).encrypt(NONCE, data, AAD)
+    assert bytes(out[216:]) == bytes(84)
+    text = kind(300)
+    assert acc.decrypt_into(sealed, text, KEY, nonce=NONCE, aad=AAD) == 200
+    assert bytes(text[:200]) == data
+    with pytest.raises(fa.InvalidTag):
+        acc.decrypt_into(sealed[:-1] + b"x", text, KEY, nonce=NONCE, aad=AAD)
+    assert bytes(text[:200]) == bytes(200)
+    with pytest.raises(fa.BufferTooSmallError) as failure:
+        acc.encrypt_into(data, kind(215), KEY, nonce=NONCE)
+    assert failure.value.needed == 216
+    frame = kind(acc.compress_bound(200))
+    size = acc.compress_into(data, frame)
+    assert acc.decompress_into(bytes(frame[:size]), text) == 200
+    assert bytes(text[:200]) == data
+
+
+def test_a_small_call_into_its_own_input() -> None:
+    acc, buffer = fa.Accelerator("cpu"), bytearray(range(100)) + bytes(16)
+    data = bytes(buffer[:100])
+    assert acc.encrypt_into(memoryview(buffer)[:100], buffer, KEY, nonce=NONCE) == 116
+    assert bytes(buffer) == AESGCM(KEY).encrypt(NONCE, data, None)
+    assert acc.decrypt_into(memoryview(buffer), memoryview(buffer)[3:103], KEY, nonce=NONCE) == 100
+    assert bytes(buffer[3:103]) == data

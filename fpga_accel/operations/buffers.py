@@ -65,9 +65,11 @@ def flat_writable(out: Any) -> memoryview:
     TypeError, BufferError
         `out` is no writable C-contiguous buffer.
     """
-    view = memoryview(out)
+    view = out if type(out) is memoryview else memoryview(out)
     if view.readonly:
         raise TypeError(f"the output buffer must be writable, {type(out).__name__} is not")
+    if view.ndim == 1 and view.format == "B" and view.contiguous:
+        return view
     found = flat(view, "the output buffer")
     return found if isinstance(found, memoryview) else memoryview(bytearray())
 

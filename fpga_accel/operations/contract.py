@@ -18,7 +18,7 @@ from fpga_accel.errors import (
     InvalidTag,
     OutputLimitError,
 )
-from fpga_accel.operations.buffers import Flat, Items, Sink, memory, require_room
+from fpga_accel.operations.buffers import Flat, Items, Sink, flat_writable, memory, require_room
 from fpga_accel.segments import Bytes, Launch, Linked, Status, Table
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
@@ -111,6 +111,8 @@ class Operation(ABC, Generic[OptionsT]):
     kinds: ClassVar[tuple[str, ...]] = ("",)
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
+    # The same for `library_into`; without a way of its own, beyond this a copy takes longer than planning.
+    into_limit: ClassVar[int] = 32 << 10
     # Whether the library is as fast with a memoryview as with `bytes`.
     takes_views: ClassVar[bool] = False
     # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
@@ -201,6 +203,18 @@ class Operation(ABC, Generic[OptionsT]):
         nonce and associated data.
         """
         return None
+
+    def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        """Do the same into a writable buffer and return the bytes written; None also where it is too small."""
+        result = self.library_call(data, *arguments)
+        if result is None:
+            return None
+        target = out if type(out) is bytearray else flat_writable(out)
+        size = len(result)
+        if size > len(target):
+            return None
+        target[:size] = result
+        return size
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         """Do a few items with default options in the loop that users would write.
