@@ -883,14 +883,14 @@ def test_direct_counts_nothing_that_fails_or_is_refused() -> None:
 
 def test_direct_refuses_wrong_arguments() -> None:
     found, tally, local = direct(bytes, 1)
-    for arguments in ((), (b"a",), (b"a",) * 5):
-        with pytest.raises(TypeError, match="takes 2 to 4 arguments"):
+    for arguments in ((), (b"a",), (b"a",) * 6):
+        with pytest.raises(TypeError, match="takes 2 to 5 arguments"):
             found.run(*arguments)
     for wrong in (object(), None, local):
         with pytest.raises(TypeError):
             _objects.Direct(wrong, local, "", "", bytes, 0, 1)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        _objects.Direct(tally, local, "", "", bytes, 4, 1)
+        _objects.Direct(tally, local, "", "", bytes, 5, 1)
     with pytest.raises(AttributeError):
         tally.calls = 5
 
