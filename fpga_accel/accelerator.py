@@ -868,7 +868,7 @@ class Accelerator:
         Parameters
         ----------
         op
-            ``"compress"``, ``"decompress"``, ``"encrypt"``, ``"decrypt"`` or ``"checksum"``.
+            ``"compress"``, ``"decompress"``, ``"encrypt"``, ``"decrypt"``, ``"digest"``, ``"mac"`` or ``"checksum"``.
         nbytes, count
             Bytes over all items, and how many items.
         options

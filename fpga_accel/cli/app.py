@@ -18,6 +18,7 @@ from fpga_accel.cli.decompress import decompress
 from fpga_accel.cli.decrypt import decrypt
 from fpga_accel.cli.demo import demo
 from fpga_accel.cli.devices import devices
+from fpga_accel.cli.digest import digest
 from fpga_accel.cli.doctor import doctor
 from fpga_accel.cli.encrypt import encrypt
 from fpga_accel.cli.explain import explain
@@ -78,7 +79,7 @@ def _root(ctx: typer.Context, version: Version = False) -> None:
         raise failures.UsageError(f"no command is given; there are {names}", hint="see fpga-accel --help")
 
 
-_COMMANDS = (compress, decompress, encrypt, decrypt, devices, explain, calibrate, doctor, selftest, demo)
+_COMMANDS = (compress, decompress, encrypt, decrypt, digest, devices, explain, calibrate, doctor, selftest, demo)
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bitstream.app, name=_BITSTREAM)
