@@ -55,10 +55,16 @@ if TYPE_CHECKING:
     decrypt = _acc.decrypt
     decrypt_into = _acc.decrypt_into
     decrypt_many = _acc.decrypt_many
+    digest = _acc.digest
+    digest_into = _acc.digest_into
+    digest_many = _acc.digest_many
     encrypt = _acc.encrypt
     encrypt_into = _acc.encrypt_into
     encrypt_many = _acc.encrypt_many
     explain = _acc.explain
+    mac = _acc.mac
+    mac_into = _acc.mac_into
+    mac_many = _acc.mac_many
     stats = _acc.stats
     stream = _acc.stream
     submit = _acc.submit
@@ -110,10 +116,16 @@ __all__ = [
     "decrypt_many",
     "default_accelerator",
     "devices",
+    "digest",
+    "digest_into",
+    "digest_many",
     "encrypt",
     "encrypt_into",
     "encrypt_many",
     "explain",
+    "mac",
+    "mac_into",
+    "mac_many",
     "open",
     "stats",
     "stream",
