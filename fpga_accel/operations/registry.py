@@ -7,7 +7,17 @@ from types import MappingProxyType
 from typing import Any
 
 from fpga_accel.errors import FormatError
-from fpga_accel.operations import aes_ctr, aes_gcm, crc32c, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
+from fpga_accel.operations import (
+    aes_ctr,
+    aes_gcm,
+    crc32c,
+    hashes,
+    hmacs,
+    lz4_compress,
+    lz4_decompress,
+    lz4_frame,
+    lz4_stream,
+)
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.contract import Operation
@@ -20,6 +30,18 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
     crc32c.Crc32c(),
+    hashes.Sha1(),
+    hashes.Sha224(),
+    hashes.Sha256(),
+    hashes.Sha384(),
+    hashes.Sha512(),
+    hashes.Sm3(),
+    hmacs.HmacSha1(),
+    hmacs.HmacSha224(),
+    hmacs.HmacSha256(),
+    hmacs.HmacSha384(),
+    hmacs.HmacSha512(),
+    hmacs.HmacSm3(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
