@@ -17,6 +17,7 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    sm4,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
@@ -29,6 +30,12 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
