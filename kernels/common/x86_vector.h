@@ -35,7 +35,14 @@ typedef char bytes64_t __attribute__((ext_vector_type(64)));
 
 #define V_AESENC(a, key) __builtin_ia32_aesenc512(a, key)
 #define V_AESENCLAST(a, key) __builtin_ia32_aesenclast512(a, key)
+#ifdef __VPCLMULQDQ__
 #define V_CLMUL(a, b, halves) __builtin_ia32_pclmulqdq512(a, b, halves)
+#else
+/* For ciphers of wide vectors without the instruction that takes four blocks. */
+#define V_CLMUL(a, b, halves)                                                                      \
+  ((long8)(X_CLMUL((a).s01, (b).s01, halves), X_CLMUL((a).s23, (b).s23, halves),                   \
+           X_CLMUL((a).s45, (b).s45, halves), X_CLMUL((a).s67, (b).s67, halves)))
+#endif
 
 static inline vec_t v_broadcast(long2 a) { return (vec_t)(a, a, a, a); }
 

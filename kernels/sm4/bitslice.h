@@ -15,12 +15,12 @@
 #include "blocks.h"
 #include "lanes.h"
 #include "lanes_transpose.h"
+#include "sm4_schedule.h"
 
 #define BATCH_BLOCKS (16u * LANES)
 #define BATCH_BYTES (BATCH_BLOCKS * BLOCK_SIZE)
 /* Blocks of one vector of words. */
-#define GROUP_BLOCKS (2u * LANES)
-#define SM4_ROUNDS 32
+#define VECTOR_BLOCKS (2u * LANES)
 
 /* The S-box of section 6.2 without its constants: sub_planes(x ^ SBOX_IN) ^ SBOX_OUT, 124 gates.
  * SM4's S-box is affine, an inversion in its field, affine again; between isomorphic fields the
@@ -104,8 +104,11 @@ sm4_round(private lanes_t *a0, private const lanes_t *a1, private const lanes_t 
 }
 
 /* w: words 0 to 3 of the blocks, eight vectors each; enciphered in place, in the order of
- * section 6.1 (the words of the result are those of the last rounds, reversed). */
-static void sm4_encrypt(private const sm4_key_t *key, private lanes_t *w) {
+ * section 6.1 (the words of the result are those of the last rounds, reversed). One copy of this
+ * long code serves all calls, which cost nothing beside it: Intel's compiler takes a minute for
+ * six. */
+static __attribute__((noinline)) void sm4_encrypt(private const sm4_key_t *key,
+                                                  private lanes_t *w) {
 #pragma unroll
   for (uint j = 0; j < 4; j++)
     transpose(w + 8 * j);
@@ -129,7 +132,7 @@ static void sm4_encrypt(private const sm4_key_t *key, private lanes_t *w) {
 }
 
 /* tau of section 6.2 on one word. */
-static uint sm4_substitute(uint word) {
+static uint sm4_sub_word(uint word) {
   lanes_t s[8];
 #pragma unroll
   for (uint b = 0; b < 8; b++)
@@ -142,30 +145,20 @@ static uint sm4_substitute(uint word) {
   return result ^ SBOX_OUT * 0x01010101u;
 }
 
-static inline uint turned(uint word, const uint by) { return word << by | word >> (32 - by); }
-
-/* The key schedule of section 7.3. Deciphering takes the round keys in reverse. SBOX_IN is added
- * here. SBOX_OUT in all bytes of a word comes out of L as SBOX_OUT <<< 2 in all bytes; rounds 4 to
- * 7, 12 to 15, ... leave a word without it and the next four rounds put that right, so what a round
- * key meets of it is added here, too. */
+/* Deciphering takes the round keys in reverse. SBOX_IN is added here. SBOX_OUT in all bytes of a
+ * word comes out of L as SBOX_OUT <<< 2 in all bytes; rounds 4 to 7, 12 to 15, ... leave a word
+ * without it and the next four rounds put that right, so what a round key meets of it is added
+ * here, too. */
 static void sm4_set_key(private sm4_key_t *key, global const uchar *bytes, bool decrypt) {
-  const uint system[4] = {0xA3B1BAC6u, 0x56AA3350u, 0x677D9197u, 0xB27022DCu};
-  const uint left_out = turned(SBOX_OUT * 0x01010101u, 2);
-  uint k[4];
-  for (uint i = 0; i < 4; i++)
-    k[i] = load_be32(bytes + 4 * i) ^ system[i];
+  const uint once = SBOX_OUT * 0x01010101u, left_out = once << 2 | once >> 30;
+  uint round[SM4_ROUNDS];
+  sm4_expand(round, bytes);
   for (uint i = 0; i < SM4_ROUNDS; i++) {
-    uint constant_word = 0;
-    for (uint j = 0; j < 4; j++)
-      constant_word = constant_word << 8 | ((4 * i + j) * 7 & 0xFF);
-    uint t = sm4_substitute(k[(i + 1) & 3] ^ k[(i + 2) & 3] ^ k[(i + 3) & 3] ^ constant_word);
-    k[i & 3] ^= t ^ turned(t, 13) ^ turned(t, 23);
-    uint at = decrypt ? SM4_ROUNDS - 1 - i : i;
-    uint round_key = k[i & 3] ^ SBOX_IN * 0x01010101u;
-    for (uint j = at + 1; j < at + 4; j++)
-      round_key ^= j / 4 & 1 ? left_out : 0;
+    uint word = round[decrypt ? SM4_ROUNDS - 1 - i : i] ^ SBOX_IN * 0x01010101u;
+    for (uint j = i + 1; j < i + 4; j++)
+      word ^= j / 4 & 1 ? left_out : 0;
     for (uint b = 0; b < 8; b++)
-      key->round[at][b] = (round_key >> b & 0x01010101u) * 0xFFu;
+      key->round[i][b] = (word >> b & 0x01010101u) * 0xFFu;
   }
 }
 
