@@ -8,8 +8,10 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    aes_cbc,
     aes_ctr,
     aes_gcm,
+    cmac,
     crc32c,
     hashes,
     hmacs,
@@ -29,6 +31,8 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
@@ -42,6 +46,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
