@@ -34,6 +34,7 @@ from fpga_accel.jobs import Job
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
+from fpga_accel.sectors import AESXTS
 from fpga_accel.streams import open  # noqa: A004 (like gzip.open)
 
 __version__ = "0.1.0"
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AESGCM",
+    "AESXTS",
     "SM4GCM",
     "Accelerator",
     "Batch",
