@@ -8,8 +8,11 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    aes_cbc,
     aes_ctr,
     aes_gcm,
+    aes_xts,
+    cmac,
     crc32c,
     hashes,
     hmacs,
@@ -17,6 +20,7 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    sm4,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
@@ -29,6 +33,18 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
+    aes_xts.XtsEncrypt(),
+    aes_xts.XtsDecrypt(),
+    aes_xts.SectorsEncrypt(),
+    aes_xts.SectorsDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
@@ -42,6 +58,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
