@@ -11,7 +11,8 @@
 
 #include "constants.h"
 
-/* Two keep the unit that does rounds busy half of the time, four all of it; registers hold two. */
+/* A round instruction waits some clocks for the one before it. Registers hold two messages with
+ * their schedules, yet the loads that four take cost less than such waits. */
 #define STREAMS 4
 #define HASH_BLOCK 64
 #define STATE_WORDS 8
