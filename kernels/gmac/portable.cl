@@ -10,7 +10,6 @@
  */
 #include "abi.h"
 #include "aes_bitslice.h"
-#include "aes_rows.h"
 #include "blocks.h"
 #include "lanes_ghash.h"
 

@@ -24,7 +24,6 @@
 #define GROUP 8u
 
 #include "abi.h"
-#include "aes_rows.h"
 #include "aes_x86.h"
 #include "blocks.h"
 #include "x86_ghash.h"
