@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESCCM, AESGCM
+from fpga_accel.aead import AESCCM, AESGCM, SM4GCM
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
@@ -76,6 +76,7 @@ __all__ = [
     "AESCCM",
     "AESGCM",
     "AESXTS",
+    "SM4GCM",
     "Accelerator",
     "Batch",
     "BatchError",

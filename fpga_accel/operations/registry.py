@@ -22,6 +22,7 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    sm4,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
@@ -34,6 +35,12 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
     aes_cbc.AesCbcEncrypt(),
     aes_cbc.AesCbcDecrypt(),
     aes_ccm.CcmEncrypt(),
