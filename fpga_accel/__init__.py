@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESGCM, SM4GCM
+from fpga_accel.aead import AESCCM, AESGCM, SM4GCM
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     warmup = _acc.warmup
 
 __all__ = [
+    "AESCCM",
     "AESGCM",
     "AESXTS",
     "SM4GCM",

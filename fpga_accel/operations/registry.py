@@ -9,11 +9,13 @@ from typing import Any
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
     aes_cbc,
+    aes_ccm,
     aes_ctr,
     aes_gcm,
     aes_xts,
     cmac,
     crc32c,
+    gmac,
     hashes,
     hmacs,
     lz4_compress,
@@ -41,6 +43,8 @@ _ROWS: tuple[Operation[Any], ...] = (
     sm4.GcmDecrypt(),
     aes_cbc.AesCbcEncrypt(),
     aes_cbc.AesCbcDecrypt(),
+    aes_ccm.CcmEncrypt(),
+    aes_ccm.CcmDecrypt(),
     aes_xts.XtsEncrypt(),
     aes_xts.XtsDecrypt(),
     aes_xts.SectorsEncrypt(),
@@ -59,6 +63,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
     cmac.CmacAes(),
+    gmac.Gmac(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
