@@ -13,6 +13,7 @@ from fpga_accel.operations import (
     crc32c,
     hashes,
     hmacs,
+    keccak,
     lz4_compress,
     lz4_decompress,
     lz4_frame,
@@ -42,6 +43,16 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    keccak.Sha3_224(),
+    keccak.Sha3_256(),
+    keccak.Sha3_384(),
+    keccak.Sha3_512(),
+    keccak.Shake128(),
+    keccak.Shake256(),
+    keccak.HmacSha3_224(),
+    keccak.HmacSha3_256(),
+    keccak.HmacSha3_384(),
+    keccak.HmacSha3_512(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
