@@ -10,6 +10,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
     aes_ctr,
     aes_gcm,
+    blake2,
     crc32c,
     hashes,
     hmacs,
@@ -53,6 +54,10 @@ _ROWS: tuple[Operation[Any], ...] = (
     keccak.HmacSha3_256(),
     keccak.HmacSha3_384(),
     keccak.HmacSha3_512(),
+    blake2.Blake2b(),
+    blake2.Blake2s(),
+    blake2.HmacBlake2b(),
+    blake2.HmacBlake2s(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})

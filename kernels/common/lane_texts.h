@@ -155,6 +155,10 @@ static inline void write_words(private const words_t *words, uint lane, global u
     dst[whole * WORD_BYTES + i] = (uchar)(words_lane(words[whole], lane) >> (8 * i));
 }
 
+static inline int row_status(global const segment_t *segment, uint size) {
+  return segment->dst_capacity >= size ? STATUS_OK : STATUS_DST_TOO_SMALL;
+}
+
 static inline void write_status(global result_t *result, int status, uint size) {
   result->dst_size = status == STATUS_OK ? size : 0;
   result->status = status;
@@ -163,7 +167,20 @@ static inline void write_status(global result_t *result, int status, uint size) 
     result->partial[i] = 0;
 }
 
-/* ---- keys of HMAC (RFC 2104) ---- */
+/* Writes digests of `size` bytes, which the first words of a lane are. */
+static inline void write_digests(private const words_t *words, uint group,
+                                 global const segment_t *segments, global result_t *results,
+                                 global uchar *dst, uint count, uint size) {
+  for (uint lane = 0; lane < WORD_LANES && group * WORD_LANES + lane < count; lane++) {
+    uint row = group * WORD_LANES + lane;
+    int status = row_status(segments + row, size);
+    if (status == STATUS_OK)
+      write_words(words, lane, dst + segments[row].dst, size);
+    write_status(results + row, status, size);
+  }
+}
+
+/* ---- HMAC (RFC 2104): the hash of (key ^ opad, the hash of (key ^ ipad, message)) ---- */
 
 typedef struct {
   uint offset[WORD_LANES];
@@ -192,6 +209,21 @@ static inline bool keys_change(private key_names_t *names, uint group,
   }
   names->known = true;
   return !same;
+}
+
+static inline void write_tags(private const words_t *words, uint group,
+                              global const segment_t *segments, global result_t *results,
+                              global const uchar *params, global uchar *dst, uint count, uint block,
+                              uint size) {
+  for (uint lane = 0; lane < WORD_LANES && group * WORD_LANES + lane < count; lane++) {
+    global const segment_t *segment = segments + group * WORD_LANES + lane;
+    int status = key_status((global const keyed_params_t *)(params + segment->param), block);
+    if (status == STATUS_OK)
+      status = row_status(segment, size);
+    if (status == STATUS_OK)
+      write_words(words, lane, dst + segment->dst, size);
+    write_status(results + group * WORD_LANES + lane, status, size);
+  }
 }
 
 /* The keys as blocks, each byte added to `pad`. */

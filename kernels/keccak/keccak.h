@@ -155,23 +155,6 @@ INLINE void absorb(private words_t *state, private const texts_t *texts, global 
 
 /* ---- rows ---- */
 
-static inline int row_status(global const segment_t *segment, uint size) {
-  return segment->dst_capacity >= size ? STATUS_OK : STATUS_DST_TOO_SMALL;
-}
-
-/* Writes digests of `size` bytes, less than a block. */
-static inline void write_digests(private const words_t *state, uint group,
-                                 global const segment_t *segments, global result_t *results,
-                                 global uchar *dst, uint count, uint size) {
-  for (uint lane = 0; lane < WORD_LANES && group * WORD_LANES + lane < count; lane++) {
-    uint row = group * WORD_LANES + lane;
-    int status = row_status(segments + row, size);
-    if (status == STATUS_OK)
-      write_words(state, lane, dst + segments[row].dst, size);
-    write_status(results + row, status, size);
-  }
-}
-
 INLINE void hash_rows(const uint rate, const uint size, global const uchar *src, global uchar *dst,
                       global const segment_t *segments, global result_t *results, uint count) {
   uint groups = groups_of(count), end = groups_end(groups);
@@ -223,7 +206,7 @@ INLINE void shake_rows(const uint rate, global const uchar *src, global uchar *d
   }
 }
 
-/* ---- HMAC (RFC 2104): the hash of (key ^ opad, the hash of (key ^ ipad, message)) ---- */
+/* ---- HMAC ---- */
 
 /* The states behind the blocks of the keys of a group. */
 typedef struct {
@@ -276,15 +259,7 @@ INLINE void hmac_rows(const uint rate, const uint size, global const uchar *src,
       state[i] = keys.inner[i];
     absorb(state, &texts, src, rate, SUFFIX_HASH);
     hmac_finish(&keys, state, rate, size);
-    for (uint lane = 0; lane < WORD_LANES && group * WORD_LANES + lane < count; lane++) {
-      global const segment_t *segment = segments + group * WORD_LANES + lane;
-      int status = key_status((global const keyed_params_t *)(params + segment->param), block);
-      if (status == STATUS_OK)
-        status = row_status(segment, size);
-      if (status == STATUS_OK)
-        write_words(state, lane, dst + segment->dst, size);
-      write_status(results + group * WORD_LANES + lane, status, size);
-    }
+    write_tags(state, group, segments, results, params, dst, count, block, size);
   }
 }
 
