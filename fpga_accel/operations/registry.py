@@ -11,6 +11,7 @@ from fpga_accel.operations import (
     aes_ctr,
     aes_gcm,
     blake2,
+    blake3,
     crc32c,
     hashes,
     hmacs,
@@ -58,6 +59,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     blake2.Blake2s(),
     blake2.HmacBlake2b(),
     blake2.HmacBlake2s(),
+    blake3.Blake3(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
