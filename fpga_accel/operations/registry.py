@@ -8,10 +8,13 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    aes_cbc,
     aes_ctr,
     aes_gcm,
+    aes_xts,
     blake2,
     blake3,
+    cmac,
     crc32c,
     hashes,
     hmacs,
@@ -20,6 +23,7 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    sm4,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
@@ -32,6 +36,18 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
+    aes_xts.XtsEncrypt(),
+    aes_xts.XtsDecrypt(),
+    aes_xts.SectorsEncrypt(),
+    aes_xts.SectorsDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
@@ -60,6 +76,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     blake2.HmacBlake2b(),
     blake2.HmacBlake2s(),
     blake3.Blake3(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
