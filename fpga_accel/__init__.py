@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
+    checksum_combine = _acc.checksum_combine
     checksum_many = _acc.checksum_many
     compress = _acc.compress
     compress_bound = _acc.compress_bound
@@ -103,6 +104,7 @@ __all__ = [
     "astream",
     "chain",
     "checksum",
+    "checksum_combine",
     "checksum_many",
     "compress",
     "compress_bound",

@@ -132,6 +132,17 @@ PEERS = (
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
+    Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
+    Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
+    Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),
+    Peer("crc32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:crc32")),
+    Peer("crc64-nvme.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc64nvme")),
+    Peer("adler32.checksum", "zlib", "", function("zlib:adler32")),
+    Peer("adler32.checksum", "isal", "isal", function("isal.isal_zlib:adler32")),
+    Peer("adler32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:adler32")),
+    Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
+    Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
+    Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 
