@@ -9,8 +9,11 @@ from typing import Any
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
     adler,
+    aes_cbc,
     aes_ctr,
     aes_gcm,
+    aes_xts,
+    cmac,
     crc,
     hashes,
     hmacs,
@@ -18,6 +21,7 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    sm4,
     xxh,
 )
 from fpga_accel.operations.buffers import Flat
@@ -32,6 +36,18 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
+    aes_xts.XtsEncrypt(),
+    aes_xts.XtsDecrypt(),
+    aes_xts.SectorsEncrypt(),
+    aes_xts.SectorsDecrypt(),
     crc.Crc32c(),
     crc.Crc32(),
     crc.Crc64Nvme(),
@@ -51,6 +67,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
