@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
+    checksum_combine = _acc.checksum_combine
     checksum_many = _acc.checksum_many
     compress = _acc.compress
     compress_bound = _acc.compress_bound
@@ -107,6 +108,7 @@ __all__ = [
     "astream",
     "chain",
     "checksum",
+    "checksum_combine",
     "checksum_many",
     "compress",
     "compress_bound",

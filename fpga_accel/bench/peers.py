@@ -183,6 +183,17 @@ PEERS = (
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
     *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
     *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),
+    Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
+    Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
+    Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),
+    Peer("crc32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:crc32")),
+    Peer("crc64-nvme.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc64nvme")),
+    Peer("adler32.checksum", "zlib", "", function("zlib:adler32")),
+    Peer("adler32.checksum", "isal", "isal", function("isal.isal_zlib:adler32")),
+    Peer("adler32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:adler32")),
+    Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
+    Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
+    Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

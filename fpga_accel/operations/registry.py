@@ -8,6 +8,7 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    adler,
     aes_cbc,
     aes_ccm,
     aes_ctr,
@@ -16,7 +17,7 @@ from fpga_accel.operations import (
     blake2,
     blake3,
     cmac,
-    crc32c,
+    crc,
     gmac,
     hashes,
     hmacs,
@@ -26,8 +27,10 @@ from fpga_accel.operations import (
     lz4_frame,
     lz4_stream,
     sm4,
+    xxh,
 )
 from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.contract import Operation
 
@@ -52,7 +55,13 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_xts.XtsDecrypt(),
     aes_xts.SectorsEncrypt(),
     aes_xts.SectorsDecrypt(),
-    crc32c.Crc32c(),
+    crc.Crc32c(),
+    crc.Crc32(),
+    crc.Crc64Nvme(),
+    adler.Adler32(),
+    xxh.Xxh32(),
+    xxh.Xxh64(),
+    xxh.Xxh3(),
     hashes.Sha1(),
     hashes.Sha224(),
     hashes.Sha256(),
@@ -136,6 +145,14 @@ def cipher(op: str, algorithm: str) -> CipherOperation:
     operation = find(op, algorithm)
     if not isinstance(operation, CipherOperation):
         raise ValueError(f"{algorithm} is no cipher")
+    return operation
+
+
+def combining(algorithm: str) -> ContinuedChecksum:
+    """Return the operation of a checksum that is combined of those of parts; errors as in `find`."""
+    operation = find("checksum", algorithm)
+    if not isinstance(operation, ContinuedChecksum):
+        raise ValueError(f"{algorithm} cannot be combined: it is no function of the results of parts")
     return operation
 
 
