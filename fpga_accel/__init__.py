@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.aead import AESCCM, AESGCM, SM4GCM
+from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
@@ -27,6 +28,7 @@ from fpga_accel.errors import (
     ImageMismatchError,
     IntegrityError,
     InvalidTag,
+    NoMatchError,
     OutputLimitError,
     TruncatedError,
 )
@@ -67,10 +69,12 @@ if TYPE_CHECKING:
     mac = _acc.mac
     mac_into = _acc.mac_into
     mac_many = _acc.mac_many
+    seal = _acc.seal
     stats = _acc.stats
     stream = _acc.stream
     submit = _acc.submit
     trace = _acc.trace
+    unseal = _acc.unseal
     warmup = _acc.warmup
 
 __all__ = [
@@ -98,6 +102,7 @@ __all__ = [
     "IntegrityError",
     "InvalidTag",
     "Job",
+    "NoMatchError",
     "OutputLimitError",
     "Plan",
     "Reason",
@@ -133,10 +138,14 @@ __all__ = [
     "mac_into",
     "mac_many",
     "open",
+    "seal",
+    "seal_stream",
     "stats",
     "stream",
     "submit",
     "trace",
+    "unseal",
+    "unseal_stream",
     "warmup",
 ]
 

@@ -34,7 +34,7 @@ def opened_key(path: str | None, descriptor: int | None, *, data_from_stdin: boo
         raise UsageError("give the key with either --key-file or --key-fd")
     if descriptor == 0 and data_from_stdin:
         raise UsageError("the key and the data cannot both come from standard input")
-    text = _content(path, descriptor)
+    text = content(path, descriptor, _MOST, "--key-fd")
     try:
         key = _parsed(text, path or f"descriptor {descriptor}")
     finally:
@@ -50,18 +50,19 @@ def wipe(secret: bytearray) -> None:
     secret[:] = bytes(len(secret))
 
 
-def _content(path: str | None, descriptor: int | None) -> bytearray:
-    buffer = bytearray(_MOST)
+def content(path: str | None, descriptor: int | None, most: int, option: str) -> bytearray:
+    """Return up to `most` bytes of a secret from a file or an open descriptor, which `option` names in errors."""
+    buffer = bytearray(most)
     filled = 0
     source: str | int = path if path is not None else descriptor or 0
     try:
         # Unbuffered, so that no copy stays behind in a buffer that cannot be wiped.
         with open(source, "rb", buffering=0, closefd=path is not None) as file, memoryview(buffer) as view:
-            while filled < _MOST and (count := file.readinto(view[filled:])):
+            while filled < most and (count := file.readinto(view[filled:])):
                 filled += count
     except OSError as error:
         wipe(buffer)
-        subject = path if path is not None else f"--key-fd {descriptor}"
+        subject = path if path is not None else f"{option} {descriptor}"
         raise OSError(error.errno, os.strerror(error.errno or 0), subject) from error
     except BaseException:
         wipe(buffer)
