@@ -78,7 +78,8 @@ def _tried(place: str, threads: int | None, timeout: float | None) -> Iterator[R
 
 def _try(operation: Operation[Any], acc: Accelerator, cpu: Accelerator, row: Row) -> None:
     started = time.perf_counter()
-    plan = acc.explain(operation.op, _SIZES[-1], algorithm=operation.algorithm)
+    _, options = operation.sample(1, _SIZES[-1], "")
+    plan = acc.engine.planner.explain(operation, options, 1, _SIZES[-1])
     row.prepare_seconds = time.perf_counter() - started
     row.variant = plan.variant
     if row.device != places.CPU and plan.backend == places.CPU:
