@@ -10,6 +10,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
     aes_ctr,
     aes_gcm,
+    chacha20_poly1305,
     crc32c,
     hashes,
     hmacs,
@@ -17,7 +18,9 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    poly1305,
     sm4,
+    xchacha20_poly1305,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
@@ -36,6 +39,10 @@ _ROWS: tuple[Operation[Any], ...] = (
     sm4.CtrDecrypt(),
     sm4.GcmEncrypt(),
     sm4.GcmDecrypt(),
+    chacha20_poly1305.ChaChaEncrypt(),
+    chacha20_poly1305.ChaChaDecrypt(),
+    xchacha20_poly1305.XChaChaEncrypt(),
+    xchacha20_poly1305.XChaChaDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
@@ -49,6 +56,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    poly1305.Poly1305(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
