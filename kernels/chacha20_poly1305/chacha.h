@@ -85,8 +85,8 @@ INLINE void to_blocks(private words_t *x) {
     words_t y[CHACHA_WORDS];
     UNROLLED
     for (uint i = 0; i < CHACHA_WORDS / 2; i++) {
-      y[i] = (words_t)(x[2 * i].even, x[2 * i + 1].even);
-      y[i + CHACHA_WORDS / 2] = (words_t)(x[2 * i].odd, x[2 * i + 1].odd);
+      y[i] = EVEN_WORDS(x[2 * i], x[2 * i + 1]);
+      y[i + CHACHA_WORDS / 2] = ODD_WORDS(x[2 * i], x[2 * i + 1]);
     }
     UNROLLED
     for (uint i = 0; i < CHACHA_WORDS; i++)

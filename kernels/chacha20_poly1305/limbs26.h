@@ -72,8 +72,7 @@ INLINE void product_add(private product_t *sum, number_t a, private const factor
   for (uint i = 0; i < LIMBS; i++) {
     UNROLLED
     for (uint k = 0; k < LIMBS; k++)
-      sum->limb[k] +=
-          half_product(a.limb[i], k >= i ? by->limb[k - i] : by->five[LIMBS + k - i]);
+      sum->limb[k] += half_product(a.limb[i], k >= i ? by->limb[k - i] : by->five[LIMBS + k - i]);
   }
 }
 

@@ -118,7 +118,7 @@ static void poly_part(private poly_t *poly, input_t p, uint size, bool closed) {
 }
 
 /* Data whose size is a multiple of 16 but for the last. */
-static void poly_data(private poly_t *poly, input_t p, uint size, bool closed) {
+APART void poly_data(private poly_t *poly, input_t p, uint size, bool closed) {
   while (poly->waiting && size >= POLY_BLOCK) {
     poly_block(poly, load8(p), load8(p + 8), 1);
     p += POLY_BLOCK;
@@ -163,8 +163,8 @@ INLINE void transposed(private lanes_t *x) {
     lanes_t y[LANES];
     UNROLLED
     for (uint i = 0; i < LANES / 2; i++) {
-      y[i] = (lanes_t)(x[2 * i].even, x[2 * i + 1].even);
-      y[i + LANES / 2] = (lanes_t)(x[2 * i].odd, x[2 * i + 1].odd);
+      y[i] = EVEN_LANES(x[2 * i], x[2 * i + 1]);
+      y[i + LANES / 2] = ODD_LANES(x[2 * i], x[2 * i + 1]);
     }
     UNROLLED
     for (uint i = 0; i < LANES; i++)

@@ -127,7 +127,7 @@ static void group_powers(private group_t *group) {
 /* ---- text ---- */
 
 /* Whole passes of one row's text; block: the number of the first. */
-static void text_passes(private const group_t *group, uint i, uint block, input_t src, output_t dst,
+APART void text_passes(private const group_t *group, uint i, uint block, input_t src, output_t dst,
                         uint passes) {
   words_t counter = (words_t)(1 + block) + lane_numbers();
   for (; passes; passes--, counter += WIDTH, src += PASS_BYTES, dst += PASS_BYTES) {
@@ -180,12 +180,20 @@ static void add_block(private pass_t *pass, private const group_t *group, uint i
     set_word(pass->x, 13 + k, lane, word_at(group->nonce, k, i));
 }
 
-INLINE void xor_block(output_t dst, input_t src, private const uchar *key, uint size) {
+INLINE void xor_block(output_t dst, input_t src, private const words_t *key, uint size) {
+  if (size == CHACHA_BLOCK) {
+    UNROLLED
+    for (uint k = 0; k < CHACHA_WORDS / WIDTH; k++)
+      words_store(dst + 4 * WIDTH * k, key[k] ^ words_load(src + 4 * WIDTH * k));
+    return;
+  }
+private
+  const uchar *bytes = (private const uchar *)key;
   uint at = 0;
   for (; size - at >= 8; at += 8)
-    store8(dst + at, load8(src + at) ^ *(private const ulong *)(key + at));
+    store8(dst + at, load8(src + at) ^ *(private const ulong *)(bytes + at));
   for (; at < size; at++)
-    dst[at] = src[at] ^ key[at];
+    dst[at] = src[at] ^ bytes[at];
 }
 
 static void finish_pass(private pass_t *pass, private const group_t *group) {
@@ -203,9 +211,10 @@ static void finish_pass(private pass_t *pass, private const group_t *group) {
   for (uint k = 0; k < CHACHA_WORDS; k++)
     pass->x[k] = x[k];
   for (uint lane = 0; lane < pass->count; lane++) {
-    private const row_t *row = group->row + pass->row[lane];
+  private
+    const row_t *row = group->row + pass->row[lane];
     uint at = pass->at[lane];
-    xor_block(row->dst + at, row->src + at, (private const uchar *)pass->x + lane * CHACHA_BLOCK,
+    xor_block(row->dst + at, row->src + at, pass->x + lane * (CHACHA_WORDS / WIDTH),
               smaller(row->size - at, CHACHA_BLOCK));
   }
   pass->count = 0;
@@ -216,7 +225,8 @@ static void group_rests(private const group_t *group, way_t way) {
   pass_t pass;
   pass.count = 0;
   for (uint i = 0; i < group->count; i++) {
-    private const row_t *row = group->row + i;
+  private
+    const row_t *row = group->row + i;
     if (row->way != way)
       continue;
     for (uint at = row->size / PASS_BYTES * PASS_BYTES; at < row->size; at += CHACHA_BLOCK) {
@@ -235,8 +245,10 @@ INLINE ulong poly_blocks(ulong size) { return size / POLY_BLOCK + (size % POLY_B
 
 /* The text is summed as ciphertext: written, or read before a row in place is overwritten. */
 static ulong2 row_tag(private const group_t *group, uint i) {
-  private const row_t *row = group->row + i;
-  private const powers_t *powers = group->powers + i;
+private
+  const row_t *row = group->row + i;
+private
+  const powers_t *powers = group->powers + i;
   poly_t poly;
   poly_begin(&poly, powers, poly_blocks(row->aad_size) + poly_blocks(row->size) + 1);
   if (row->aad_size)
@@ -255,7 +267,8 @@ static ulong2 row_tag(private const group_t *group, uint i) {
 }
 
 static void finish_row(private const group_t *group, uint i, global result_t *result) {
-  private const row_t *row = group->row + i;
+private
+  const row_t *row = group->row + i;
   ulong2 tag = row_tag(group, i);
   uint written = row->size;
   if (row->tag_in_dst) {
@@ -296,7 +309,8 @@ INLINE void aead_group(input_t src, output_t dst, global const segment_t *segmen
   for (uint i = 0; i < count; i++) {
     global const segment_t *segment = segments + i;
     global const keyed_params_t *record = (global const keyed_params_t *)(params + segment->param);
-    private row_t *row = group.row + i;
+  private
+    row_t *row = group.row + i;
     int status = aead_check(segment, record, nonce_size);
     row->way = REFUSED;
     if (status != STATUS_OK) {
