@@ -8,9 +8,12 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    aes_cbc,
     aes_ctr,
     aes_gcm,
+    aes_xts,
     chacha20_poly1305,
+    cmac,
     crc32c,
     hashes,
     hmacs,
@@ -43,6 +46,12 @@ _ROWS: tuple[Operation[Any], ...] = (
     chacha20_poly1305.ChaChaDecrypt(),
     xchacha20_poly1305.XChaChaEncrypt(),
     xchacha20_poly1305.XChaChaDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
+    aes_xts.XtsEncrypt(),
+    aes_xts.XtsDecrypt(),
+    aes_xts.SectorsEncrypt(),
+    aes_xts.SectorsDecrypt(),
     crc32c.Crc32c(),
     hashes.Sha1(),
     hashes.Sha224(),
@@ -57,6 +66,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
     poly1305.Poly1305(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})

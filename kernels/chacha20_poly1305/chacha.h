@@ -5,20 +5,24 @@
 #include "bytes.h"
 #include "vectors.h"
 
-/* Vectors of 32-bit words, as wide as lanes_t. */
+/* Vectors of 32-bit words: as wide as lanes_t, or WIDTH=1 for single words. */
+#ifndef WIDTH
 #define WIDTH (2 * LANES)
-#if LANES == 8
+#endif
+#if WIDTH == 16
 typedef uint16 words_t;
 #define WIDTH_BITS 4
-#elif LANES == 4
+#elif WIDTH == 8
 typedef uint8 words_t;
 #define WIDTH_BITS 3
-#elif LANES == 2
+#elif WIDTH == 4
 typedef uint4 words_t;
 #define WIDTH_BITS 2
-#else
+#elif WIDTH == 2
 typedef uint2 words_t;
 #define WIDTH_BITS 1
+#else
+typedef uint words_t;
 #endif
 
 #define CHACHA_WORDS 16
@@ -32,17 +36,19 @@ typedef struct __attribute__((packed)) {
 INLINE words_t words_load(input_t p) { return ((global const unaligned_words_t *)p)->value; }
 INLINE void words_store(output_t p, words_t a) { ((global unaligned_words_t *)p)->value = a; }
 
+#if WIDTH > 1
 INLINE words_t lane_numbers(void) {
-#if LANES == 8
+#if WIDTH == 16
   return (words_t)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-#elif LANES == 4
+#elif WIDTH == 8
   return (words_t)(0, 1, 2, 3, 4, 5, 6, 7);
-#elif LANES == 2
+#elif WIDTH == 4
   return (words_t)(0, 1, 2, 3);
 #else
   return (words_t)(0, 1);
 #endif
 }
+#endif
 
 /* Words 0 to 3: "expand 32-byte k". */
 INLINE void chacha_constants(private words_t *x) {
@@ -65,17 +71,21 @@ INLINE void quarter_round(private words_t *x, const uint a, const uint b, const 
   TURN(c, d, b, 7);
 }
 
-INLINE void chacha_rounds(private words_t *x) {
-  for (uint round = 0; round < CHACHA_ROUNDS; round += 2) {
-    UNROLLED
-    for (uint i = 0; i < 4; i++)
-      quarter_round(x, i, 4 + i, 8 + i, 12 + i);
-    UNROLLED
-    for (uint i = 0; i < 4; i++)
-      quarter_round(x, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
-  }
+INLINE void double_round(private words_t *x) {
+  UNROLLED
+  for (uint i = 0; i < 4; i++)
+    quarter_round(x, i, 4 + i, 8 + i, 12 + i);
+  UNROLLED
+  for (uint i = 0; i < 4; i++)
+    quarter_round(x, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
 }
 
+INLINE void chacha_rounds(private words_t *x) {
+  for (uint round = 0; round < CHACHA_ROUNDS; round += 2)
+    double_round(x);
+}
+
+#if WIDTH > 1
 /* From word i of all blocks in x[i] to the blocks one behind the other. Of the bits that number a
  * word here, those of x above those of the lane, each step moves the lowest to the top; after
  * WIDTH_BITS steps the lane stands above. */
@@ -93,5 +103,6 @@ INLINE void to_blocks(private words_t *x) {
       x[i] = y[i];
   }
 }
+#endif
 
 #endif

@@ -8,7 +8,8 @@
 #ifndef FPGA_ACCEL_POLY1305_H
 #define FPGA_ACCEL_POLY1305_H
 
-#define POLY_BLOCK 16u
+#include "messages.h"
+
 #define POLY_VECTOR (POLY_BLOCK * LANES)
 
 #if LANES == 8
@@ -101,22 +102,6 @@ INLINE uint poly_vectors(private poly_t *poly, input_t p, uint size) {
   return done;
 }
 
-/* The last block of size bytes, 1 to 15. As a block of a message alone it ends in a bit of its own
- * (closed), in AEAD zeros fill it up. */
-static void poly_part(private poly_t *poly, input_t p, uint size, bool closed) {
-  ulong low = 0, high = 0;
-  for (uint i = 0; i < size && i < 8; i++)
-    low |= (ulong)p[i] << 8 * i;
-  for (uint i = 8; i < size; i++)
-    high |= (ulong)p[i] << (8 * i - 64);
-  if (closed) {
-    ulong bit = 1UL << 8 * (size % 8);
-    low |= size < 8 ? bit : 0;
-    high |= size < 8 ? 0 : bit;
-  }
-  poly_block(poly, low, high, !closed);
-}
-
 /* Data whose size is a multiple of 16 but for the last. */
 APART void poly_data(private poly_t *poly, input_t p, uint size, bool closed) {
   while (poly->waiting && size >= POLY_BLOCK) {
@@ -131,8 +116,10 @@ APART void poly_data(private poly_t *poly, input_t p, uint size, bool closed) {
   }
   for (; size >= POLY_BLOCK; p += POLY_BLOCK, size -= POLY_BLOCK)
     poly_block(poly, load8(p), load8(p + 8), 1);
-  if (size)
-    poly_part(poly, p, size, closed);
+  if (size) {
+    ulong2 last = part_block(p, size, closed);
+    poly_block(poly, last.x, last.y, !closed);
+  }
 }
 
 /* The tag: low and high half. pad is the second half of the key. */
@@ -141,9 +128,7 @@ static ulong2 poly_tag(private const poly_t *poly, private const powers_t *power
   factor_t finish = factor_of(powers->finish);
   product_add(&product, poly->sum, &finish);
   number_t all = product_reduce(product);
-  ulong2 sum = number_sum(&all);
-  ulong low = sum.x + pad.x;
-  return (ulong2)(low, sum.y + pad.y + (low < pad.x));
+  return add_halves(number_sum(&all), pad);
 }
 
 /* ---- powers, of one key a lane ---- */
@@ -176,7 +161,7 @@ INLINE void transposed(private lanes_t *x) {
 /* Of LANES keys at once. low and high: r of each, before clamping. */
 static void powers_set(private powers_t *powers, lanes_t low, lanes_t high) {
   number_t power[LANES + 1];
-  power[1] = number_of(low & 0x0FFFFFFC0FFFFFFFUL, high & 0x0FFFFFFC0FFFFFFCUL, all_lanes(0));
+  power[1] = number_of(low & CLAMP_LOW, high & CLAMP_HIGH, all_lanes(0));
   /* The factors of each are as near to half as can be: products that need not wait. */
   for (uint n = 2; n <= LANES; n++)
     power[n] = number_product(power[n / 2], power[n - n / 2]);

@@ -8,18 +8,10 @@
 #ifndef FPGA_ACCEL_CHACHA20_POLY1305_ROWS_H
 #define FPGA_ACCEL_CHACHA20_POLY1305_ROWS_H
 
-#include "abi.h"
-#include "bytes.h"
 #include "chacha.h"
-#include "keyed.h"
+#include "messages.h"
 #include "poly1305.h"
 
-#define KEY_SIZE 32u
-#define KEY_WORDS 8
-#define NONCE_SIZE 12u
-#define NONCE_WORDS 3
-#define LONG_NONCE_SIZE 24u
-#define TAG_SIZE 16u
 #define PASS_BYTES (CHACHA_BLOCK * WIDTH)
 /* Text is enciphered and summed in turns of so many bytes, which stay in the first cache. */
 #define TURN_BYTES (16u << 10)
@@ -57,14 +49,6 @@ INLINE void set_word(private words_t *words, uint k, uint i, uint value) {
 INLINE void put_words(private words_t *words, uint i, input_t from, uint count) {
   for (uint k = 0; k < count; k++)
     set_word(words, k, i, load4(from + 4 * k));
-}
-
-static void put_tag(global result_t *result, uint size, int status, ulong2 tag) {
-  result->dst_size = size;
-  result->status = status;
-  result->check = 0;
-  store8(result->partial, tag.x);
-  store8(result->partial + 8, tag.y);
 }
 
 /* ---- what rows need once ---- */
@@ -128,7 +112,7 @@ static void group_powers(private group_t *group) {
 
 /* Whole passes of one row's text; block: the number of the first. */
 APART void text_passes(private const group_t *group, uint i, uint block, input_t src, output_t dst,
-                        uint passes) {
+                       uint passes) {
   words_t counter = (words_t)(1 + block) + lane_numbers();
   for (; passes; passes--, counter += WIDTH, src += PASS_BYTES, dst += PASS_BYTES) {
     words_t x[CHACHA_WORDS], first[4];
@@ -272,22 +256,10 @@ private
   ulong2 tag = row_tag(group, i);
   uint written = row->size;
   if (row->tag_in_dst) {
-    store8(row->dst + row->size, tag.x);
-    store8(row->dst + row->size + 8, tag.y);
+    store_tag(row->dst + row->size, tag);
     written += TAG_SIZE;
   }
   put_tag(result, written, STATUS_OK, tag);
-}
-
-static int aead_check(global const segment_t *segment, global const keyed_params_t *record,
-                      uint nonce_size) {
-  if (record->key_size != KEY_SIZE || record->nonce_size != nonce_size)
-    return STATUS_BAD_PARAM;
-  if (record->position != 0 || record->total != segment->src_size)
-    return STATUS_BAD_PARAM;
-  bool tag = (segment->flags & (KEYED_TAG_IN_DST | KEYED_DECRYPT)) == KEYED_TAG_IN_DST;
-  ulong room = (ulong)segment->src_size + (tag ? TAG_SIZE : 0);
-  return room <= segment->dst_capacity ? STATUS_OK : STATUS_DST_TOO_SMALL;
 }
 
 /* A row that is refused leaves its lane as it was: what is made of it is not used. */
@@ -318,7 +290,7 @@ INLINE void aead_group(input_t src, output_t dst, global const segment_t *segmen
       continue;
     }
     row->way = segment->flags & KEYED_DECRYPT ? DECRYPT : ENCRYPT;
-    row->tag_in_dst = segment->flags & KEYED_TAG_IN_DST && row->way == ENCRYPT;
+    row->tag_in_dst = tag_goes_to_dst(segment);
     row->src = src + segment->src;
     row->dst = dst + segment->dst;
     row->size = segment->src_size;
@@ -366,12 +338,6 @@ kernel void xchacha20_poly1305(global const uchar *src, global uchar *dst,
 
 /* ---- Poly1305 alone ---- */
 
-static int mac_check(global const segment_t *segment, global const keyed_params_t *record) {
-  if (record->key_size != KEY_SIZE || record->nonce_size != 0)
-    return STATUS_BAD_PARAM;
-  return segment->dst_capacity >= TAG_SIZE ? STATUS_OK : STATUS_DST_TOO_SMALL;
-}
-
 static void mac_row(private const powers_t *powers, input_t key, input_t src, output_t dst,
                     uint size) {
   ulong2 pad = (ulong2)(load8(key + 16), load8(key + 24)), tag = pad;
@@ -381,8 +347,7 @@ static void mac_row(private const powers_t *powers, input_t key, input_t src, ou
     poly_data(&poly, src, size, true);
     tag = poly_tag(&poly, powers, pad);
   }
-  store8(dst, tag.x);
-  store8(dst + 8, tag.y);
+  store_tag(dst, tag);
 }
 
 kernel void poly1305(global const uchar *src, global uchar *dst, global const segment_t *segments,
