@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESCCM, AESGCM, SM4GCM
+from fpga_accel.aead import AESCCM, AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
 from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
@@ -86,6 +86,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "BufferTooSmallError",
+    "ChaCha20Poly1305",
     "Chain",
     "Chained",
     "ConcurrentUseError",
@@ -110,6 +111,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "XChaCha20Poly1305",
     "astream",
     "chain",
     "checksum",

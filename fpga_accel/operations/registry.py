@@ -16,6 +16,7 @@ from fpga_accel.operations import (
     aes_xts,
     blake2,
     blake3,
+    chacha20_poly1305,
     cmac,
     crc,
     gmac,
@@ -26,7 +27,9 @@ from fpga_accel.operations import (
     lz4_decompress,
     lz4_frame,
     lz4_stream,
+    poly1305,
     sm4,
+    xchacha20_poly1305,
     xxh,
 )
 from fpga_accel.operations.buffers import Flat
@@ -47,6 +50,10 @@ _ROWS: tuple[Operation[Any], ...] = (
     sm4.CtrDecrypt(),
     sm4.GcmEncrypt(),
     sm4.GcmDecrypt(),
+    chacha20_poly1305.ChaChaEncrypt(),
+    chacha20_poly1305.ChaChaDecrypt(),
+    xchacha20_poly1305.XChaChaEncrypt(),
+    xchacha20_poly1305.XChaChaDecrypt(),
     aes_cbc.AesCbcEncrypt(),
     aes_cbc.AesCbcDecrypt(),
     aes_ccm.CcmEncrypt(),
@@ -89,6 +96,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     blake2.HmacBlake2b(),
     blake2.HmacBlake2s(),
     blake3.Blake3(),
+    poly1305.Poly1305(),
     cmac.CmacAes(),
     gmac.Gmac(),
 )
