@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESGCM
+from fpga_accel.aead import AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
 from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
@@ -36,6 +36,7 @@ from fpga_accel.jobs import Job
 from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
 from fpga_accel.routing import Plan
 from fpga_accel.runtime.discovery import Device, devices
+from fpga_accel.sectors import AESXTS
 from fpga_accel.streams import open  # noqa: A004 (like gzip.open)
 
 __version__ = "0.1.0"
@@ -77,10 +78,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AESGCM",
+    "AESXTS",
+    "SM4GCM",
     "Accelerator",
     "Batch",
     "BatchError",
     "BufferTooSmallError",
+    "ChaCha20Poly1305",
     "Chain",
     "Chained",
     "ConcurrentUseError",
@@ -105,6 +109,7 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "XChaCha20Poly1305",
     "astream",
     "chain",
     "checksum",

@@ -234,7 +234,7 @@ class Accelerator:
         """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
         operation = registry.find("compress", format)
         if level is None and block_size is None and not options:
-            results = self._executor.few(operation, items)
+            results: list[Any] | Batch | None = self._executor.few(operation, items)
             if results is not None:
                 return results
         settings = operation.settings(level=level, block_size=block_size, **options)
@@ -317,7 +317,7 @@ class Accelerator:
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
         operation = registry.find("decompress", format)
-        results = self._executor.few(operation, items) if max_output is None else None
+        results: list[Any] | Batch | None = self._executor.few(operation, items) if max_output is None else None
         if results is not None:
             return results
         return self._many(operation, items, operation.settings(max_output=max_output), return_exceptions)
@@ -480,7 +480,9 @@ class Accelerator:
         Batch(2 items, 38 bytes)
         """
         operation = registry.find("encrypt", cipher)
-        results = self._executor.few(operation, items, key, nonces) if aads is None and not options else None
+        results: list[Any] | Batch | None = (
+            self._executor.few(operation, items, key, nonces) if aads is None and not options else None
+        )
         if results is not None:
             return results
         settings = _batch_options(operation, len(items), key, nonces, aads, options)
@@ -523,7 +525,9 @@ class Accelerator:
     ) -> list[Any] | Batch:
         """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
         operation = registry.find("decrypt", cipher)
-        results = self._executor.few(operation, items, key, nonces) if aads is None and not options else None
+        results: list[Any] | Batch | None = (
+            self._executor.few(operation, items, key, nonces) if aads is None and not options else None
+        )
         if results is not None:
             return results
         settings = _batch_options(operation, len(items), key, nonces, aads, options)
@@ -677,7 +681,7 @@ class Accelerator:
         ['ba7816bf', 'e3b0c442']
         """
         operation = registry.find("digest", algorithm)
-        results = self._executor.few(operation, items) if length is None else None
+        results: list[Any] | Batch | None = self._executor.few(operation, items) if length is None else None
         if results is not None:
             return results
         return self._many(operation, items, operation.settings(length=length), False)
@@ -742,7 +746,7 @@ class Accelerator:
     ) -> list[Any] | Batch:
         """Return the code of each buffer; `key` is one for all, or a list."""
         operation = registry.find("mac", algorithm)
-        results = self._executor.few(operation, items, key, nonces)
+        results: list[Any] | Batch | None = self._executor.few(operation, items, key, nonces)
         if results is not None:
             return results
         return self._many(operation, items, _batch_options(operation, len(items), key, nonces, None), False)
@@ -789,7 +793,9 @@ class Accelerator:
         array([3808858755], dtype=uint32)
         """
         operation = registry.find("checksum", algorithm)
-        few = self._executor.few(operation, items) if value == 0 and type(value) is int else None
+        few: list[int] | npt.NDArray[np.uint32] | None = (
+            self._executor.few(operation, items) if value == 0 and type(value) is int else None
+        )
         if few is not None:
             return few
         found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results

@@ -1,146 +1,27 @@
-"""AES-CTR (NIST SP 800-38A §6.5) with 128, 192 and 256-bit keys; the 16-byte nonce is the first counter block."""
+"""AES-CTR (NIST SP 800-38A §6.5) with 128, 192 and 256-bit keys."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from cryptography.hazmat.primitives.ciphers import algorithms
 
-from fpga_accel.backends import Trial
-from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
-from fpga_accel.operations.keyed import BLOCK, KEY_SIZES, ROW, KeyedOperation, Record, ctr_stream
-from fpga_accel.segments import Status
-
-# From here on results are made first and written in place, as those of AES-GCM are.
-_IN_PLACE = 256 << 10
-# A thread gets no less: on a busy machine handing it over takes long.
-_THREAD_BYTES = 2 << 20
+from fpga_accel.operations.ctr import CtrDecryption, CtrEncryption, CtrOperation
+from fpga_accel.operations.keyed import KEY_SIZES
 
 
-class _Ctr(KeyedOperation):
+class _AesCtr(CtrOperation):
+    algorithm = "aes-ctr"
     kernel = "aes"
+    entry = "aes_ctr"
     key_sizes = KEY_SIZES
     # The library is as fast a core; two cores at most halve what remains above a launch's cost.
     small = 4 << 20
     links = True
-    algorithm = "aes-ctr"
-    entry = "aes_ctr"
-    nonce_size = BLOCK
-    nonce_sizes = range(BLOCK, BLOCK + 1)
-    tag_size = 0
-
-    def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
-        front, nonce, text = self._split(data, options, index)
-        if len(text) >= _IN_PLACE:
-            return made(len(front) + len(text), lambda out: _write(front, nonce, text, options, index, workers, out))
-        output: bytes = _stream(options, index, nonce).update(text)
-        return front + output if front else output
-
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
-        key, nonces = arguments
-        if type(nonces) is not list:
-            return None
-        try:
-            return [ctr_stream(key, nonce).update(data) for nonce, data in zip(nonces, items, strict=True)]
-        except (TypeError, ValueError):
-            return None
-
-    def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
-        front, nonce, text = self._split(data, options, index)
-        total = len(front) + len(text)
-        require_room(total, len(out))
-        _write(front, nonce, text, options, index, workers, out[:total])
-        return total
-
-    def _split(self, data: Flat, options: CipherOptions, index: int) -> tuple[bytes, Any, Flat]:
-        """Return what stands in front of the result, the counter block, and the text."""
-        if not self.encrypts:
-            return b"", *self.opened(data, options, index)
-        if options.nonces is not None:
-            return b"", options.nonces[index], data
-        nonce = os.urandom(BLOCK)
-        return nonce, nonce, data
-
-    def emulate(self, row: RowInput) -> RowOutput:
-        record = Record.of(row)
-        if len(row.src) > row.capacity:
-            return RowOutput(b"", Status.DST_TOO_SMALL)
-        counter = (int.from_bytes(record.nonce, "big") + record.position // BLOCK) % 2**128
-        return RowOutput(ctr_stream(record.key, counter.to_bytes(BLOCK, "big")).update(row.src))
-
-    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
-        return [bytes(nbytes)] * count, CipherOptions([bytes(32)], [bytes(BLOCK)] * count)
-
-    def trial(self) -> Trial:
-        sizes = (0, 1, 16, 17, 64, 255, 1023, 4096, ROW + 33)
-        data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
-        keys = [bytes(range(i, i + KEY_SIZES[i % 3])) for i in range(len(sizes))]
-        # Counters that wrap after i blocks.
-        nonces = [(2**128 - 1 - i).to_bytes(16, "big") for i in range(len(sizes))]
-        return trial_of(self, Job(Items.of(data), CipherOptions(keys, nonces), BytesSink(len(sizes))))
+    block_cipher = algorithms.AES
 
 
-class CtrEncrypt(_Ctr):
+class CtrEncrypt(_AesCtr, CtrEncryption):
     """``aes-ctr.encrypt``."""
 
-    op = "encrypt"
 
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        key, nonce, aad = arguments
-        if aad:
-            return None
-        try:
-            if nonce is not None:
-                output: bytes = ctr_stream(key, nonce).update(data)
-                return output
-            nonce = os.urandom(BLOCK)
-            sealed: bytes = nonce + ctr_stream(key, nonce).update(data)
-            return sealed
-        except (TypeError, ValueError):
-            return None
-
-
-class CtrDecrypt(_Ctr):
-    """``aes-ctr.decrypt``: the same key stream."""
-
-    op = "decrypt"
-
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        key, nonce, aad = arguments
-        if aad:
-            return None
-        if nonce is None:
-            whole = memoryview(flat(data))
-            nonce, data = whole[:BLOCK], whole[BLOCK:]
-        try:
-            output: bytes = ctr_stream(key, nonce).update(data)
-            return output
-        except (TypeError, ValueError):
-            return None
-
-
-def _write(
-    front: bytes, nonce: Any, text: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview
-) -> None:
-    """Write `front` and the ciphered text, on threads where that is worth it: each starts at a counter of its own."""
-    out[: len(front)] = front
-    source, target = memoryview(text), out[len(front) :]
-    count = min(workers.count, len(text) // _THREAD_BYTES) or 1
-    each = -(-len(text) // (count * BLOCK)) * BLOCK
-    start = int.from_bytes(nonce, "big")
-
-    def part(at: int) -> None:
-        counter = (start + at // BLOCK) % 2**128
-        stream = _stream(options, index, counter.to_bytes(BLOCK, "big"))
-        stream.update_into(source[at : at + each], target[at : at + each])
-
-    if count == 1:
-        part(0)
-    else:
-        workers.map(part, range(0, len(text), each))
-
-
-def _stream(options: CipherOptions, index: int, nonce: Any) -> Any:
-    return ctr_stream(as_key(options.keys[options.key_position(index)]), nonce)
+class CtrDecrypt(_AesCtr, CtrDecryption):
+    """``aes-ctr.decrypt``."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from fpga_accel._host import ffi, lib
 from fpga_accel.batch import items_of
@@ -369,6 +369,6 @@ class Record:
         return cls(key, nonce, aad, int(raw["position"]), int(raw["total"]))
 
 
-def ctr_stream(key: Any, counter: Any) -> Any:
-    """Return the CPU library's key stream from a 16-byte counter block on (SP 800-38A §6.5)."""
-    return Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
+def ctr_stream(cipher: Any, counter: Any) -> Any:
+    """Return the key stream of the CPU library's block cipher from a 16-byte counter block on (SP 800-38A §6.5)."""
+    return Cipher(cipher, modes.CTR(counter)).encryptor()

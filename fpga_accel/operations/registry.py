@@ -7,7 +7,24 @@ from types import MappingProxyType
 from typing import Any
 
 from fpga_accel.errors import FormatError
-from fpga_accel.operations import aes_ctr, aes_gcm, crc32c, lz4_compress, lz4_decompress, lz4_frame, lz4_stream
+from fpga_accel.operations import (
+    aes_cbc,
+    aes_ctr,
+    aes_gcm,
+    aes_xts,
+    chacha20_poly1305,
+    cmac,
+    crc32c,
+    hashes,
+    hmacs,
+    lz4_compress,
+    lz4_decompress,
+    lz4_frame,
+    lz4_stream,
+    poly1305,
+    sm4,
+    xchacha20_poly1305,
+)
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.contract import Operation
@@ -19,7 +36,37 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
     aes_ctr.CtrDecrypt(),
+    sm4.EcbEncrypt(),
+    sm4.EcbDecrypt(),
+    sm4.CtrEncrypt(),
+    sm4.CtrDecrypt(),
+    sm4.GcmEncrypt(),
+    sm4.GcmDecrypt(),
+    chacha20_poly1305.ChaChaEncrypt(),
+    chacha20_poly1305.ChaChaDecrypt(),
+    xchacha20_poly1305.XChaChaEncrypt(),
+    xchacha20_poly1305.XChaChaDecrypt(),
+    aes_cbc.AesCbcEncrypt(),
+    aes_cbc.AesCbcDecrypt(),
+    aes_xts.XtsEncrypt(),
+    aes_xts.XtsDecrypt(),
+    aes_xts.SectorsEncrypt(),
+    aes_xts.SectorsDecrypt(),
     crc32c.Crc32c(),
+    hashes.Sha1(),
+    hashes.Sha224(),
+    hashes.Sha256(),
+    hashes.Sha384(),
+    hashes.Sha512(),
+    hashes.Sm3(),
+    hmacs.HmacSha1(),
+    hmacs.HmacSha224(),
+    hmacs.HmacSha256(),
+    hmacs.HmacSha384(),
+    hmacs.HmacSha512(),
+    hmacs.HmacSm3(),
+    poly1305.Poly1305(),
+    cmac.CmacAes(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})

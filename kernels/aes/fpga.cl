@@ -97,7 +97,7 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
     for (uint i = 0; i < BATCH_BLOCKS; i++)
       group_set(&counters, i, gcm_counter(row->counter, (ulong)g * BATCH_BLOCKS + i));
     group_t in = TAKE_GROUP(gcm_in, text, g);
-    group_t out = group_xor(in, group_encrypt(&key->aes, counters));
+    group_t out = group_xor(in, group_encrypt(&key->cipher, counters));
     GIVE_GROUP(gcm_out, text, g, out);
     group_t hashed = row->decrypt ? in : out;
     if (g < text.whole)
@@ -108,16 +108,17 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
   END_TEXT(text);
   gcm_sums_t result;
   result.hash = ghash_end(&sums, key, &tail, text.rest, row->closing);
-  result.mask = block_encrypt(&key->aes, row->j0);
+  result.mask = block_encrypt(&key->cipher, row->j0);
   return result;
 }
 
-/* modes.h ends in two kernels for devices of many work-items. Here they become functions that
+/* ctr_gcm.h ends in two kernels for devices of many work-items. Here they become functions that
  * nothing calls, as only its checks and rows are wanted. */
 #define kernel static inline
 #define aes_ctr ctr_work_item
 #define aes_gcm gcm_work_item
-#include "modes.h"
+#include "cipher.h"
+#include "ctr_gcm.h"
 #undef kernel
 #undef aes_ctr
 #undef aes_gcm
@@ -144,7 +145,7 @@ static block_t gcm_tag(private gcm_key_t *key, private key_id_t *id,
                        global const uchar *src, global uchar *dst) {
   global const keyed_params_t *record = record_of(params, segment);
   if (key_changes(id, record)) {
-    load_key(&key->aes, params, *id);
+    load_key(&key->cipher, params, *id);
     gcm_set_key(key);
   }
   return gcm_run(key, record, params, src + segment->src, dst + segment->dst, segment->src_size,

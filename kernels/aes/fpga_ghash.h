@@ -101,7 +101,7 @@ static block_t gf_mul(block_t a, block_t stored) {
 /* ---- sums over groups ---- */
 
 typedef struct {
-  aes_key_t aes;
+  aes_key_t cipher;
   block_t h;
   group_t powers; /* H^BATCH_BLOCKS, ..., H^1 */
   block_t step;   /* over one group: H^BATCH_BLOCKS */
@@ -109,7 +109,7 @@ typedef struct {
 } gcm_key_t;
 
 static void gcm_set_key(private gcm_key_t *key) {
-  key->h = gf_store(block_encrypt(&key->aes, (block_t)(0)));
+  key->h = gf_store(block_encrypt(&key->cipher, (block_t)(0)));
   block_t power = key->h;
   for (uint i = BATCH_BLOCKS - 1; i > 0; i--) {
     group_set(&key->powers, i, power);

@@ -38,14 +38,14 @@
 #include "x86_vector.h"
 
 typedef struct {
-  aes_key_t aes;
+  aes_key_t cipher;
   block_t h;
   powers_t powers;
 } gcm_key_t;
 
 static void gcm_set_key(private gcm_key_t *key) {
   vec_t zero = (vec_t)(0);
-  aes_encrypt(&key->aes, &zero, 1);
+  aes_encrypt(&key->cipher, &zero, 1);
   key->h = gf_store(as_ulong2(v_sum_blocks(v_reverse(v_in_first(as_long2(zero.s01))))));
   powers_set(&key->powers, key->h);
 }
@@ -152,7 +152,7 @@ static gcm_sums_t gcm_tail(private const gcm_key_t *key, private const gcm_row_t
     vec_t state[STEP + 1];
     take_counters(&counter, state, STEP, true);
     state[STEP] = v_reverse(v_in_first(as_long2(row->j0)));
-    aes_encrypt(&key->aes, state, STEP + 1);
+    aes_encrypt(&key->cipher, state, STEP + 1);
     sums.mask = as_ulong2(x_reverse(state[STEP].s01));
     UNROLL
     for (uint i = 0; i < STEP; i++) {
@@ -179,7 +179,7 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
   for (; row->size - done > GROUP_BYTES; done += GROUP_BYTES) {
     vec_t state[GROUP];
     take_counters(&counter, state, GROUP, true);
-    aes_encrypt(&key->aes, state, GROUP);
+    aes_encrypt(&key->cipher, state, GROUP);
     UNROLL
     for (uint i = 0; i < GROUP; i++) {
       vec_t text = v_load(row->src + done + i * V_BYTES);
@@ -191,4 +191,5 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
   return gcm_tail(key, row, hash, counter, done);
 }
 
-#include "modes.h"
+#include "cipher.h"
+#include "ctr_gcm.h"

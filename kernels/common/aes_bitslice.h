@@ -15,6 +15,7 @@
 #include "aes_schedule.h"
 #include "blocks.h"
 #include "lanes.h"
+#include "lanes_transpose.h"
 
 #define BATCH_BLOCKS (4u * LANES)
 
@@ -99,23 +100,6 @@ static void mix_columns(private lanes_t *s) {
   s[1] ^= sum[7];
   s[3] ^= sum[7];
   s[4] ^= sum[7];
-}
-
-/* Words to planes and planes to words: an 8 by 8 bit transposition in every byte. */
-static void transpose(private lanes_t *w) {
-  const ulong masks[3] = {0x5555555555555555UL, 0x3333333333333333UL, 0x0F0F0F0F0F0F0F0FUL};
-#pragma unroll
-  for (uint k = 0; k < 3; k++) {
-    const uint distance = 1u << k;
-#pragma unroll
-    for (uint i = 0; i < 8; i++) {
-      if (i & distance)
-        continue;
-      lanes_t change = ((w[i] >> distance) ^ w[i + distance]) & masks[k];
-      w[i + distance] ^= change;
-      w[i] ^= change << distance;
-    }
-  }
 }
 
 /* ---- the cipher ---- */

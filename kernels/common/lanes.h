@@ -18,23 +18,32 @@
 #endif
 #endif
 
-/* halves_t is the same bits as 32-bit words, two a lane. */
+/* halves_t is the same bits as 32-bit words, two a lane; AS_COMPARED takes what a comparison of
+ * them gives. */
 #if LANES == 8
 typedef ulong8 lanes_t;
+typedef uint16 halves_t;
 #define AS_LANES as_ulong8
 #define AS_HALVES as_uint16
+#define AS_COMPARED as_uint16
 #elif LANES == 4
 typedef ulong4 lanes_t;
+typedef uint8 halves_t;
 #define AS_LANES as_ulong4
 #define AS_HALVES as_uint8
+#define AS_COMPARED as_uint8
 #elif LANES == 2
 typedef ulong2 lanes_t;
+typedef uint4 halves_t;
 #define AS_LANES as_ulong2
 #define AS_HALVES as_uint4
+#define AS_COMPARED as_uint4
 #elif LANES == 1
 typedef ulong lanes_t;
+typedef uint2 halves_t;
 #define AS_LANES as_ulong
 #define AS_HALVES as_uint2
+#define AS_COMPARED as_uint2
 #else
 #error "LANES is 1, 2, 4 or 8"
 #endif

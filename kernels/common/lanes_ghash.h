@@ -88,8 +88,8 @@ static void powers_set(private powers_t *powers, block_t h) {
 }
 
 /* GHASH of up to SUM_VECTORS * LANES blocks, which stand at the end of whole vectors: zero blocks
- * in front of the first change nothing. */
-#define SUM_VECTORS 5
+ * in front of the first change nothing. So many as a batch and one more block take. */
+#define SUM_VECTORS (BATCH_BLOCKS / LANES + 1)
 
 typedef struct {
   lanes_t low[SUM_VECTORS], high[SUM_VECTORS];

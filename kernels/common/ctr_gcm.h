@@ -1,31 +1,31 @@
-/* CTR (SP 800-38A) and GCM (SP 800-38D) over rows: everything that does not depend on how blocks
- * are enciphered. A variant includes this file after it has defined
+/* CTR (SP 800-38A) and GCM (SP 800-38D) over rows, for any cipher with blocks of 16 bytes: all that
+ * does not depend on how blocks are enciphered. A variant includes this file after it has defined
  *
- *   aes_key_t   an expanded key
- *   gcm_key_t   .aes (aes_key_t), .h (see gf128.h) and what else the variant precomputes
+ *   CTR_ENTRY, GCM_ENTRY   names of the two kernels
+ *   cipher_key_t           an expanded key
+ *   gcm_key_t              .cipher (cipher_key_t), .h (see gf128.h) and what the variant
+ * precomputes
  *
- *   uint aes_sub_word(uint word)
- *       SubWord of FIPS 197 section 5.2.
- *   void aes_set_key(aes_key_t *key, const uint *words, uint rounds)
- *       Takes the schedule; a word holds its four bytes little-endian.
+ *   bool is_key_size(uint size)
+ *   void load_key(cipher_key_t *key, params, key_id_t id)
+ *       Expands the key of a row.
  *   void gcm_set_key(gcm_key_t *key)
- *       Fills in .h and powers from .aes.
+ *       Fills in .h and powers from .cipher.
  *   block_t gf_mul(block_t a, block_t stored)
  *       Product in GF(2^128), one factor in the stored form of gf128.h.
  *   block_t ghash_bytes(const gcm_key_t *key, block_t hash, data, ulong size)
  *       GHASH over data padded with zeros to whole blocks, continuing from hash.
- *   void ctr_stream(const aes_key_t *key, block_t counter, src, dst, ulong size)
+ *   void ctr_stream(const cipher_key_t *key, block_t counter, src, dst, ulong size)
  *       dst = src ^ keystream. The low 64 bits of the counter do not wrap on the way.
  *   gcm_sums_t gcm_stream(const gcm_key_t *key, const gcm_row_t *row)
  *       The row's text and its GHASH.
  *
  * and finds the two kernels defined.
  */
-#ifndef FPGA_ACCEL_AES_MODES_H
-#define FPGA_ACCEL_AES_MODES_H
+#ifndef FPGA_ACCEL_CTR_GCM_H
+#define FPGA_ACCEL_CTR_GCM_H
 
 #include "abi.h"
-#include "aes_schedule.h"
 #include "blocks.h"
 #include "gcm_row.h"
 #include "gf128.h"
@@ -33,14 +33,6 @@
 
 /* SP 800-38D section 5.2.1.1: at most 2^39 - 256 bits a message. */
 #define GCM_MAX_BYTES 0xFFFFFFFE0UL
-
-static inline bool is_key_size(uint size) { return size == 16 || size == 24 || size == 32; }
-
-static void load_key(private aes_key_t *key, global const uchar *params, key_id_t id) {
-  uint words[AES_MAX_WORDS];
-  uint rounds = aes_expand(words, params + id.offset, id.size);
-  aes_set_key(key, words, rounds);
-}
 
 /* ---- CTR ---- */
 
@@ -54,7 +46,7 @@ static int ctr_check(global const segment_t *segment, global const keyed_params_
 
 /* SP 800-38A appendix B.1 with m = 128: the carry runs through all 16 bytes. A row is cut where the
  * low half wraps, so that ctr_stream may add to that half alone. */
-static void ctr_row(private const aes_key_t *key, block_t nonce, ulong position,
+static void ctr_row(private const cipher_key_t *key, block_t nonce, ulong position,
                     global const uchar *src, global uchar *dst, ulong size) {
   ulong low = nonce.x + position / BLOCK_SIZE;
   block_t counter = (block_t)(low, nonce.y + (low < nonce.x));
@@ -70,9 +62,9 @@ static void ctr_row(private const aes_key_t *key, block_t nonce, ulong position,
   ctr_stream(key, counter, src, dst, size);
 }
 
-kernel void aes_ctr(global const uchar *src, global uchar *dst, global const segment_t *segments,
-                    global result_t *results, global const uchar *params, uint count) {
-  aes_key_t key;
+kernel void CTR_ENTRY(global const uchar *src, global uchar *dst, global const segment_t *segments,
+                      global result_t *results, global const uchar *params, uint count) {
+  cipher_key_t key;
   key_id_t id = {0, 0};
   uint end = abi_end(count);
   for (uint i = abi_first(count); i < end; i++) {
@@ -169,8 +161,8 @@ static void gcm_segment(private const gcm_key_t *key, global const segment_t *se
   write_result(result, STATUS_OK, written, tag);
 }
 
-kernel void aes_gcm(global const uchar *src, global uchar *dst, global const segment_t *segments,
-                    global result_t *results, global const uchar *params, uint count) {
+kernel void GCM_ENTRY(global const uchar *src, global uchar *dst, global const segment_t *segments,
+                      global result_t *results, global const uchar *params, uint count) {
   gcm_key_t key;
   key_id_t id = {0, 0};
   uint end = abi_end(count);
@@ -183,7 +175,7 @@ kernel void aes_gcm(global const uchar *src, global uchar *dst, global const seg
       continue;
     }
     if (key_changes(&id, record)) {
-      load_key(&key.aes, params, id);
+      load_key(&key.cipher, params, id);
       gcm_set_key(&key);
     }
     gcm_segment(&key, segment, record, params, src + segment->src, dst + segment->dst, results + i);

@@ -1,0 +1,319 @@
+"""What ciphers with tags of 16 bytes share: both directions by the CPU library, and the tags of a device's rows.
+
+An algorithm names the library's class and does what its kernel does for one row; it is built as
+``class GcmEncrypt(_Gcm, Sealing)`` and ``class GcmDecrypt(_Gcm, Opening)``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from cryptography.exceptions import InvalidTag as LibraryInvalidTag
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
+from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, trial_of
+from fpga_accel.operations.keyed import DECRYPT, ROW, TAG_IN_DST, Cut, KeyedOperation, Texts, wrong_tags
+from fpga_accel.segments import Status, Table
+
+TAG = 16
+NONCE = 12
+# From here on results are made first and written in place: the library zeroes what it returns, which is one pass more
+# over memory that is touched for the first time.
+IN_PLACE = 256 << 10
+# The library's one-step calls take so many bytes; longer messages go through its streaming interface.
+_ONE_STEP = 2**31 - 1
+
+
+class SealedOperation(KeyedOperation):
+    """A cipher whose messages end in a tag."""
+
+    tag_size = TAG
+    nonce_size = NONCE
+    call_limit = IN_PLACE
+    # The CPU library's class in the shape of pyca's: made of a key, with ``encrypt``, ``encrypt_into`` and the reverse.
+    library_class: ClassVar[Any]
+
+    def bound(self, key: Flat, own: Any) -> Any:
+        return self.library_class(key)
+
+    def cipher(self, options: CipherOptions, index: int) -> Any:
+        """Return the library's object for an item's key, which is made once for a batch under one key."""
+        position = options.key_position(index)
+        cipher = options.expanded.get(position)
+        if cipher is None:
+            cipher = options.expanded[position] = self.bound(as_key(options.keys[position]), options.own)
+        return cipher
+
+    def tag_length(self, options: CipherOptions) -> int:
+        """Return the bytes of a tag; overridden where that is an option."""
+        return self.tag_size
+
+    @abstractmethod
+    def seal_long(self, key: bytes, nonce: bytes, aad: Any, data: Flat, out: memoryview) -> None:
+        """Write ciphertext and tag of a message that is too long for one step of the library."""
+
+    @abstractmethod
+    def open_long(self, key: bytes, nonce: bytes, aad: Any, text: Flat, out: memoryview) -> None:
+        """Write the plaintext of such a message; raise the library's InvalidTag where its tag is wrong."""
+
+    def tags(self, cut: Cut, results: Table) -> Any:
+        """Return the tags of messages, 16 bytes each, from what their rows gave."""
+        return cut.tags(results)
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
+        key, nonce = bytes(self.key_sizes[-1]), bytes(self.nonce_size)
+        data = bytes(nbytes) if self.encrypts else self.library_class(key).encrypt(nonce, bytes(nbytes), b"")
+        return [data] * count, CipherOptions([key], [nonce] * count)
+
+    def trial(self) -> Trial:
+        sizes = (0, 1, 15, 16, 17, 64, 255, 256, 1023, 4096, ROW + 33)
+        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        aads = [bytes(range(i * 7)) for i in range(len(sizes))]
+        legal = self.nonce_sizes
+        nonces = [bytes([i]) * (self.nonce_size if i % 3 else legal[i % len(legal)]) for i in range(len(sizes))]
+        keys = [bytes(range(i, i + self.key_sizes[i % len(self.key_sizes)])) for i in range(len(sizes))]
+        if not self.encrypts:
+            texts = [self.library_class(keys[i]).encrypt(nonces[i], texts[i], aads[i]) for i in range(len(sizes))]
+        return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces, aads), BytesSink(len(sizes))))
+
+    def _by_library(self, items: list[bytes], key: Any, nonces: Any, method: str) -> list[Any] | None:
+        if type(nonces) is not list:
+            return None
+        try:
+            call = getattr(self.library_class(key), method)
+            return [call(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)]
+        except (TypeError, ValueError, LibraryInvalidTag):
+            return None
+
+
+class Sealing(SealedOperation):
+    """The direction that makes tags."""
+
+    op = "encrypt"
+    whole_flags = TAG_IN_DST
+    whole_room = TAG
+
+    def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
+        if len(data) >= IN_PLACE:
+            size = len(data) + self.overhead(options)
+            return made(size, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
+        cipher = self.cipher(options, index)
+        if options.nonces is not None:
+            sealed: bytes = cipher.encrypt(options.nonces[index], data, options.aad(index))
+            return sealed
+        nonce = os.urandom(self.nonce_size)
+        sealed = cipher.encrypt(nonce, data, options.aad(index))
+        return nonce + sealed
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        try:
+            if nonce is not None:
+                sealed: bytes = self.library_class(key).encrypt(nonce, data, aad)
+                return sealed
+            nonce = os.urandom(self.nonce_size)
+            sealed = self.library_class(key).encrypt(nonce, data, aad)
+            return nonce + sealed
+        except (TypeError, ValueError):
+            return None
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        key, nonces = arguments
+        return self._by_library(items, key, nonces, "encrypt")
+
+    def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
+        total = len(data) + self.overhead(options)
+        require_room(total, len(out))
+        front = 0
+        if options.nonces is None:
+            front, nonce = self.nonce_size, os.urandom(self.nonce_size)
+            out[:front] = nonce
+        else:
+            nonce = options.nonces[index]
+        if len(data) > _ONE_STEP:
+            self.seal_long(_key(options, index), bytes(nonce), options.aad(index), data, out[front:total])
+        else:
+            self.cipher(options, index).encrypt_into(nonce, data, options.aad(index), out[front:total])
+        return total
+
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: CipherOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        return _each(options, part, items, self.cipher(options, 0).encrypt)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not _is_plain(options):
+            return super().on_cpu_many(items, options, first)
+        # The loop that users would write, for batches too small for a device.
+        encrypt, nonces = self.cipher(options, 0).encrypt, _nonces(options, first, items)
+        try:
+            return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+        except OverflowError:
+            # An item is too long for one step.
+            return super().on_cpu_many(items, options, first)
+
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        encrypt_into = self.cipher(options, 0).encrypt_into
+        for nonce, data, (start, end) in zip(
+            _nonces(options, first, items), items, itertools.pairwise(offsets), strict=True
+        ):
+            encrypt_into(nonce, data, None, out[start:end])
+        return {}
+
+    def mark(self, table: Table, cut: Cut) -> None:
+        alone = np.bincount(cut.message)[cut.message] == 1
+        table["flags"] = np.where(alone, self.whole_flags, 0)
+        table["dst_capacity"] += np.where(alone, self.whole_room, 0).astype(np.uint32)
+
+    def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
+        if self.row is not None and not cut.whole:
+            tags = self.tags(cut, results)
+            for index in np.flatnonzero(texts.sizes > self.row):
+                memory(int(texts.targets[index] + texts.sizes[index]), TAG)[:] = tags[index].tobytes()
+        return {}
+
+
+class Opening(SealedOperation):
+    """The direction that checks tags."""
+
+    op = "decrypt"
+    whole_flags = DECRYPT
+
+    def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
+        nonce, text = self.opened(data, options, index)
+        if len(text) >= IN_PLACE:
+            size = len(text) - self.tag_length(options)
+            return made(size, lambda out: self.on_cpu_into(data, options, index, ALONE, out))
+        try:
+            plain: bytes = self.cipher(options, index).decrypt(nonce, text, options.aad(index))
+            return plain
+        except LibraryInvalidTag:
+            raise wrong_tag() from None
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if nonce is None:
+            whole = memoryview(flat(data))
+            nonce, data = whole[: self.nonce_size], whole[self.nonce_size :]
+        try:
+            plain: bytes = self.library_class(key).decrypt(nonce, data, aad)
+            return plain
+        except LibraryInvalidTag:
+            raise wrong_tag() from None
+        except (TypeError, ValueError):
+            return None
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not _is_plain(options):
+            return super().on_cpu_many(items, options, first)
+        assert options.nonces is not None
+        decrypt, nonces = self.cipher(options, 0).decrypt, options.nonces[first : first + len(items)]
+        try:
+            return [decrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+        except (LibraryInvalidTag, OverflowError):
+            # Whatever is wrong with one of them is found again, and told of that one.
+            return super().on_cpu_many(items, options, first)
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        key, nonces = arguments
+        return self._by_library(items, key, nonces, "decrypt")
+
+    def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
+        nonce, text = self.opened(data, options, index)
+        total = len(text) - self.tag_length(options)
+        require_room(total, len(out))
+        try:
+            if len(text) > _ONE_STEP:
+                self.open_long(_key(options, index), bytes(nonce), options.aad(index), text, out[:total])
+            else:
+                self.cipher(options, index).decrypt_into(nonce, text, options.aad(index), out[:total])
+        except LibraryInvalidTag:
+            out[:total] = bytes(total)
+            raise wrong_tag() from None
+        return total
+
+    def each_on_cpu(
+        self, items: Iterable[Flat], options: CipherOptions, part: slice, most: int
+    ) -> Iterator[bytes] | None:
+        return _each(options, part, items, self.cipher(options, 0).decrypt)
+
+    def on_cpu_placed(
+        self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        if not _is_plain(options) or _has_long(offsets):
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        decrypt_into, errors, tag = self.cipher(options, 0).decrypt_into, Errors(), self.tag_length(options)
+        parts = zip(_nonces(options, first, items), items, itertools.pairwise(offsets), strict=True)
+        for index, (nonce, data, (start, end)) in enumerate(parts, first):
+            if len(data) < tag:
+                errors[index] = too_short(len(data), tag)
+                continue
+            try:
+                decrypt_into(nonce, data, None, out[start:end])
+            except LibraryInvalidTag:
+                errors[index] = wrong_tag()
+        return errors
+
+    def mark(self, table: Table, cut: Cut) -> None:
+        table["flags"] = self.whole_flags
+
+    def forged(self, texts: Texts, cut: Cut, results: Table) -> Sequence[int]:
+        return wrong_tags(self.tags(cut, results), texts)
+
+    def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
+        errors: Errors = {}
+        for row in self.forged(texts, cut, results):
+            job.sink.discard(texts.first + row)
+            errors[texts.first + row] = wrong_tag()
+        return errors
+
+
+def fitted(data: bytes, partial: bytes, capacity: int) -> RowOutput:
+    """Return what a kernel says of a row whose result may not fit."""
+    if len(data) > capacity:
+        return RowOutput(b"", Status.DST_TOO_SMALL)
+    return RowOutput(data, partial=partial)
+
+
+def _is_plain(options: CipherOptions) -> bool:
+    """Whether the loop that users would write serves: one key, given nonces, no associated data."""
+    return options.nonces is not None and len(options.keys) == 1 and not options.aads
+
+
+def _each(
+    options: CipherOptions, part: slice, items: Iterable[Flat], work: Callable[[Any, Flat, Any], bytes]
+) -> Iterator[bytes] | None:
+    if not _is_plain(options):
+        return None
+    assert options.nonces is not None
+    nonces = options.nonces[part]
+    return map(work, nonces.to_list() if isinstance(nonces, Batch) else nonces, items, itertools.repeat(None))
+
+
+def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
+    """Return the nonces of items `first` and on, as the library takes them fastest."""
+    assert options.nonces is not None
+    nonces = options.nonces[first : first + len(items)]
+    return nonces.to_list() if isinstance(nonces, Batch) else nonces
+
+
+def _has_long(offsets: Sequence[int]) -> bool:
+    """Whether items between offsets may be too long for one step."""
+    return offsets[-1] - offsets[0] > _ONE_STEP - TAG
+
+
+def _key(options: CipherOptions, index: int) -> bytes:
+    return bytes(as_key(options.keys[options.key_position(index)]))
