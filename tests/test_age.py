@@ -6,10 +6,8 @@ import hashlib
 import io
 import itertools
 import os
-import pty
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -21,6 +19,7 @@ import children
 import lz4.frame
 import pytest
 import required
+import terminals
 from age_reference import CHUNK, FILE_KEY, IDENTITY, NONCE, RECIPIENT, SCALAR, Vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,7 +114,7 @@ def test_the_test_kit_is_whole() -> None:
 @pytest.mark.parametrize("vector", [v for v in KIT if not v.is_hybrid], ids=lambda vector: vector.name)
 def test_kit(acc: fa.Accelerator, vector: Vector) -> None:
     options: dict[str, Any] = {"identities": vector.identities or (IDENTITY if not vector.passphrases else ())}
-    for passphrase in vector.passphrases or [None]:
+    for passphrase in vector.passphrases or (None,):
         options["passphrase"] = passphrase
         released, error = streamed(acc, vector.data, **options)
         if vector.expect == "success":
@@ -856,47 +855,22 @@ def test_the_age_command_reads_ours_and_we_read_its(
     assert streamed(acc, written, identities=IDENTITY) == (content, None)
 
 
-def _shown(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 1024)
-    except OSError:
-        # What Linux says of a terminal whose other side is closed.
-        return b""
-
-
-def on_a_terminal(command: Sequence[str], answers: Sequence[bytes]) -> None:
-    """Run a command that asks on its terminal."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(command[0], command)
-    try:
-        for answer in answers:
-            while shown := _shown(terminal):
-                if b":" in shown:
-                    break
-            os.write(terminal, answer + b"\n")
-        while _shown(terminal):
-            pass
-    finally:
-        os.close(terminal)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="terminals are driven as Linux has them")
+@terminals.needs_terminal
 def test_the_age_command_opens_our_passphrase_files(cpu: fa.Accelerator, age_command: str, tmp_path: Path) -> None:
     sealed, out = tmp_path / "sealed.age", tmp_path / "out"
     sealed.write_bytes(cpu.seal(b"text", passphrase="word", work_factor=10))
-    on_a_terminal([age_command, "-d", "-o", str(out), str(sealed)], [b"word"])
+    code, _ = terminals.run([age_command, "-d", "-o", str(out), str(sealed)], [b"word"])
+    assert code == 0
     assert out.read_bytes() == b"text"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="terminals are driven as Linux has them")
+@terminals.needs_terminal
 def test_we_open_passphrase_files_of_the_age_command(cpu: fa.Accelerator, age_command: str, tmp_path: Path) -> None:
     plain, sealed = tmp_path / "plain", tmp_path / "sealed.age"
     plain.write_bytes(b"text")
-    on_a_terminal([age_command, "-p", "-o", str(sealed), str(plain)], [b"word", b"word"])
+    code, _ = terminals.run([age_command, "-p", "-o", str(sealed), str(plain)], [b"word", b"word"])
+    assert code == 0
     assert cpu.unseal(sealed.read_bytes(), passphrase="word") == b"text"
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import xor
+
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+# What the generator makes of the five bits that are shifted out, and the bits below them.
+_STEPS = [reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)]
+_REST = (1 << 25) - 1
 _CHECKSUM = 6
 _SEPARATOR = "1"
 
@@ -50,11 +56,7 @@ def _expanded(prefix: str) -> list[int]:
 def _checksum_of(values: list[int]) -> int:
     state = 1
     for value in values:
-        top = state >> 25
-        state = (state & (1 << 25) - 1) << 5 ^ value
-        for bit, term in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                state ^= term
+        state = (state & _REST) << 5 ^ value ^ _STEPS[state >> 25]
     return state
 
 

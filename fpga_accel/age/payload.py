@@ -16,7 +16,8 @@ from fpga_accel.calls import PlacedCall
 from fpga_accel.errors import FormatError, InvalidTag, TruncatedError
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import Flat, flat
+from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.contract import Errors, kept
 
 CHUNK = 64 << 10
 TAG = 16
@@ -93,10 +94,9 @@ class Payload:
         """
         size = sealed_size(len(content))
         count = max(1, -(-len(content) // CHUNK))
-        call = self._call("encrypt", content, CHUNK, out[:size], _nonces(first, count, final=final))
-        self._engine.run(call)
-        if call.errors:
-            raise call.errors[min(call.errors)]
+        errors = self._run("encrypt", content, CHUNK, out[:size], _nonces(first, count, final=final))
+        if errors:
+            raise errors[min(errors)]
         return size
 
     def open(self, sealed: Flat, out: memoryview, first: int, *, final: bool) -> Opened:
@@ -114,10 +114,9 @@ class Payload:
 
     def _opened(self, sealed: memoryview, out: memoryview, first: int, count: int, final: bool) -> Opened:
         size = content_size(len(sealed))
-        call = self._call("decrypt", sealed, SEALED_CHUNK, out[:size], _nonces(first, count, final=final))
-        self._engine.run(call)
-        if call.errors:
-            bad = min(call.errors)
+        errors = self._run("decrypt", sealed, SEALED_CHUNK, out[:size], _nonces(first, count, final=final))
+        if errors:
+            bad = min(errors)
             rest = sealed[bad * SEALED_CHUNK : (bad + 1) * SEALED_CHUNK], out[bad * CHUNK : (bad + 1) * CHUNK]
             good, error = self._otherwise(*rest, first + bad, final and bad == count - 1)
             out[bad * CHUNK + good : size] = bytes(size - bad * CHUNK - good)
@@ -132,9 +131,7 @@ class Payload:
         Then it is content, and where it stands is what is wrong.
         """
         size = content_size(len(sealed))
-        call = self._call("decrypt", sealed, SEALED_CHUNK, out[:size], _nonces(number, 1, final=not final))
-        self._engine.run(call)
-        if call.errors:
+        if self._run("decrypt", sealed, SEALED_CHUNK, out[:size], _nonces(number, 1, final=not final)):
             return 0, InvalidTag(f"chunk {number} of the age file is not what was sealed: it was changed or cut off")
         if final and size == CHUNK:
             return size, TruncatedError(f"the age file ends behind chunk {number}, which is not its last")
@@ -143,11 +140,21 @@ class Payload:
             return 0, FormatError(f"chunk {number} of the age file has {size} bytes and is not marked as its last")
         return size, FormatError(f"there is more behind chunk {number} of the age file, which is its last")
 
-    def _call(self, op: str, data: Flat, step: int, out: memoryview, nonces: npt.NDArray[np.uint8]) -> PlacedCall:
-        operation = registry.cipher(op, CIPHER)
-        offsets = np.minimum(np.arange(len(nonces) + 1, dtype=np.int64) * step, len(data))
-        options = operation.options(keys=(self._key,), nonces=nonces, count=len(nonces))
-        return PlacedCall(operation, options, Batch(flat(data), offsets), out)
+    def _run(self, op: str, data: Flat, step: int, out: memoryview, nonces: npt.NDArray[np.uint8]) -> Errors:
+        """Do some chunks in one call, and return the errors of those that fail, whose places in `out` are wiped."""
+        operation, count = registry.cipher(op, CIPHER), len(nonces)
+        if count == 1:
+            # A small file: the short way, which says the same of one chunk.
+            try:
+                self._engine.into(operation, operation.single(self._key, nonces.tobytes(), None), data, out)
+            except InvalidTag as error:
+                return {0: kept(error)}
+            return {}
+        offsets = np.minimum(np.arange(count + 1, dtype=np.int64) * step, len(data))
+        options = operation.options(keys=(self._key,), nonces=nonces, count=count)
+        call = PlacedCall(operation, options, Batch(data, offsets), out)
+        self._engine.run(call)
+        return call.errors
 
 
 def _nonces(first: int, count: int, *, final: bool) -> npt.NDArray[np.uint8]:

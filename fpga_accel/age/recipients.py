@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidTag as LibraryInvalidTag
@@ -43,6 +44,7 @@ class Recipient:
     point: bytes
 
     @classmethod
+    @lru_cache(1024)
     def parse(cls, text: str) -> Recipient:
         """Read a recipient.
 

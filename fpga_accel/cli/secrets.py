@@ -111,8 +111,11 @@ def texts(paths: Sequence[str], *, data_from_stdin: bool) -> list[str]:
     for path in paths:
         if files.is_standard(path) and data_from_stdin:
             raise UsageError("the keys and the data cannot both come from standard input")
-        standard = files.is_standard(path)
-        text = keys.content(None if standard else path, 0 if standard else None, _MOST_KEYS, "descriptor")
+        if files.is_standard(path):
+            with files.reading(path) as standard_input:
+                text = bytearray(standard_input.read(_MOST_KEYS))
+        else:
+            text = keys.content(path, None, _MOST_KEYS, "")
         try:
             if len(text) >= _MOST_KEYS:
                 raise UsageError(f"{path} has {_MOST_KEYS} bytes or more, which is no file of keys")
