@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.batch import Batch
+from fpga_accel.batch import Batch, of_rows
 from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, apart, sink_is_callers
 from fpga_accel.errors import (
     BufferTooSmallError,
@@ -121,24 +123,34 @@ class Executor:
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
-    def few(self, operation: Operation[Any], items: Sequence[Any], *arguments: Any) -> list[Any] | None:
-        """Do a batch in the library's own loop where that is known to be best; None where it has to be planned."""
-        if type(items) is not list:
+    def few(self, operation: Operation[Any], items: Sequence[Any], *arguments: Any) -> Any:
+        """Do a batch in the library's own loop where that is known to be best; None where it has to be planned.
+
+        `arguments` are those of `Operation.library_many`. Results come as `many` gives them.
+        """
+        batch = items if isinstance(items, Batch) else None
+        if batch is not None:
+            nbytes = batch.nbytes
+        elif isinstance(items, list):
+            nbytes = _objects.bytes_total(items)
+        else:
             return None
-        count, nbytes = len(items), _objects.bytes_total(items)
         if nbytes < 0:
             return None
+        count = len(items)
         reason = self.planner.loop_reason(operation, count, nbytes)
         if reason is None:
             return None
         started = time.perf_counter()
+        listed: Any = items if batch is None else batch.to_list()
         with self._workers.turn():
-            results = operation.library_many(items, *arguments)
+            results: Any = operation.library_many(listed, *(_listed(each) for each in arguments))
         if results is None:
             return None
-        ended = time.perf_counter()
         size = operation.number_size * count or _objects.bytes_total(results)
-        self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, ended))
+        if batch is not None:
+            results = np.array(results, operation.number_type) if operation.number_size else Batch.from_items(results)
+        self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, time.perf_counter()))
         return results
 
     def many(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> ManyCall | BatchCall:
@@ -282,6 +294,13 @@ class Executor:
                 spans=tuple(launches.spans),
             )
         )
+
+
+def _listed(argument: Any) -> Any:
+    """Return keys and nonces as a library's loop takes them: of a batch, as a list."""
+    if isinstance(argument, np.ndarray) and argument.ndim == 2:
+        argument = of_rows(argument)
+    return argument.to_list() if isinstance(argument, Batch) else argument
 
 
 def _callers_level() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -43,7 +44,7 @@ CPU = ("--device", "cpu")
 KEY = bytes(range(32))
 TEXT = b"".join(b"row %d, of which there are many\n" % number for number in range(30_000))
 WORKING = ("compress", "decompress", "encrypt", "decrypt")
-COMMANDS = (*WORKING, "devices", "doctor", "selftest", "demo", "explain", "calibrate")
+COMMANDS = (*WORKING, "digest", "devices", "doctor", "selftest", "demo", "explain", "calibrate")
 
 Invoke = Callable[..., Result]
 
@@ -737,7 +738,7 @@ def test_explain(invoke: Invoke) -> None:
     assert small.exit_code == 0
     assert "faster" in small.stdout
     for wrong in (
-        ("digest", 100),
+        ("shrink", 100),
         ("compress", 100, "--cipher", "aes-gcm"),
         ("encrypt", 100, "--format", "lz4"),
         ("decompress", 100, "--level", 3),
@@ -872,3 +873,48 @@ def test_receipts_of_a_file_are_summed_up() -> None:
     first, second = output.places([one, one, other])
     assert (first["calls"], first["bytes_in"], first["bytes_out"], first["seconds"]) == (2, 20, 10, 1.0)
     assert (second["backend"], second["reason"], second["fallback"]) == ("cpu", "timeout", True)
+
+
+# -- digest ------------------------------------------------------------------------------------------------------------
+
+
+def test_digest_prints_what_sha256sum_prints(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    shown = invoke("digest", plain, empty, *CPU).stdout
+    assert shown == "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}\n" for path in (plain, empty))
+
+
+@pytest.mark.parametrize("algorithm", registry.algorithms("digest"))
+def test_digest_of_standard_input(invoke: Invoke, algorithm: str) -> None:
+    length = 32 if algorithm.startswith("shake") else None
+    chosen = () if length is None else ("--length", length)
+    shown = invoke("digest", "-a", algorithm, *chosen, *CPU, stdin=TEXT).stdout
+    assert shown == f"{fpga_accel.Accelerator('cpu').digest(TEXT, algorithm, length=length).hex()}  -\n"
+
+
+@pytest.mark.parametrize("algorithm", registry.algorithms("checksum"))
+def test_digest_of_checksums(invoke: Invoke, algorithm: str, plain: Path) -> None:
+    report = json.loads(invoke("digest", "-a", algorithm, plain, *CPU, "--json").stdout)
+    digits = 2 * registry.find("checksum", algorithm).number_size
+    assert report["checksum"] == f"{fpga_accel.Accelerator('cpu').checksum(TEXT, algorithm):0{digits}x}"
+    assert report["input"] == str(plain)
+    assert report["calls"][0]["operation"] == f"{algorithm}.checksum"
+
+
+def test_digest_refuses(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    unknown = error_of(invoke("digest", "-a", "md4", plain, *CPU, "--json"))
+    assert unknown["error"] == "usage"
+    assert "sha256" in unknown["message"]
+    assert "crc32c" in unknown["message"]
+    assert invoke("digest", "-a", "sha256", "--length", 8, plain, *CPU).exit_code == 2
+    assert invoke("digest", "-a", "crc32c", "--length", 4, plain, *CPU).exit_code == 2
+    assert invoke("digest", tmp_path / "absent", *CPU).exit_code == 1
+
+
+def test_explain_of_hashes_and_codes(invoke: Invoke) -> None:
+    for op, algorithm in (("digest", "sha256"), ("mac", "hmac-sha256"), ("checksum", "crc32c")):
+        plan = json.loads(invoke("explain", op, 1 << 20, "--algorithm", algorithm, *CPU, "--json").stdout)
+        assert plan["backend"] == "cpu"
+        assert invoke("explain", op, 5, "--format", "lz4", *CPU).exit_code == 2
+    assert invoke("explain", "compress", 5, "--algorithm", "sha256", *CPU).exit_code == 2

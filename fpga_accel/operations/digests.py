@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from fpga_accel.segments import SEGMENT, Launch, Table, first_failed
 
 # Most bytes of an extendable output: what a row may hold, and more than anyone asks for.
 MOST = 1 << 24
+# Most messages that a kernel hashes side by side; it is a multiple of all such counts.
+_LANES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,11 @@ class DigestOperation(Operation[DigestOptions]):
         return [hashed(data, length) for data in items], {}
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        return self.hashed(data, self.size) if self.size else None
+        try:
+            return self.hashed(data, self.size) if self.size else None
+        except (TypeError, BufferError):
+            # Such as an array of two dimensions, which libraries do not take.
+            return None
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         return self.on_cpu_many(items, DigestOptions(self.size), 0)[0] if self.size else None
@@ -104,12 +111,25 @@ class DigestOperation(Operation[DigestOptions]):
 
 
 def ordered(table: Table) -> Table:
-    """Return rows by size, so that those that run side by side end together."""
-    sizes = table["src_size"]
-    if not len(sizes) or int(sizes.min()) == int(sizes.max()):
+    """Return rows in an order that suits kernels which take a few at once and give each work-item an even share.
+
+    Every `_LANES` rows in sequence are of about one size, and every range of them has its share of large ones.
+    """
+    sizes, count = table["src_size"], len(table)
+    if not count or int(sizes.min()) == int(sizes.max()):
         return table
-    by_size: Table = table[np.argsort(sizes, kind="stable")]
-    return by_size
+    by_size = np.argsort(sizes, kind="stable")
+    groups, rest = divmod(count, _LANES)
+    if groups > 1:
+        # Multiples of about the golden section of a circle leave no gap and no crowd on it, wherever one stops. What
+        # fills no group is the smallest: its lanes are the ones that are wasted.
+        step = round(groups * 0.618034)
+        while math.gcd(step, groups) > 1:
+            step += 1
+        dealt = by_size[rest:].reshape(groups, _LANES)[np.arange(groups) * step % groups]
+        by_size = np.concatenate((dealt.reshape(-1), by_size[:rest]))
+    placed: Table = table[by_size]
+    return placed
 
 
 def require_success(operation: Operation[Any], results: Table) -> None:

@@ -60,7 +60,7 @@ class MacOperation(KeysOperation):
             return None
         try:
             return self.tagged(data, key, nonce)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, BufferError):
             return None
 
     def on_device(self, job: Job[CipherOptions], run: Run) -> Errors:

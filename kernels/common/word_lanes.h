@@ -31,27 +31,35 @@
 
 #if WORD_BITS == 32
 typedef uint word_t;
-#define VECTOR_TYPE(lanes) uint##lanes
+#define VECTOR(prefix, lanes) prefix##uint##lanes
 #elif WORD_BITS == 64
 typedef ulong word_t;
-#define VECTOR_TYPE(lanes) ulong##lanes
+#define VECTOR(prefix, lanes) prefix##ulong##lanes
 #else
 #error "WORD_BITS is 32 or 64"
 #endif
 
+/* WORDS_WHERE: every bit of the lanes in which a comparison holds. */
 #if WORD_LANES == 1
 typedef word_t words_t;
+#define WORDS_WHERE(comparison) ((word_t)0 - (word_t)(comparison))
 #elif WORD_LANES == 2
-typedef VECTOR_TYPE(2) words_t;
+typedef VECTOR(, 2) words_t;
+#define WORDS_WHERE(comparison) VECTOR(as_, 2)(comparison)
 #elif WORD_LANES == 4
-typedef VECTOR_TYPE(4) words_t;
+typedef VECTOR(, 4) words_t;
+#define WORDS_WHERE(comparison) VECTOR(as_, 4)(comparison)
 #elif WORD_LANES == 8
-typedef VECTOR_TYPE(8) words_t;
+typedef VECTOR(, 8) words_t;
+#define WORDS_WHERE(comparison) VECTOR(as_, 8)(comparison)
 #elif WORD_LANES == 16 && WORD_BITS == 32
-typedef VECTOR_TYPE(16) words_t;
+typedef VECTOR(, 16) words_t;
+#define WORDS_WHERE(comparison) VECTOR(as_, 16)(comparison)
 #else
 #error "WORD_LANES is 1, 2, 4, 8, or 16 with words of 32 bits"
 #endif
+
+typedef private word_t *words_in_memory_t;
 
 static inline words_t rotate_left(words_t a, const uint n) { return a << n | a >> (WORD_BITS - n); }
 
@@ -59,7 +67,8 @@ static inline words_t rotate_right(words_t a, const uint n) {
   return a >> n | a << (WORD_BITS - n);
 }
 
-static inline word_t words_lane(words_t a, uint i) { return ((private const word_t *)&a)[i]; }
+/* The vector's words, one a lane. */
+#define WORDS_OF(vector) ((words_in_memory_t) & (vector))
 
 /* ---- words in bytes ---- */
 
@@ -76,34 +85,20 @@ static inline words_t words_swap(words_t a) {
 }
 #endif
 
-/* One word from its bytes, most significant first, and the reverse. */
+/* A word to its bytes, of which the first is the lowest. */
 #if UNALIGNED
 typedef word_t __attribute__((aligned(1))) unaligned_word_t;
 
-static inline word_t word_load_be(global const uchar *p) {
-  word_t word = *(global const unaligned_word_t *)p;
-#if WORD_BITS == 32
-  word = (word & 0x00FF00FFU) << 8 | (word >> 8 & 0x00FF00FFU);
-  return word << 16 | word >> 16;
-#else
-  return swap_bytes(word);
-#endif
+static inline void word_store(global uchar *p, word_t word) {
+  *(global unaligned_word_t *)p = word;
 }
 #else
-static inline word_t word_load_be(global const uchar *p) {
-  word_t word = 0;
+static inline void word_store(global uchar *p, word_t word) {
 #pragma unroll
   for (uint i = 0; i < WORD_BYTES; i++)
-    word = word << 8 | p[i];
-  return word;
+    p[i] = (uchar)(word >> (8 * i));
 }
 #endif
-
-static inline void word_store_be(global uchar *p, word_t word) {
-#pragma unroll
-  for (uint i = 0; i < WORD_BYTES; i++)
-    p[i] = (uchar)(word >> (WORD_BITS - 8 - 8 * i));
-}
 
 /* ---- square blocks of words: row i is WORD_LANES words of message i ---- */
 
@@ -116,8 +111,7 @@ static inline words_t words_load(global const uchar *p) {
 #else
 static inline words_t words_load(global const uchar *p) {
   words_t words;
-private
-  word_t *each = (private word_t *)&words;
+  words_in_memory_t each = WORDS_OF(words);
   for (uint i = 0; i < WORD_LANES; i++) {
     each[i] = 0;
 #pragma unroll

@@ -2,6 +2,9 @@
  *
  * Casts from ulong make private pointers of global ones, for the built-ins that take no address
  * space. CPU runtimes have one address space, and only they define the macros that x86.cl asks for.
+ *
+ * MODELLED=1 (optional, with WIDE=1): four times the instruction of one block stands for VAES and
+ * VPCLMULQDQ, so that the code for CPUs that have these runs, and is tested, on any with AVX-512.
  */
 #ifndef FPGA_ACCEL_X86_VECTOR_H
 #define FPGA_ACCEL_X86_VECTOR_H
@@ -13,6 +16,7 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 typedef char bytes16_t __attribute__((ext_vector_type(16)));
+typedef long2 __attribute__((aligned(1))) unaligned_long2_t;
 
 /* ---- one block ---- */
 
@@ -33,15 +37,36 @@ typedef long8 vec_t;
 typedef long8 __attribute__((aligned(1))) unaligned_vec_t;
 typedef char bytes64_t __attribute__((ext_vector_type(64)));
 
+#if MODELLED
+#define FOUR_TIMES(name, instruction)                                                              \
+  static inline vec_t name(vec_t a, vec_t b) {                                                     \
+    long2 first = instruction(a.s01, b.s01), second = instruction(a.s23, b.s23);                   \
+    long2 third = instruction(a.s45, b.s45), fourth = instruction(a.s67, b.s67);                   \
+    return (vec_t)(first, second, third, fourth);                                                  \
+  }
+#define X_CLMUL_00(a, b) X_CLMUL(a, b, 0x00)
+#define X_CLMUL_01(a, b) X_CLMUL(a, b, 0x01)
+#define X_CLMUL_10(a, b) X_CLMUL(a, b, 0x10)
+#define X_CLMUL_11(a, b) X_CLMUL(a, b, 0x11)
+FOUR_TIMES(v_aesenc, __builtin_ia32_aesenc128)
+FOUR_TIMES(v_aesenclast, __builtin_ia32_aesenclast128)
+FOUR_TIMES(v_aesdec, __builtin_ia32_aesdec128)
+FOUR_TIMES(v_aesdeclast, __builtin_ia32_aesdeclast128)
+FOUR_TIMES(v_clmul_0x00, X_CLMUL_00)
+FOUR_TIMES(v_clmul_0x01, X_CLMUL_01)
+FOUR_TIMES(v_clmul_0x10, X_CLMUL_10)
+FOUR_TIMES(v_clmul_0x11, X_CLMUL_11)
+#define V_AESENC(a, key) v_aesenc(a, key)
+#define V_AESENCLAST(a, key) v_aesenclast(a, key)
+#define V_AESDEC(a, key) v_aesdec(a, key)
+#define V_AESDECLAST(a, key) v_aesdeclast(a, key)
+#define V_CLMUL(a, b, halves) v_clmul_##halves(a, b)
+#else
 #define V_AESENC(a, key) __builtin_ia32_aesenc512(a, key)
 #define V_AESENCLAST(a, key) __builtin_ia32_aesenclast512(a, key)
-#ifdef __VPCLMULQDQ__
+#define V_AESDEC(a, key) __builtin_ia32_aesdec512(a, key)
+#define V_AESDECLAST(a, key) __builtin_ia32_aesdeclast512(a, key)
 #define V_CLMUL(a, b, halves) __builtin_ia32_pclmulqdq512(a, b, halves)
-#else
-/* For ciphers of wide vectors without the instruction that takes four blocks. */
-#define V_CLMUL(a, b, halves)                                                                      \
-  ((long8)(X_CLMUL((a).s01, (b).s01, halves), X_CLMUL((a).s23, (b).s23, halves),                   \
-           X_CLMUL((a).s45, (b).s45, halves), X_CLMUL((a).s67, (b).s67, halves)))
 #endif
 
 static inline vec_t v_broadcast(long2 a) { return (vec_t)(a, a, a, a); }
@@ -95,6 +120,8 @@ typedef long2 __attribute__((aligned(1))) unaligned_vec_t;
 
 #define V_AESENC(a, key) __builtin_ia32_aesenc128(a, key)
 #define V_AESENCLAST(a, key) __builtin_ia32_aesenclast128(a, key)
+#define V_AESDEC(a, key) __builtin_ia32_aesdec128(a, key)
+#define V_AESDECLAST(a, key) __builtin_ia32_aesdeclast128(a, key)
 #define V_CLMUL(a, b, halves) X_CLMUL(a, b, halves)
 
 static inline vec_t v_broadcast(long2 a) { return a; }

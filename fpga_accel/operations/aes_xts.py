@@ -1,0 +1,333 @@
+"""AES-XTS (IEEE 1619, NIST SP 800-38E) of data units: single ones, and sectors whose numbers are their tweaks.
+
+It does not authenticate: a changed block deciphers to something else, and nothing says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from hmac import compare_digest
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
+from fpga_accel.errors import FormatError
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, made, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
+from fpga_accel.operations.digests import require_success
+from fpga_accel.operations.keyed import BLOCK, RECORD, KeyedOperation, Record, Texts, rows_of_whole
+from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, copy_many
+
+# Two keys behind each other, of AES-128 or AES-256.
+KEY_SIZES = (32, 64)
+# SP 800-38E section 4: a data unit has at most 2^20 blocks.
+MOST = BLOCK << 20
+SECTOR = 4096
+
+# Rows of sectors: at least so many bytes, so that what a row costs does not show, and at most so many, so that all
+# cores work to the end.
+_LEAST_ROW, _MOST_ROW = 16 << 10, 256 << 10
+_ROWS_AIMED_AT = 16
+_NUMBER_LIMIT = 1 << 128
+# The library wants room for a block less one byte more than what it writes.
+_SPARE = BLOCK - 1
+_IN_PLACE = 256 << 10
+
+
+class _Xts(KeyedOperation):
+    kernel = "aes_xts"
+    key_sizes = KEY_SIZES
+    nonce_size = BLOCK
+    nonce_sizes = range(BLOCK, BLOCK + 1)
+    tag_size = 0
+    # A data unit is serial in its tweaks.
+    row = None
+
+    def single(self, key: Any, nonce: Any, aad: Any, own: Mapping[str, Any] = MappingProxyType({})) -> CipherOptions:
+        made = super().single(key, nonce, aad, own)
+        self._require_unequal(made.keys)
+        return made
+
+    def _check(self, options: CipherOptions, count: int) -> None:
+        super()._check(options, count)
+        self._require_unequal(options.keys)
+
+    def _require_unequal(self, keys: Sequence[Any]) -> None:
+        if any(_halves_are_equal(flat(key)) for key in keys):
+            raise ValueError(f"the two halves of a key of {self.algorithm} must differ")
+
+    def unit(self, options: CipherOptions, size: int) -> int:
+        """Return the bytes of each data unit of an item."""
+        return options.own or size
+
+    def wrong_size(self, options: CipherOptions, size: int) -> FormatError | None:
+        """Tell what is wrong with the size of an item, None where nothing is."""
+        raise NotImplementedError
+
+    def _split(self, data: Flat, options: CipherOptions, index: int) -> tuple[bytes, Any, Flat]:
+        """Return what stands in front of the result, the first tweak, and the text."""
+        front, text = b"", data
+        if options.nonces is not None:
+            nonce = options.nonces[index]
+        elif self.encrypts:
+            front = nonce = os.urandom(BLOCK)
+        else:
+            view = memoryview(data)
+            nonce, text = bytes(view[:BLOCK]), view[BLOCK:]
+        error = self.wrong_size(options, len(text))
+        if error is not None:
+            raise error
+        return front, nonce, text
+
+    def keyed(self, options: CipherOptions, index: int) -> Any:
+        """Return the library's block cipher under the key of an item."""
+        position = options.key_position(index)
+        found = options.expanded.get(position)
+        if found is None:
+            found = options.expanded[position] = algorithms.AES(as_key(options.keys[position]))
+        return found
+
+    def _stream(self, cipher: Any, tweak: Any) -> Any:
+        both = Cipher(cipher, modes.XTS(tweak))
+        return both.encryptor() if self.encrypts else both.decryptor()
+
+    def _units(self, cipher: Any, nonce: Any, text: Flat, unit: int) -> Iterator[bytes]:
+        """Yield each data unit's result."""
+        if unit == len(text):
+            yield self._stream(cipher, nonce).update(text)
+            return
+        view, number = memoryview(text), int.from_bytes(nonce, "little")
+        for at in range(0, len(text), unit):
+            tweak = ((number + at // unit) % _NUMBER_LIMIT).to_bytes(BLOCK, "little")
+            yield self._stream(cipher, tweak).update(view[at : at + unit])
+
+    def _write(self, cipher: Any, nonce: Any, text: Flat, unit: int, out: memoryview) -> None:
+        view, number = memoryview(text), int.from_bytes(nonce, "little")
+        for at in range(0, len(text), unit):
+            tweak = ((number + at // unit) % _NUMBER_LIMIT).to_bytes(BLOCK, "little")
+            stream, end = self._stream(cipher, tweak), at + unit
+            if end + _SPARE <= len(out):
+                stream.update_into(view[at:end], out[at : end + _SPARE])
+            else:
+                # A data unit goes in one piece.
+                out[at:end] = stream.update(view[at:end])
+
+    def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
+        front, nonce, text = self._split(data, options, index)
+        cipher, unit = self.keyed(options, index), self.unit(options, len(text))
+        if len(text) >= _IN_PLACE and unit < len(text):
+            return made(len(front) + len(text), lambda out: self._fill(front, cipher, nonce, text, unit, out))
+        result = b"".join(self._units(cipher, nonce, text, unit))
+        return front + result if front else result
+
+    def _fill(self, front: bytes, cipher: Any, nonce: Any, text: Flat, unit: int, out: memoryview) -> None:
+        out[: len(front)] = front
+        self._write(cipher, nonce, text, unit, out[len(front) :])
+
+    def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
+        front, nonce, text = self._split(data, options, index)
+        total = len(front) + len(text)
+        require_room(total, len(out))
+        self._fill(front, self.keyed(options, index), nonce, text, self.unit(options, len(text)), out[:total])
+        return total
+
+    def on_device(self, job: Job[CipherOptions], run: Run) -> Errors:
+        front = 0 if job.options.nonces is not None or self.encrypts else BLOCK
+        errors: Errors = {}
+        for size in np.unique(job.items.sizes).tolist():
+            error = self.wrong_size(job.options, max(0, size - front))
+            if error is not None or size < front:
+                found = np.flatnonzero(job.items.sizes == size).tolist()
+                errors |= {index: error or _no_unit(0) for index in found}
+        if errors:
+            return self._without(errors, job, run)
+        return super().on_device(job, run)
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        record = Record.of(row)
+        if len(row.src) > row.capacity:
+            return RowOutput(b"", Status.DST_TOO_SMALL)
+        raw = row.params[row.param : row.param + RECORD.itemsize].view(RECORD)[0]
+        unit = int(raw["reserved"]) or len(row.src)
+        return RowOutput(b"".join(self._units(algorithms.AES(record.key), record.nonce, row.src, unit)))
+
+
+class XtsOperation(_Xts):
+    """One data unit an item, of 16 bytes or more; the nonce is its tweak."""
+
+    algorithm = "aes-xts"
+    # One is serial in its tweaks: a device wins with many of them.
+    small = 1 << 62
+
+    def wrong_size(self, options: CipherOptions, size: int) -> FormatError | None:
+        return None if BLOCK <= size <= MOST else _no_unit(size)
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        key, nonce, aad = arguments
+        if aad or nonce is None or type(key) is not bytes or len(key) not in KEY_SIZES or _halves_are_equal(key):
+            return None
+        try:
+            data = flat(data)
+            if not BLOCK <= len(data) <= MOST:
+                return None
+            result: bytes = self._stream(algorithms.AES(key), nonce).update(data)
+            return result
+        except (TypeError, ValueError, BufferError):
+            return None
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if options.nonces is None or len(options.keys) > 1 or not all(BLOCK <= len(data) <= MOST for data in items):
+            return super().on_cpu_many(items, options, first)
+        nonces = options.nonces[first : first + len(items)]
+        listed = nonces.to_list() if isinstance(nonces, Batch) else nonces
+        cipher, stream = self.keyed(options, first), self._stream
+        return [stream(cipher, nonce).update(data) for nonce, data in zip(listed, items, strict=True)], {}
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
+        data = bytes(min(max(nbytes, BLOCK), MOST))
+        return [data] * count, CipherOptions([_SAMPLE_KEY], [bytes(BLOCK)] * count)
+
+    def trial(self) -> Trial:
+        sizes = (16, 17, 31, 32, 33, 127, 128, 129, 143, 144, 145, 512, 520, 600, 4096, 4111, 20_000)
+        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        keys = [bytes(range(i, i + KEY_SIZES[i % 2])) for i in range(len(sizes))]
+        nonces = [bytes(range(i, i + BLOCK)) for i in range(len(sizes))]
+        return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces), BytesSink(len(sizes))))
+
+
+class SectorsOperation(_Xts):
+    """Sectors of one size behind each other; the nonce is the number of the first, little-endian."""
+
+    algorithm = "aes-xts-sectors"
+    # About where a launch takes as long as the library's calls, one a sector.
+    small = 32 << 10
+
+    def own(self, **given: Any) -> int:
+        size = given.pop("sector_size", SECTOR)
+        if given:
+            raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
+        if not isinstance(size, int):
+            raise TypeError(f"sector_size must be an int, not {type(size).__name__}")
+        if not BLOCK <= size <= MOST:
+            raise ValueError(f"sector_size={size}; a sector has {BLOCK} to {MOST} bytes")
+        return size
+
+    def unit(self, options: CipherOptions, size: int) -> int:
+        return options.own or SECTOR
+
+    def wrong_size(self, options: CipherOptions, size: int) -> FormatError | None:
+        unit = self.unit(options, size)
+        return FormatError(f"{size} bytes are no whole number of sectors of {unit}") if size % unit else None
+
+    def on_device(self, job: Job[CipherOptions], run: Run) -> Errors:
+        items, options = job.items, job.options
+        front = 0 if options.nonces is not None else BLOCK
+        taken = 0 if self.encrypts else front
+        unit = self.unit(options, 0)
+        wrong = np.flatnonzero((items.sizes < taken) | ((items.sizes - np.uint64(taken)) % np.uint64(unit) != 0))
+        if len(wrong):
+            return self._without({i: self._told(int(items.sizes[i]) - taken, unit) for i in wrong.tolist()}, job, run)
+        nonces = options.nonce_items()
+        if nonces is None:
+            nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
+        sizes = items.sizes - np.uint64(taken)
+        targets = job.sink.allocate(sizes + np.uint64(front - taken))
+        if front and self.encrypts:
+            copy_many(nonces.addresses, targets, nonces.sizes)
+            targets = targets + np.uint64(front)
+        if not sizes.any():
+            return {}
+        table, params, keep = self._sectors(items.addresses + np.uint64(taken), targets, sizes, nonces, options)
+        launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces, keep), secret=True)
+        require_success(self, run(launch))
+        return {}
+
+    @staticmethod
+    def _told(size: int, unit: int) -> FormatError:
+        return FormatError(f"{max(size, 0)} bytes are no whole number of sectors of {unit}")
+
+    def _sectors(
+        self, sources: Sizes, targets: Sizes, sizes: Sizes, nonces: Items, options: CipherOptions
+    ) -> tuple[Table, Bytes, Any]:
+        """Return rows of whole sectors, each with the number of its first as nonce."""
+        unit = self.unit(options, 0)
+        aimed = min(max(int(sizes.sum()) // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
+        row = max(1, aimed // unit) * unit
+        rows = -(-sizes.astype(np.int64) // row)
+        message = np.repeat(np.arange(len(sizes)), rows)
+        position = ((np.arange(len(message)) - (np.cumsum(rows) - rows)[message]) * row).astype(np.uint64)
+        numbers = np.empty((len(sizes), 2), "<u8")
+        copy_many(nonces.addresses, spaced(address_of(numbers), len(sizes), BLOCK, BLOCK, None).addresses, nonces.sizes)
+        firsts = numbers[message]
+        firsts[:, 0] += position // np.uint64(unit)
+        # The carry of the low half.
+        firsts[:, 1] += firsts[:, 0] < position // np.uint64(unit)
+        keys = options.keys if len(options.keys) == 1 else [options.keys[i] for i in message.tolist()]
+        texts = Texts(
+            sources[message] + position,
+            targets[message] + position,
+            np.minimum(sizes[message] - position, np.uint64(row)),
+            spaced(address_of(firsts), len(message), BLOCK, BLOCK, firsts),
+        )
+        table, params = rows_of_whole(texts, CipherOptions(keys), 0, 0)
+        params[: len(message) * RECORD.itemsize].view(RECORD)["reserved"] = unit
+        return table, params, firsts
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
+        data = bytes(max(1, nbytes // SECTOR) * SECTOR)
+        return [data] * count, CipherOptions([_SAMPLE_KEY], [bytes(BLOCK)] * count, own=SECTOR)
+
+    def trial(self) -> Trial:
+        sizes = (33 * 521, 521, 40 * 521)
+        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        keys = [bytes(range(i, i + KEY_SIZES[i % 2])) for i in range(len(sizes))]
+        nonces = [bytes(BLOCK), b"\xff" * BLOCK, b"\xfe" + b"\xff" * 7 + bytes(8)]
+        return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces, own=521), BytesSink(len(sizes))))
+
+
+class XtsEncrypt(XtsOperation):
+    """``aes-xts.encrypt``."""
+
+    op = "encrypt"
+    entry = "aes_xts_encrypt"
+
+
+class XtsDecrypt(XtsOperation):
+    """``aes-xts.decrypt``."""
+
+    op = "decrypt"
+    entry = "aes_xts_decrypt"
+
+
+class SectorsEncrypt(SectorsOperation):
+    """``aes-xts-sectors.encrypt``."""
+
+    op = "encrypt"
+    entry = "aes_xts_encrypt"
+
+
+class SectorsDecrypt(SectorsOperation):
+    """``aes-xts-sectors.decrypt``."""
+
+    op = "decrypt"
+    entry = "aes_xts_decrypt"
+
+
+_SAMPLE_KEY = bytes(range(KEY_SIZES[-1]))
+
+
+def _halves_are_equal(key: Any) -> bool:
+    """Compare in a time that does not depend on where they differ."""
+    view, half = memoryview(key), len(key) // 2
+    return compare_digest(view[:half], view[half:])
+
+
+def _no_unit(size: int) -> FormatError:
+    return FormatError(f"a data unit of aes-xts has {BLOCK} to {MOST} bytes, not {size}")

@@ -1,0 +1,142 @@
+/* AES-XTS with the AES and carry-less multiply instructions of x86 CPUs.
+ *
+ * | -D       | values | meaning                                                                 |
+ * | -------- | ------ | ----------------------------------------------------------------------- |
+ * | WIDE     | 1      | four blocks a register: AVX-512 F and BW, VAES, VPCLMULQDQ              |
+ * |          | 0      | one block a register: AES, PCLMULQDQ, SSSE3                             |
+ * | MODELLED | 1      | optional, with WIDE=1: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
+ *
+ * Tested: both WIDE, WIDE=1 with MODELLED=1 too.
+ */
+#ifndef WIDE
+#error "x86.cl needs -D WIDE=0 or -D WIDE=1"
+#elif WIDE
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) ||                                             \
+    ((!defined(__VAES__) || !defined(__VPCLMULQDQ__)) && !MODELLED)
+#error "this variant needs AVX-512F, AVX-512BW, VAES and VPCLMULQDQ"
+#endif
+#endif
+#if !defined(__AES__) || !defined(__PCLMUL__) || !defined(__SSSE3__)
+#error "this variant needs AES, PCLMULQDQ and SSSE3"
+#endif
+
+#include "abi.h"
+#include "aes_inverse_x86.h"
+#include "aes_rows.h"
+#include "blocks.h"
+#include "tweak.h"
+#include "x86_vector.h"
+
+#define GROUP 8u
+#define GROUP_BLOCKS (GROUP * V_BLOCKS)
+#define GROUP_BYTES (GROUP * V_BYTES)
+#define XTS_TWEAKS GROUP_BLOCKS
+
+typedef struct {
+  aes_key_t data;
+  aes_inverse_t inverse; /* the other direction's key is not made */
+  aes_key_t tweak;
+} xts_key_t;
+
+static void xts_set_key(private xts_key_t *key, global const uchar *bytes, uint size,
+                        bool decrypt) {
+  aes_load_key(&key->data, bytes, size / 2);
+  aes_load_key(&key->tweak, bytes + size / 2, size / 2);
+  if (decrypt)
+    aes_set_inverse(&key->inverse, &key->data);
+}
+
+__attribute__((always_inline)) static void xts_cipher(private const xts_key_t *key,
+                                                      private vec_t *state, const uint count,
+                                                      const bool decrypt) {
+  if (decrypt)
+    aes_decrypt(&key->inverse, state, count);
+  else
+    aes_encrypt(&key->data, state, count);
+}
+
+static void xts_tweaks(private const xts_key_t *key, private ulong2 *tweaks) {
+  vec_t state[GROUP];
+private
+  unaligned_vec_t *memory = (private unaligned_vec_t *)tweaks;
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    state[i] = memory[i];
+  aes_encrypt(&key->tweak, state, GROUP);
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    memory[i] = state[i];
+}
+
+__attribute__((always_inline)) static block_t xts_block(private const xts_key_t *key, block_t block,
+                                                        const bool decrypt) {
+  vec_t state = v_in_first(x_reverse(as_long2(block)));
+  xts_cipher(key, &state, 1, decrypt);
+  return as_ulong2(x_reverse(v_first_block(state)));
+}
+
+/* Times x^GROUP_BLOCKS: that many bits up, and what leaves at the top comes back times 0x87. Both
+ * shifts are of whole bytes, 1 or 4. */
+static inline vec_t tweaks_next(vec_t tweaks) {
+  const vec_t poly = v_broadcast((long2)((long)XTS_POLY, 0));
+#if WIDE
+  vec_t up = __builtin_ia32_pslldqi512_byteshift(tweaks, 4);
+  vec_t carried = __builtin_ia32_psrldqi512_byteshift(tweaks, 12);
+#else
+  vec_t up = __builtin_ia32_pslldqi128_byteshift(tweaks, 1);
+  vec_t carried = __builtin_ia32_psrldqi128_byteshift(tweaks, 15);
+#endif
+  return up ^ V_CLMUL(carried, poly, 0x00);
+}
+
+/* The tweaks of a group. */
+static inline void tweaks_first(private vec_t *tweaks, ulong2 tweak) {
+private
+  ulong2 *each = (private ulong2 *)tweaks;
+  for (uint i = 0; i < GROUP_BLOCKS; i++) {
+    each[i] = tweak;
+    tweak = xts_double(tweak);
+  }
+}
+
+__attribute__((always_inline)) static ulong2 xts_text(private const xts_key_t *key, ulong2 first,
+                                                      global const uchar *src, global uchar *dst,
+                                                      uint size, const bool decrypt) {
+  vec_t made[GROUP], tweaks[GROUP], state[GROUP];
+  tweaks_first(made, first);
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    tweaks[i] = made[i];
+  for (; size >= GROUP_BYTES; size -= GROUP_BYTES, src += GROUP_BYTES, dst += GROUP_BYTES) {
+    UNROLL
+    for (uint i = 0; i < GROUP; i++)
+      state[i] = v_load(src + i * V_BYTES) ^ tweaks[i];
+    xts_cipher(key, state, GROUP, decrypt);
+    UNROLL
+    for (uint i = 0; i < GROUP; i++) {
+      v_store(dst + i * V_BYTES, state[i] ^ tweaks[i]);
+      tweaks[i] = tweaks_next(tweaks[i]);
+    }
+  }
+  if (size) {
+    UNROLL
+    for (uint i = 0; i < GROUP; i++) {
+      ulong part = v_part(size, (ulong)i * V_BYTES);
+      vec_t text = part ? v_load_part(src + i * V_BYTES, part) : (vec_t)(0);
+      state[i] = text ^ tweaks[i];
+    }
+    xts_cipher(key, state, GROUP, decrypt);
+    UNROLL
+    for (uint i = 0; i < GROUP; i++) {
+      ulong part = v_part(size, (ulong)i * V_BYTES);
+      if (part)
+        v_store_part(dst + i * V_BYTES, state[i] ^ tweaks[i], part);
+    }
+  }
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    made[i] = tweaks[i];
+  return ((private const ulong2 *)made)[size / BLOCK_SIZE];
+}
+
+#include "modes.h"
