@@ -1,4 +1,4 @@
-"""SM4 in ECB, CTR and GCM on every backend, against vectors of the standard and of RFCs, and pyca/cryptography."""
+"""SM4 in ECB, CBC, CTR and GCM on every backend, against vectors of the standard and of RFCs, and pyca/cryptography."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import cryptography.exceptions
 import pytest
 import required
 import sizes
+from conftest import Backend
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -344,7 +345,8 @@ def test_the_class_is_bound_to_its_key(acc: fa.Accelerator) -> None:
 
 VARIANTS = (
     Variant("gfni", "x86.cl", ("MODELLED=1",)),
-    Variant("pclmul", "x86_sliced.cl", ("LANES=2",)),
+    Variant("vpclmul", "x86_sliced.cl", ("WIDE=1", "MODELLED=1")),
+    Variant("pclmul", "x86_sliced.cl", ("WIDE=0", "LANES=2")),
     Variant("portable", "portable.cl", ("LANES=1", "UNALIGNED=0")),
 )
 
@@ -374,3 +376,96 @@ def test_other_variants_are_as_the_library_has_it(variant: Variant) -> None:
             receipt = acc.last_receipt
             assert receipt is not None
             assert receipt.variant == variant.name
+
+
+# ---- CBC ----
+
+IV = bytes(range(50, 66))
+
+
+def cbc(key: bytes, iv: bytes, data: bytes, *, padded: bool = True) -> bytes:
+    """What the library gives, with PKCS#7 padding."""
+    fill = BLOCK - len(data) % BLOCK
+    text = data + bytes([fill]) * fill if padded else data
+    return Cipher(algorithms.SM4(key), modes.CBC(iv)).encryptor().update(text)
+
+
+def test_cbc_vectors_of_the_draft(acc: fa.Accelerator, vectors: Path) -> None:
+    found = list(read_vectors(vectors / "ciphers" / "SM4" / "draft-ribose-cfrg-sm4-10-cbc.txt"))
+    assert len(found) == 2
+    keys, ivs, plain, sealed = (column(found, name) for name in ("KEY", "IV", "PLAINTEXT", "CIPHERTEXT"))
+    options: dict[str, Any] = {"nonces": ivs, "padding": None}
+    assert acc.encrypt_many(plain, keys, "sm4-cbc", **options) == sealed
+    assert acc.decrypt_many(sealed, keys, "sm4-cbc", **options) == plain
+    for key, iv, data, wanted in zip(keys, ivs, plain, sealed, strict=True):
+        assert acc.encrypt(data, key, "sm4-cbc", nonce=iv, padding=None) == wanted
+        assert acc.decrypt(wanted, key, "sm4-cbc", nonce=iv, padding=None) == data
+
+
+def test_the_standards_million_encryptions(acc: fa.Accelerator, backend: Backend) -> None:
+    """GB/T 32907-2016 appendix A, example 2: CBC of zeros enciphers its IV again and again."""
+    if backend.kind == "fpga-emulator":
+        pytest.skip("minutes on the emulator")
+    key = bytes.fromhex("0123456789abcdeffedcba9876543210")
+    sealed = acc.encrypt(bytes(BLOCK * 1_000_000), key, "sm4-cbc", nonce=key, padding=None)
+    assert sealed[:BLOCK].hex() == "681edf34d206965e86b3e94f536e4246"
+    assert sealed[-BLOCK:].hex() == "595298c7c6fd271f0402f804c33d3f66"
+
+
+def test_cbc_of_every_size_is_as_the_library_has_it(acc: fa.Accelerator) -> None:
+    plain = [noise(size) for size in (*SIZES, *range(60))]
+    ivs = [(7**number % 2**128).to_bytes(BLOCK, "big") for number in range(len(plain))]
+    for keys in ([KEY], [KEY if number % 3 else OTHER for number in range(len(plain))]):
+        each = keys * (len(plain) // len(keys))
+        sealed = [cbc(*triple) for triple in zip(each, ivs, plain, strict=True)]
+        given_keys: Any = each if len(keys) > 1 else KEY
+        assert acc.encrypt_many(plain, given_keys, "sm4-cbc", nonces=ivs) == sealed
+        assert acc.decrypt_many(sealed, given_keys, "sm4-cbc", nonces=ivs) == plain
+        assert acc.encrypt_many(fa.Batch.from_items(plain), given_keys, "sm4-cbc", nonces=ivs).to_list() == sealed
+
+
+def test_cbc_messages_take_turns_in_any_order(acc: fa.Accelerator) -> None:
+    chance = random.Random(5)
+    plain = [noise(chance.choice((0, 5, 16, 100, 3000)) + chance.randrange(700)) for _ in range(500)]
+    keys = [chance.randbytes(16) for _ in plain]
+    ivs = [chance.randbytes(BLOCK) for _ in plain]
+    sealed = [cbc(*triple) for triple in zip(keys, ivs, plain, strict=True)]
+    assert acc.encrypt_many(plain, keys, "sm4-cbc", nonces=ivs) == sealed
+    assert acc.decrypt_many(sealed, keys, "sm4-cbc", nonces=ivs) == plain
+
+
+@pytest.mark.parametrize("size", [0, 15, 16, 5000, ROW + 100])
+def test_one_cbc_message_in_every_form(acc: fa.Accelerator, size: int) -> None:
+    data = noise(size)
+    sealed = cbc(KEY, IV, data)
+    shifted = memoryview(b"?" + data)[1:]
+    assert acc.encrypt(shifted, KEY, "sm4-cbc", nonce=IV) == sealed
+    assert acc.decrypt(memoryview(b"?" + sealed)[1:], KEY, "sm4-cbc", nonce=IV) == data
+    out = bytearray(b"\xaa" * (len(sealed) + 20))
+    assert acc.encrypt_into(data, out, KEY, "sm4-cbc", nonce=IV) == len(sealed)
+    assert out == sealed + b"\xaa" * 20
+    back = bytearray(b"\xaa" * (size + 20))
+    assert acc.decrypt_into(sealed, back, KEY, "sm4-cbc", nonce=IV) == size
+    assert back == data + b"\xaa" * 20
+    room = memoryview(bytearray(sealed))
+    assert acc.decrypt_into(room, room, KEY, "sm4-cbc", nonce=IV) == size
+    assert room[:size] == data
+    front = acc.encrypt(data, KEY, "sm4-cbc")
+    assert front[BLOCK:] == cbc(KEY, front[:BLOCK], data)
+    assert acc.decrypt(front, KEY, "sm4-cbc") == data
+
+
+def test_bad_cbc_padding_is_one_error(acc: fa.Accelerator) -> None:
+    ends = (b"\x00", b"\x11", b"\xff", b"\x01\x02", b"\x04\x03\x04\x04")
+    bad = [cbc(KEY, IV, bytes(48 - len(end)) + end, padded=False) for end in ends] + [b"", b"x" * 17]
+    texts = set()
+    for item in bad:
+        with pytest.raises(fa.FormatError) as caught:
+            acc.decrypt(item, KEY, "sm4-cbc", nonce=IV)
+        texts.add(str(caught.value))
+    assert len(texts) == 1
+    found = acc.decrypt_many([*bad, cbc(KEY, IV, b"good")], KEY, "sm4-cbc", nonces=[IV] * 8, return_exceptions=True)
+    assert {str(error) for error in found[:-1]} == texts
+    assert found[-1] == b"good"
+    with pytest.raises(ValueError, match="whole number of blocks"):
+        acc.encrypt(bytes(17), KEY, "sm4-cbc", nonce=IV, padding=None)

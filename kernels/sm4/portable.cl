@@ -39,4 +39,7 @@ static block_t ghash_bytes(private const gcm_key_t *key, block_t hash, global co
 }
 
 #include "ctr_gcm.h"
+
+#include "cbc.h"
+
 #include "ecb.h"

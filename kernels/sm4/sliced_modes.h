@@ -12,7 +12,9 @@
 #include "cipher.h"
 #include "gcm_row.h"
 
+#ifndef KERNEL_ATTRIBUTES
 #define KERNEL_ATTRIBUTES EXPLICIT_VECTORS
+#endif
 
 /* Ciphertext is hashed while it is in the first-level cache. */
 #define HASHED_BYTES (4 * BATCH_BYTES)
@@ -191,6 +193,52 @@ static void ecb_row(private const sm4_key_t *key, global const uchar *src, globa
     sm4_encrypt(key, w);
     text_of(w, text);
     store_batch(text, dst + done, size - done);
+  }
+}
+
+/* ---- CBC ---- */
+
+#define STREAMS BATCH_BLOCKS
+
+static void streams_encrypt(private const stream_keys_t *keys, private ulong *blocks) {
+  lanes_t text[32], w[32];
+private
+  ulong *words = (private ulong *)text;
+  for (uint i = 0; i < 2 * STREAMS; i++)
+    words[i] = blocks[i];
+  words_of(text, w);
+  sm4_encrypt_each(keys, w);
+  text_of(w, text);
+  for (uint i = 0; i < 2 * STREAMS; i++)
+    blocks[i] = words[i];
+}
+
+static void cbc_decrypt_row(private const sm4_key_t *key, block_t before, global const uchar *src,
+                            global uchar *dst, uint size, uint capacity) {
+  ulong first = swap_bytes(before.y), second = swap_bytes(before.x);
+  for (uint done = 0; done < size; done += BATCH_BYTES) {
+    lanes_t text[32], w[32];
+    ulong chained[2 * BATCH_BLOCKS + 2];
+  private
+    ulong *words = (private ulong *)text;
+    load_batch(src + done, size - done, text);
+    chained[0] = first;
+    chained[1] = second;
+    for (uint i = 0; i < 2 * BATCH_BLOCKS; i++)
+      chained[2 + i] = words[i];
+    first = chained[2 * BATCH_BLOCKS];
+    second = chained[2 * BATCH_BLOCKS + 1];
+    words_of(text, w);
+    sm4_encrypt(key, w);
+    text_of(w, text);
+    for (uint i = 0; i < 2 * BATCH_BLOCKS; i++)
+      words[i] ^= chained[i];
+    uint left = capacity - done;
+    store_batch(text, dst + done, left);
+    if (left >= BATCH_BYTES)
+      continue;
+    for (uint at = left & ~7u; at < left; at++)
+      dst[done + at] = (uchar)(words[at / 8] >> 8 * (at % 8));
   }
 }
 

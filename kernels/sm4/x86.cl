@@ -60,5 +60,36 @@ static void ecb_row(private const sm4_key_t *key, global const uchar *src, globa
   }
 }
 
+/* ---- CBC ---- */
+
+/* The blocks one in front of those of text, of which before is the last of the vector in front. */
+static inline vec_t blocks_before(vec_t text, vec_t before) {
+  return __builtin_shufflevector(before, text, 6, 7, 8, 9, 10, 11, 12, 13);
+}
+
+/* The last group may be cut short: what there is of it is masked in and out. */
+static void cbc_decrypt_row(private const sm4_key_t *key, block_t iv, global const uchar *src,
+                            global uchar *dst, uint size, uint capacity) {
+  vec_t before = v_broadcast(x_reverse(as_long2(iv)));
+  for (uint done = 0; done < size; done += GROUP_BYTES) {
+    vec_t text[GROUP], state[GROUP];
+    UNROLL
+    for (uint i = 0; i < GROUP; i++) {
+      ulong at = (ulong)done + i * V_BYTES;
+      state[i] = text[i] = v_load_part(src + at, v_part(size, at));
+    }
+    sm4_encrypt(key, state, GROUP);
+    UNROLL
+    for (uint i = 0; i < GROUP; i++) {
+      ulong at = (ulong)done + i * V_BYTES;
+      v_store_part(dst + at, state[i] ^ blocks_before(text[i], before), v_part(capacity, at));
+      before = text[i];
+    }
+  }
+}
+
 #include "ctr_gcm.h"
+
+#include "cbc.h"
+
 #include "ecb.h"

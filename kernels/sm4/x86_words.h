@@ -63,9 +63,9 @@ static inline vec_t sm4_mixed(vec_t a) {
   return as_long8(sum ^ (b << 18 | b >> 14) ^ (b << 24 | b >> 8));
 }
 
-/* count is a multiple of 4. */
-__attribute__((always_inline)) static void sm4_encrypt(private const sm4_key_t *key,
-                                                       private vec_t *state, const uint count) {
+/* count is a multiple of 4. each: 0 for one key, else how many words a round has, one a block. */
+__attribute__((always_inline)) static void sm4_crypt(private const uint *rounds, const uint each,
+                                                     private vec_t *state, const uint count) {
   UNROLL
   for (uint i = 0; i < count; i++)
     state[i] = v_swap_words(state[i]);
@@ -75,12 +75,13 @@ __attribute__((always_inline)) static void sm4_encrypt(private const sm4_key_t *
   for (uint r = 0; r < SM4_ROUNDS; r += 4) {
     UNROLL
     for (uint k = 0; k < 4; k++) {
-      uint word = key->round[r + k];
-      vec_t round = as_long8((uint16)(word));
       UNROLL
-      for (uint i = 0; i < count; i += 4)
+      for (uint i = 0; i < count; i += 4) {
+        vec_t round = each ? *(private const unaligned_vec_t *)(rounds + (r + k) * each + 4 * i)
+                           : as_long8((uint16)(rounds[r + k]));
         state[i + k] ^= sm4_mixed(state[i + (k + 1) % 4] ^ state[i + (k + 2) % 4] ^
                                   state[i + (k + 3) % 4] ^ round);
+      }
     }
   }
   UNROLL
@@ -91,6 +92,41 @@ __attribute__((always_inline)) static void sm4_encrypt(private const sm4_key_t *
     for (uint k = 0; k < 4; k++)
       state[i + k] = v_swap_words(reversed[k]);
   }
+}
+
+__attribute__((always_inline)) static void sm4_encrypt(private const sm4_key_t *key,
+                                                       private vec_t *state, const uint count) {
+  sm4_crypt(key->round, 0, state, count);
+}
+
+/* ---- a key for each block ---- */
+
+#define STREAMS (GROUP * V_BLOCKS)
+
+typedef struct {
+  uint round[SM4_ROUNDS][STREAMS];
+} stream_keys_t;
+
+/* Where v_transpose puts the words of a block. */
+static void streams_set_key(private stream_keys_t *keys, uint stream, global const uchar *bytes) {
+  const uint at = stream / 16 * 16 + stream % 4 * 4 + stream / 4 % 4;
+  uint round[SM4_ROUNDS];
+  sm4_expand(round, bytes);
+  for (uint i = 0; i < SM4_ROUNDS; i++)
+    keys->round[i][at] = round[i];
+}
+
+static void streams_encrypt(private const stream_keys_t *keys, private ulong *text) {
+private
+  unaligned_vec_t *blocks = (private unaligned_vec_t *)text;
+  vec_t state[GROUP];
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    state[i] = blocks[i];
+  sm4_crypt(keys->round[0], STREAMS, state, GROUP);
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    blocks[i] = state[i];
 }
 
 #endif
