@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from platform import python_version
 from typing import Any
 
-from fpga_accel.bench.works import KEY, Work
+from fpga_accel.bench.works import KEY, SM4_WORKS, Sm4Work, Work
 
 # A function of the library and the arguments of each of its calls.
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]
@@ -141,6 +141,22 @@ def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def sm4(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's SM4 in the mode of the work."""
+    assert isinstance(work, Sm4Work)
+
+    def encrypt(index: int, item: bytes) -> bytes:
+        return work.message(index, item)
+
+    def decrypt(index: int, item: bytes) -> bytes:
+        tagged = work.cipher == "sm4-gcm"
+        context = work.context(index, item[-16:] if tagged else b"")
+        plain: bytes = context.update(item[:-16] if tagged else item) + context.finalize()
+        return plain[: -plain[-1]] if work.cipher == "sm4-cbc" else plain
+
+    return encrypt if work.encrypts else decrypt, list(enumerate(fed))
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -194,6 +210,7 @@ PEERS = (
     Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
     Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
     Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
+    *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

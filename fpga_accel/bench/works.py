@@ -589,6 +589,81 @@ class CompressEncrypt(Work):
         return bool(lz4.frame.decompress(frame) == item)
 
 
+class Sm4Work(CipherWork):
+    """SM4 under one key, in the mode and direction that the name tells."""
+
+    key = KEY[:16]
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether it is encryption."""
+        return self.name.endswith(".encrypt")
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return list(items) if self.encrypts else [self.message(index, item) for index, item in enumerate(items)]
+
+    def room(self, nbytes: int) -> int:
+        return nbytes + self.grown if self.encrypts else nbytes
+
+    def context(self, index: int, tag: bytes | None = None) -> Any:
+        """Return the stock library's context for the item at `index`; with a tag, for decryption."""
+        mode: Any = {"ecb": modes.ECB, "ctr": modes.CTR, "cbc": modes.CBC, "gcm": modes.GCM}[self.cipher[-3:]]
+        nonce = [self.nonce(index)] if self.nonce_size else []
+        cipher = Cipher(algorithms.SM4(self.key), mode(*nonce, *([tag] if tag and self.cipher == "sm4-gcm" else [])))
+        return cipher.encryptor() if tag is None else cipher.decryptor()
+
+    def message(self, index: int, item: bytes) -> bytes:
+        """Return the message of a plaintext, by the stock library."""
+        context = self.context(index)
+        fill = 16 - len(item) % 16 if self.cipher == "sm4-cbc" else 0
+        sealed: bytes = context.update(item + bytes([fill]) * fill) + context.finalize()
+        return sealed + context.tag if self.cipher == "sm4-gcm" else sealed
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == (self.message(index, item) if self.encrypts else item)
+
+    def _options(self) -> dict[str, Any]:
+        return {"nonce": self.nonce(0)} if self.nonce_size else {}
+
+    def one(self, acc: Accelerator) -> Call:
+        call = acc.encrypt if self.encrypts else acc.decrypt
+        return partial(call, self.fed[0], self.key, self.cipher, **self._options())
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        call = acc.encrypt_into if self.encrypts else acc.decrypt_into
+        return partial(call, self.fed[0], out, self.key, self.cipher, **self._options())
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        call: Any = acc.encrypt_many if self.encrypts else acc.decrypt_many
+        options = {"nonces": self.nonces(len(items))} if self.nonce_size else {}
+        return partial(call, items, self.key, self.cipher, **options)
+
+
+def _sm4(name: str, nonce_size: int, grown: int = 0) -> type[Sm4Work]:
+    """Make the work of a mode and direction."""
+    fields = {
+        "name": name,
+        "operations": (name,),
+        "cipher": name.split(".", maxsplit=1)[0],
+        "nonce_size": nonce_size,
+        "grown": grown,
+        "__doc__": f"{name.split('.', maxsplit=1)[0].upper()}.",
+    }
+    return type(name, (Sm4Work,), fields)
+
+
+SM4_WORKS = (
+    _sm4("sm4-ecb.encrypt", 0),
+    _sm4("sm4-ecb.decrypt", 0),
+    _sm4("sm4-ctr.encrypt", 16),
+    _sm4("sm4-ctr.decrypt", 16),
+    _sm4("sm4-cbc.encrypt", 16, 16),
+    _sm4("sm4-cbc.decrypt", 16),
+    _sm4("sm4-gcm.encrypt", 12, TAG),
+    _sm4("sm4-gcm.decrypt", 12),
+)
+
+
 WORKS: Mapping[str, type[Work]] = MappingProxyType(
     {
         work.name: work
@@ -619,6 +694,7 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Xxh32,
             Xxh64,
             Xxh3,
+            *SM4_WORKS,
             CompressEncrypt,
         )
     }
