@@ -33,6 +33,8 @@ class Xxh(ChecksumOperation[SeedOptions]):
     # One message is serial, and the library reads it as fast as memory gives it.
     small = 1 << 62
     takes_views = True
+    # Below 100 kB the library keeps the GIL.
+    threads_from = 128 << 10
     hashed: ClassVar[Callable[..., int]]
 
     def options(self, **given: Any) -> SeedOptions:
