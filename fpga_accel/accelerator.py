@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from fpga_accel import config, jobs
 from fpga_accel._objects import Direct
+from fpga_accel.age import files as age_files
+from fpga_accel.age import recipients as age_recipients
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, new_chain
 from fpga_accel.errors import BatchError, InvalidTag
@@ -532,6 +534,102 @@ class Accelerator:
         settings = _batch_options(operation, len(items), key, nonces, aads, options)
         return self._many(operation, items, settings, return_exceptions)
 
+    # -- sealed files ---------------------------------------------------------------------------------------------
+
+    def seal(
+        self,
+        data: Any,
+        *,
+        recipients: Sequence[str] | str = (),
+        passphrase: str | bytes | bytearray | None = None,
+        compress: str | None = None,
+        armor: bool = False,
+        work_factor: int = age_recipients.WORK_FACTOR,
+    ) -> bytes:
+        """Encrypt one buffer into an age file (c2sp.org/age).
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer.
+        recipients
+            Public keys, ``age1...``, each of which can open the file; see `fpga_accel.age`.
+        passphrase
+            Instead of recipients.
+        compress
+            A format such as ``"lz4"``, whose standard frame is then what is encrypted.
+        armor
+            Whether to return ASCII text.
+        work_factor
+            log2 of what a guess at the passphrase costs; 18 takes 256 MiB and about a second.
+
+        Raises
+        ------
+        ValueError
+            Nobody could open it, or recipients and a passphrase, or a recipient cannot be read.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> sealed = acc.seal(b"text", passphrase="a few random words", work_factor=10)
+        >>> acc.unseal(sealed, passphrase="a few random words")
+        b'text'
+        """
+        content = flat(data)
+        closers = age_recipients.Closers.of(recipients, passphrase, work_factor)
+        try:
+            if compress is not None:
+                content = self.compress(content, compress)
+            return age_files.seal(self._executor, content, closers, armored=armor)
+        finally:
+            closers.wipe()
+
+    def unseal(
+        self,
+        data: Any,
+        *,
+        identities: Sequence[str] | str = (),
+        passphrase: str | bytes | bytearray | None = None,
+        decompress: str | None = None,
+        max_output: int | None = None,
+        max_work_factor: int = age_recipients.MOST_WORK_FACTOR,
+    ) -> bytes:
+        """Return the content of an age file, armored or not; nothing of it unless all is verified.
+
+        Parameters
+        ----------
+        data
+            Any C-contiguous buffer.
+        identities
+            Secret keys, ``AGE-SECRET-KEY-1...``, or texts of files with such.
+        passphrase
+            Opens what was sealed with it; both may be given.
+        decompress
+            A format such as ``"lz4"``, of which the content is a frame.
+        max_output
+            Most bytes to return.
+        max_work_factor
+            The highest scrypt work factor to take, as log2: 22 takes 4 GiB of memory.
+
+        Raises
+        ------
+        FormatError, TruncatedError
+            Malformed input, or input that ends early.
+        NoMatchError
+            Nothing that was given opens it. It is an `InvalidTag`.
+        InvalidTag
+            The header or a chunk was changed.
+        OutputLimitError
+            The content is larger than `max_output`.
+        """
+        sealed = flat(data)
+        openers = age_recipients.Openers.of(identities, passphrase, max_work_factor)
+        try:
+            content = age_files.unseal(self._executor, sealed, openers, None if decompress else max_output)
+        finally:
+            openers.wipe()
+        return self.decompress(content, decompress, max_output=max_output) if decompress else content
+
     # -- hashes and message authentication codes ------------------------------------------------------------------
 
     def digest(self, data: Any, algorithm: str = "sha256", *, length: int | None = None) -> bytes:
@@ -1009,7 +1107,10 @@ class _DirectInto(_Direct):
 
 
 _VERBS = tuple(
-    name for verb in registry.DEFAULTS for form in ("", "_into", "_many") if hasattr(Accelerator, name := verb + form)
+    name
+    for verb in (*registry.DEFAULTS, "seal", "unseal")
+    for form in ("", "_into", "_many")
+    if hasattr(Accelerator, name := verb + form)
 )
 
 

@@ -5,6 +5,7 @@ A new algorithm adds its class to `WORKS`, and its peers to `peers.PEERS`.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +18,10 @@ import google_crc32c
 import lz4.frame
 import xxhash
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -417,6 +420,156 @@ class Xxh3(Checksum):
         return xxhash.xxh3_64_intdigest(item)
 
 
+class Digest(Work):
+    """A hash."""
+
+    # As the registry and the stock library name it.
+    algorithm: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "algorithm" in vars(cls):
+            cls.name = f"{cls.algorithm}.digest"
+            cls.operations = (cls.name,)
+
+    def room(self, nbytes: int) -> int:
+        return len(digested(self.algorithm, b""))
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.digest, self.fed[0], self.algorithm)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.digest_into, self.fed[0], out, self.algorithm)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.digest_many, items, self.algorithm)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == digested(self.algorithm, item)
+
+
+class Sha256(Digest):
+    """SHA-256."""
+
+    algorithm = "sha256"
+    sizes = (64, KIB, 64 * KIB, 64 * MIB)
+
+
+class Sm3(Sha256):
+    """SM3."""
+
+    algorithm = "sm3"
+
+
+class Sha1(Digest):
+    """SHA-1."""
+
+    algorithm = "sha1"
+    sizes = (4 * KIB,)
+    batches = ((100, 4 * KIB), (10_000, 4 * KIB))
+
+
+class Sha224(Sha1):
+    """SHA-224."""
+
+    algorithm = "sha224"
+
+
+class Sha384(Sha1):
+    """SHA-384."""
+
+    algorithm = "sha384"
+
+
+class Sha512(Sha1):
+    """SHA-512."""
+
+    algorithm = "sha512"
+
+
+def digested(algorithm: str, item: bytes) -> bytes:
+    """Return the digest by the stock library."""
+    if algorithm != "sm3":
+        return hashlib.new(algorithm, item).digest()
+    sm3 = hashes.Hash(hashes.SM3())
+    sm3.update(item)
+    return sm3.finalize()
+
+
+class Mac(Work):
+    """A message authentication code under one key."""
+
+    # As the registry names it.
+    algorithm: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "algorithm" in vars(cls):
+            cls.name = f"{cls.algorithm}.mac"
+            cls.operations = (cls.name,)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.mac, self.fed[0], KEY, self.algorithm)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.mac_into, self.fed[0], out, KEY, self.algorithm)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.mac_many, items, KEY, self.algorithm)
+
+
+class Hmac(Mac):
+    """HMAC; `hash` is its hash as the stock library has it."""
+
+    hash: ClassVar[type[hashes.HashAlgorithm]]
+    sizes: ClassVar[tuple[int, ...]] = Sha1.sizes
+    batches: ClassVar[tuple[tuple[int, int], ...]] = Sha1.batches
+
+    def room(self, nbytes: int) -> int:
+        return self.hash().digest_size
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        code = HMAC(KEY, self.hash())
+        code.update(item)
+        return bytes(part) == code.finalize()
+
+
+class HmacSha256(Hmac):
+    """HMAC-SHA256."""
+
+    algorithm, hash = "hmac-sha256", hashes.SHA256
+    sizes = Sha256.sizes
+    batches = Work.batches
+
+
+class HmacSha1(Hmac):
+    """HMAC-SHA1."""
+
+    algorithm, hash = "hmac-sha1", hashes.SHA1
+
+
+class HmacSha224(Hmac):
+    """HMAC-SHA224."""
+
+    algorithm, hash = "hmac-sha224", hashes.SHA224
+
+
+class HmacSha384(Hmac):
+    """HMAC-SHA384."""
+
+    algorithm, hash = "hmac-sha384", hashes.SHA384
+
+
+class HmacSha512(Hmac):
+    """HMAC-SHA512."""
+
+    algorithm, hash = "hmac-sha512", hashes.SHA512
+
+
+class HmacSm3(Hmac):
+    """HMAC-SM3."""
+
+    algorithm, hash = "hmac-sm3", hashes.SM3
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -448,6 +601,18 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CtrEncrypt,
             CtrDecrypt,
             Crc32c,
+            Sha1,
+            Sha224,
+            Sha256,
+            Sha384,
+            Sha512,
+            Sm3,
+            HmacSha1,
+            HmacSha224,
+            HmacSha256,
+            HmacSha384,
+            HmacSha512,
+            HmacSm3,
             Crc32,
             Crc64Nvme,
             Adler32,
