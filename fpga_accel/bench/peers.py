@@ -141,6 +141,12 @@ def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's Poly1305."""
+    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
+    return tag, [(KEY, item) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -178,6 +184,17 @@ PEERS = (
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
+    *(
+        Peer(
+            f"chacha20-poly1305.{way}",
+            "ChaCha20Poly1305",
+            "cryptography",
+            aead("ChaCha20Poly1305", way),
+            aead("ChaCha20Poly1305", f"{way}_into"),
+        )
+        for way in ("encrypt", "decrypt")
+    ),
+    Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),

@@ -20,8 +20,9 @@ import xxhash
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -281,6 +282,42 @@ class GcmDecrypt(Decrypt):
 
     def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
         return partial(fpga_accel.AESGCM(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
+
+
+class ChaChaEncrypt(Encrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.encrypt"
+    operations = ("chacha20-poly1305.encrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt_into, self.nonce(0), self.fed[0], None, out)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return ChaCha20Poly1305(KEY).decrypt(self.nonce(index), part, None) == item
+
+
+class ChaChaDecrypt(Decrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.decrypt"
+    operations = ("chacha20-poly1305.decrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return ChaCha20Poly1305(KEY).encrypt(nonce, item, None)
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
 
 
 def _ctr(nonce: bytes, data: Buffer) -> bytes:
@@ -570,6 +607,15 @@ class HmacSm3(Hmac):
     algorithm, hash = "hmac-sm3", hashes.SM3
 
 
+class Poly1305Mac(Mac):
+    """Poly1305; that all messages have one key makes no difference to its speed, and must not be done elsewhere."""
+
+    algorithm = "poly1305"
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == Poly1305.generate_tag(KEY, item)
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -600,6 +646,9 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             GcmDecrypt,
             CtrEncrypt,
             CtrDecrypt,
+            ChaChaEncrypt,
+            ChaChaDecrypt,
+            Poly1305Mac,
             Crc32c,
             Sha1,
             Sha224,
