@@ -20,12 +20,15 @@
 /* Section 2.2, tables 1 and 3. */
 constant const word_t INITIAL[CV_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U, 0xA54FF53AU,
                                            0x510E527FU, 0x9B05688CU, 0x1F83D9ABU, 0x5BE0CD19U};
+/* Table 2. Rounds are written out, so that words of a block have known places; ROLLED makes them a
+ * loop, for compilers that put functions into their callers and then take long. */
+constant const uchar ORDER[BLOCK_WORDS] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
 #define CHUNK_START 1u
 #define CHUNK_END 2u
 #define PARENT 4u
 #define ROOT 8u
 
-#define MIX(a, b, c, d, x, y)                                                                      \
+#define MIX(w, a, b, c, d, x, y)                                                                      \
   v##a = v##a + w[x] + v##b;                                                                       \
   v##d = rotate_right(v##d ^ v##a, 16);                                                            \
   v##c += v##d;                                                                                    \
@@ -36,15 +39,15 @@ constant const word_t INITIAL[CV_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U
   v##b = rotate_right(v##b ^ v##c, 7);
 
 /* The words of a block in the order of a round: table 2, applied once more each round. */
-#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
-  MIX(0, 4, 8, 12, s0, s1)                                                                         \
-  MIX(1, 5, 9, 13, s2, s3)                                                                         \
-  MIX(2, 6, 10, 14, s4, s5)                                                                        \
-  MIX(3, 7, 11, 15, s6, s7)                                                                        \
-  MIX(0, 5, 10, 15, s8, s9)                                                                        \
-  MIX(1, 6, 11, 12, s10, s11)                                                                      \
-  MIX(2, 7, 8, 13, s12, s13)                                                                       \
-  MIX(3, 4, 9, 14, s14, s15)
+#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
+  MIX(w, 0, 4, 8, 12, s0, s1)                                                                         \
+  MIX(w, 1, 5, 9, 13, s2, s3)                                                                         \
+  MIX(w, 2, 6, 10, 14, s4, s5)                                                                        \
+  MIX(w, 3, 7, 11, 15, s6, s7)                                                                        \
+  MIX(w, 0, 5, 10, 15, s8, s9)                                                                        \
+  MIX(w, 1, 6, 11, 12, s10, s11)                                                                      \
+  MIX(w, 2, 7, 8, 13, s12, s13)                                                                       \
+  MIX(w, 3, 4, 9, 14, s14, s15)
 
 #define START(i) words_t v##i = state[i];
 #define START_CONSTANT(i, from) words_t v##i = (words_t)(INITIAL[from]);
@@ -76,13 +79,28 @@ APART void compress(private words_t *state, private const words_t *w, private co
   START_CONSTANT(10, 2)
   START_CONSTANT(11, 3)
   words_t v12 = place->low, v13 = place->high, v14 = place->length, v15 = place->flags;
-  ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-  ROUND(2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
-  ROUND(3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1)
-  ROUND(10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6)
-  ROUND(12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4)
-  ROUND(9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7)
-  ROUND(11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13)
+#ifdef ROLLED
+  words_t m[BLOCK_WORDS];
+  for (uint i = 0; i < BLOCK_WORDS; i++)
+    m[i] = w[i];
+#pragma unroll 1
+  for (uint round = 0; round < 7; round++) {
+    words_t before[BLOCK_WORDS];
+    ROUND(m, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    for (uint i = 0; i < BLOCK_WORDS; i++)
+      before[i] = m[i];
+    for (uint i = 0; i < BLOCK_WORDS; i++)
+      m[i] = before[ORDER[i]];
+  }
+#else
+  ROUND(w, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  ROUND(w, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+  ROUND(w, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1)
+  ROUND(w, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6)
+  ROUND(w, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4)
+  ROUND(w, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7)
+  ROUND(w, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13)
+#endif
   FINISH(0, 8)
   FINISH(1, 9)
   FINISH(2, 10)
