@@ -25,6 +25,7 @@ PACKAGES = (
     "lz4",
     "cryptography",
     "google-crc32c",
+    "blake3",
     "cramjam",
 )
 

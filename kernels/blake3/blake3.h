@@ -1,5 +1,5 @@
-/* BLAKE3 (hash mode) over lanes of messages, and its kernel. Section numbers are those of the BLAKE3
- * paper, version 2020-01-09. */
+/* BLAKE3 (hash mode) over lanes of messages, and its kernel. Section numbers are those of the
+ * BLAKE3 paper, version 2020-01-09. */
 #ifndef FPGA_ACCEL_BLAKE3_H
 #define FPGA_ACCEL_BLAKE3_H
 
@@ -28,7 +28,7 @@ constant const uchar ORDER[BLOCK_WORDS] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 
 #define PARENT 4u
 #define ROOT 8u
 
-#define MIX(w, a, b, c, d, x, y)                                                                      \
+#define MIX(w, a, b, c, d, x, y)                                                                   \
   v##a = v##a + w[x] + v##b;                                                                       \
   v##d = rotate_right(v##d ^ v##a, 16);                                                            \
   v##c += v##d;                                                                                    \
@@ -39,14 +39,14 @@ constant const uchar ORDER[BLOCK_WORDS] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 
   v##b = rotate_right(v##b ^ v##c, 7);
 
 /* The words of a block in the order of a round: table 2, applied once more each round. */
-#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
-  MIX(w, 0, 4, 8, 12, s0, s1)                                                                         \
-  MIX(w, 1, 5, 9, 13, s2, s3)                                                                         \
-  MIX(w, 2, 6, 10, 14, s4, s5)                                                                        \
-  MIX(w, 3, 7, 11, 15, s6, s7)                                                                        \
-  MIX(w, 0, 5, 10, 15, s8, s9)                                                                        \
-  MIX(w, 1, 6, 11, 12, s10, s11)                                                                      \
-  MIX(w, 2, 7, 8, 13, s12, s13)                                                                       \
+#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)             \
+  MIX(w, 0, 4, 8, 12, s0, s1)                                                                      \
+  MIX(w, 1, 5, 9, 13, s2, s3)                                                                      \
+  MIX(w, 2, 6, 10, 14, s4, s5)                                                                     \
+  MIX(w, 3, 7, 11, 15, s6, s7)                                                                     \
+  MIX(w, 0, 5, 10, 15, s8, s9)                                                                     \
+  MIX(w, 1, 6, 11, 12, s10, s11)                                                                   \
+  MIX(w, 2, 7, 8, 13, s12, s13)                                                                    \
   MIX(w, 3, 4, 9, 14, s14, s15)
 
 #define START(i) words_t v##i = state[i];
@@ -65,7 +65,8 @@ typedef struct {
 } place_t;
 
 /* One block of every lane; `state` begins with the chaining values and holds 16 words after. */
-APART void compress(private words_t *state, private const words_t *w, private const place_t *place) {
+APART void compress(private words_t *state, private const words_t *w,
+                    private const place_t *place) {
   START(0)
   START(1)
   START(2)
@@ -226,8 +227,8 @@ static inline void take_chunk(private tree_t *tree, global const uchar *src, uin
   state_begin(state);
   for (uint at = 0; at < CHUNK_BYTES; at += BLOCK_BYTES) {
     load_whole(&tree->texts, src, (ulong)chunk * CHUNK_BYTES + at, BLOCK_WORDS, w);
-    place.flags = SAME((at == 0 ? CHUNK_START : 0) |
-                       (at + BLOCK_BYTES == CHUNK_BYTES ? CHUNK_END : 0));
+    place.flags =
+        SAME((at == 0 ? CHUNK_START : 0) | (at + BLOCK_BYTES == CHUNK_BYTES ? CHUNK_END : 0));
     compress(state, w, &place);
   }
   push(tree, chunk, state);
@@ -346,7 +347,8 @@ static inline int tree_status(global const segment_t *segment,
   if (record->kind > BLAKE3_JOIN)
     return STATUS_BAD_PARAM;
   if (record->kind == BLAKE3_SUBTREE) {
-    /* The numbers of its chunks do not pass 2^32; it is no empty one, and gives a chaining value. */
+    /* The numbers of its chunks do not pass 2^32; it is no empty one, and gives a chaining value.
+     */
     bool passes = ~(uint)record->first < size / CHUNK_BYTES;
     if (passes || size == 0 || segment->flags != CV_BYTES)
       return STATUS_BAD_PARAM;
@@ -366,13 +368,14 @@ static bool take_rows(private tree_t *tree, bool joined, uint group,
     global const segment_t *segment = segments + row_in_group(group, lane, count);
     global const blake3_params_t *record =
         (global const blake3_params_t *)(params + segment->param);
-    mine[lane] = (record->kind == BLAKE3_JOIN) == joined &&
-                 tree_status(segment, record) == STATUS_OK;
+    mine[lane] =
+        (record->kind == BLAKE3_JOIN) == joined && tree_status(segment, record) == STATUS_OK;
     some = mine[lane] ? lane : some;
   }
   if (some == WORD_LANES)
     return false;
-  private texts_t *texts = &tree->texts;
+private
+  texts_t *texts = &tree->texts;
   texts->least = ~0u;
   texts->most = 0;
   for (uint lane = 0; lane < WORD_LANES; lane++) {

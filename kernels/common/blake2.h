@@ -56,7 +56,7 @@ constant const uchar SCHEDULE[10][BLOCK_WORDS] = {
 #endif
 
 /* Section 3.1; what is added comes first where it is known first. */
-#define MIX(w, a, b, c, d, x, y)                                                                      \
+#define MIX(w, a, b, c, d, x, y)                                                                   \
   v##a = v##a + w[x] + v##b;                                                                       \
   v##d = rotate_right(v##d ^ v##a, R1);                                                            \
   v##c += v##d;                                                                                    \
@@ -67,14 +67,14 @@ constant const uchar SCHEDULE[10][BLOCK_WORDS] = {
   v##b = rotate_right(v##b ^ v##c, R4);
 
 /* Section 3.2, with a line of the message schedule of section 2.7. */
-#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
-  MIX(w, 0, 4, 8, 12, s0, s1)                                                                         \
-  MIX(w, 1, 5, 9, 13, s2, s3)                                                                         \
-  MIX(w, 2, 6, 10, 14, s4, s5)                                                                        \
-  MIX(w, 3, 7, 11, 15, s6, s7)                                                                        \
-  MIX(w, 0, 5, 10, 15, s8, s9)                                                                        \
-  MIX(w, 1, 6, 11, 12, s10, s11)                                                                      \
-  MIX(w, 2, 7, 8, 13, s12, s13)                                                                       \
+#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)             \
+  MIX(w, 0, 4, 8, 12, s0, s1)                                                                      \
+  MIX(w, 1, 5, 9, 13, s2, s3)                                                                      \
+  MIX(w, 2, 6, 10, 14, s4, s5)                                                                     \
+  MIX(w, 3, 7, 11, 15, s6, s7)                                                                     \
+  MIX(w, 0, 5, 10, 15, s8, s9)                                                                     \
+  MIX(w, 1, 6, 11, 12, s10, s11)                                                                   \
+  MIX(w, 2, 7, 8, 13, s12, s13)                                                                    \
   MIX(w, 3, 4, 9, 14, s14, s15)
 
 #define START(i) words_t v##i = state[i];

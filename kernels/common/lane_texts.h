@@ -141,8 +141,7 @@ static inline void load_any(private const texts_t *texts, global const uchar *sr
     for (uint i = 0; i < whole; i++)
       set_lane(w + i, lane, word_load_le(text + i * WORD_BYTES));
     if (whole < words)
-      set_lane(w + whole, lane,
-               word_load_part(text + whole * WORD_BYTES, (uint)left % WORD_BYTES));
+      set_lane(w + whole, lane, word_load_part(text + whole * WORD_BYTES, (uint)left % WORD_BYTES));
   }
 }
 

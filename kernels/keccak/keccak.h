@@ -168,7 +168,7 @@ static void absorb(private words_t *state, private const texts_t *texts, global 
 /* ---- rows ---- */
 
 APART void hash_rows(uint rate, uint size, global const uchar *src, global uchar *dst,
-                      global const segment_t *segments, global result_t *results, uint count) {
+                     global const segment_t *segments, global result_t *results, uint count) {
   uint groups = groups_of(count), end = groups_end(groups);
   for (uint group = groups_first(groups); group < end; group++) {
     texts_t texts;
@@ -182,7 +182,8 @@ APART void hash_rows(uint rate, uint size, global const uchar *src, global uchar
 
 /* ---- SHAKE: the flags of a row are the bytes wanted ---- */
 
-/* Writes the part of the outputs that begins at `at`, a block at most; tells whether any goes on. */
+/* Writes the part of the outputs that begins at `at`, a block at most; tells whether any goes on.
+ */
 static inline bool squeeze(private const words_t *state, uint group,
                            global const segment_t *segments, global uchar *dst, uint count,
                            ulong at, uint block) {
@@ -200,7 +201,7 @@ static inline bool squeeze(private const words_t *state, uint group,
 }
 
 APART void shake_rows(uint rate, global const uchar *src, global uchar *dst,
-                       global const segment_t *segments, global result_t *results, uint count) {
+                      global const segment_t *segments, global result_t *results, uint count) {
   uint block = rate * WORD_BYTES;
   uint groups = groups_of(count), end = groups_end(groups);
   for (uint group = groups_first(groups); group < end; group++) {
@@ -253,8 +254,8 @@ static inline void hmac_finish(private const hmac_keys_t *keys, private words_t 
 }
 
 APART void hmac_rows(uint rate, uint size, global const uchar *src, global uchar *dst,
-                      global const segment_t *segments, global result_t *results,
-                      global const uchar *params, uint count) {
+                     global const segment_t *segments, global result_t *results,
+                     global const uchar *params, uint count) {
   uint block = rate * WORD_BYTES;
   hmac_keys_t keys;
   keys.names.known = false;
