@@ -97,10 +97,30 @@ def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | 
 
 def hashlib_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take a constructor of ``hashlib``."""
-    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest')}")
+    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest').replace('-', '_')}")
 
     def call(item: bytes) -> Any:
         return new(item).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take the threads that blake3 gives one message."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item, max_threads=blake3.AUTO).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_alone(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take blake3 on the calling thread, its default."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item).digest()
 
     return call, [(item,) for item in fed]
 
@@ -197,6 +217,9 @@ PEERS = (
     Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in ("sha3-256", "blake2b", "blake2s")),
+    Peer("blake3.digest", "blake3", "blake3", blake3_alone),
+    Peer("blake3.digest", "blake3, threads", "blake3", blake3_threads),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
     *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
     *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),

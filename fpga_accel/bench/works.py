@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import google_crc32c
 import lz4.frame
 import xxhash
+from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -523,10 +524,38 @@ class Sha512(Sha1):
     algorithm = "sha512"
 
 
+class Sha3(Digest):
+    """SHA3-256."""
+
+    algorithm = "sha3-256"
+    sizes = Sha256.sizes
+
+
+class Blake2b(Digest):
+    """BLAKE2b."""
+
+    algorithm = "blake2b"
+    sizes = Sha256.sizes
+
+
+class Blake2s(Sha1):
+    """BLAKE2s."""
+
+    algorithm = "blake2s"
+
+
+class Blake3(Digest):
+    """BLAKE3."""
+
+    algorithm = "blake3"
+
+
 def digested(algorithm: str, item: bytes) -> bytes:
     """Return the digest by the stock library."""
+    if algorithm == "blake3":
+        return blake3(item).digest()
     if algorithm != "sm3":
-        return hashlib.new(algorithm, item).digest()
+        return hashlib.new(algorithm.replace("-", "_"), item).digest()
     sm3 = hashes.Hash(hashes.SM3())
     sm3.update(item)
     return sm3.finalize()
@@ -656,6 +685,10 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Sha384,
             Sha512,
             Sm3,
+            Sha3,
+            Blake2b,
+            Blake2s,
+            Blake3,
             HmacSha1,
             HmacSha224,
             HmacSha256,
