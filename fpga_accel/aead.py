@@ -308,6 +308,46 @@ class SM4GCM(Aead):
         return os.urandom(16)
 
 
+class ChaCha20Poly1305(Aead):
+    """ChaCha20-Poly1305 (RFC 8439) under one key of 32 bytes, with nonces of 12 bytes.
+
+    Examples
+    --------
+    >>> cipher = ChaCha20Poly1305(bytes(32), accelerator=Accelerator("cpu"))
+    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
+    >>> cipher.decrypt(bytes(12), sealed, b"header")
+    b'text'
+    """
+
+    _ALGORITHM = "chacha20-poly1305"
+
+    @staticmethod
+    def generate_key() -> bytes:
+        """Return a random key of 256 bits."""
+        return library.ChaCha20Poly1305.generate_key()
+
+
+class XChaCha20Poly1305(Aead):
+    """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under one key of 32 bytes, with nonces of 24 bytes.
+
+    Random nonces of that size do not meet, so `seal` has no limit.
+
+    Examples
+    --------
+    >>> cipher = XChaCha20Poly1305(bytes(32), accelerator=Accelerator("cpu"))
+    >>> cipher.open(cipher.seal(b"text", b"header"), b"header")
+    b'text'
+    """
+
+    _ALGORITHM = "xchacha20-poly1305"
+    _MOST_SEALED = None
+
+    @staticmethod
+    def generate_key() -> bytes:
+        """Return a random key of 256 bits."""
+        return library.ChaCha20Poly1305.generate_key()
+
+
 def _nothing(*_: Any) -> None:
     """Stand for a call that a library does not have: what it would do takes the planned way."""
 

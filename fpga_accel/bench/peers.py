@@ -95,6 +95,52 @@ def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | 
     return call_into, list(zip(nonces, fed, outs, strict=True))
 
 
+def hashlib_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take a constructor of ``hashlib``."""
+    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest')}")
+
+    def call(item: bytes) -> Any:
+        return new(item).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def pyca_sm3(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's SM3."""
+    from cryptography.hazmat.primitives import hashes
+
+    sm3 = hashes.SM3()
+
+    def call(item: bytes) -> bytes:
+        hashed = hashes.Hash(sm3)
+        hashed.update(item)
+        return hashed.finalize()
+
+    return call, [(item,) for item in fed]
+
+
+def hmac_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take ``hmac.digest``."""
+    name = work.name.removeprefix("hmac-").removesuffix(".mac")
+    return resolve_name("hmac:digest"), [(KEY, item, name) for item in fed]
+
+
+def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take copies of pyca's HMAC, which has taken the key in once."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.hmac import HMAC
+
+    name = work.name.removeprefix("hmac-").removesuffix(".mac")
+    begun = HMAC(KEY, getattr(hashes, name.upper())())
+
+    def call(item: bytes) -> bytes:
+        code = begun.copy()
+        code.update(item)
+        return code.finalize()
+
+    return call, [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -108,6 +154,7 @@ def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memor
 
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
 _CRAMJAM = "cramjam:lz4."
+_SHA = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 PEERS = (
     Peer("lz4.compress", "lz4.frame", "lz4", function("lz4.frame:compress")),
@@ -132,6 +179,21 @@ PEERS = (
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
+    Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
+    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
+    *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),
+    Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
+    Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
+    Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),
+    Peer("crc32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:crc32")),
+    Peer("crc64-nvme.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc64nvme")),
+    Peer("adler32.checksum", "zlib", "", function("zlib:adler32")),
+    Peer("adler32.checksum", "isal", "isal", function("isal.isal_zlib:adler32")),
+    Peer("adler32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:adler32")),
+    Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
+    Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
+    Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

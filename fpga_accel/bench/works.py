@@ -5,17 +5,23 @@ A new algorithm adds its class to `WORKS`, and its peers to `peers.PEERS`.
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import google_crc32c
 import lz4.frame
+import xxhash
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -306,27 +312,262 @@ class CtrDecrypt(Decrypt):
         return _ctr(nonce, item)
 
 
-class Crc32c(Work):
-    """CRC-32C."""
+class Checksum(Work):
+    """A checksum, which a stock library calculates too."""
 
-    name = "crc32c.checksum"
-    operations = ("crc32c.checksum",)
+    algorithm: ClassVar[str]
     kinds = ("text",)
+    # Bytes of the number.
+    width: ClassVar[int] = 4
+
+    @abstractmethod
+    def reference(self, item: bytes) -> int:
+        """Return the checksum by a stock library."""
 
     def one(self, acc: Accelerator) -> Call:
-        return partial(acc.checksum, self.fed[0], "crc32c")
+        return partial(acc.checksum, self.fed[0], self.algorithm)
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.checksum_many, items, "crc32c")
+        return partial(acc.checksum_many, items, self.algorithm)
 
     def part(self, returned: int) -> Buffer:
-        return int(returned).to_bytes(4, "big")
+        return int(returned).to_bytes(self.width, "big")
 
     def parts(self, returned: Any) -> Sequence[Buffer]:
         return [self.part(checksum) for checksum in returned]
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
-        return bool(part == google_crc32c.value(item).to_bytes(4, "big"))
+        return bool(part == self.part(self.reference(item)))
+
+
+class Crc32c(Checksum):
+    """CRC-32C."""
+
+    name = "crc32c.checksum"
+    operations = ("crc32c.checksum",)
+    algorithm = "crc32c"
+
+    def reference(self, item: bytes) -> int:
+        return int(google_crc32c.value(item))
+
+
+class Crc32(Checksum):
+    """CRC-32, that of gzip."""
+
+    name = "crc32.checksum"
+    operations = ("crc32.checksum",)
+    algorithm = "crc32"
+
+    def reference(self, item: bytes) -> int:
+        return zlib.crc32(item)
+
+
+class Crc64Nvme(Checksum):
+    """CRC-64/NVME."""
+
+    name = "crc64-nvme.checksum"
+    operations = ("crc64-nvme.checksum",)
+    algorithm = "crc64-nvme"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return int(resolve_name("awscrt.checksums:crc64nvme")(item))
+
+
+class Adler32(Checksum):
+    """Adler-32."""
+
+    name = "adler32.checksum"
+    operations = ("adler32.checksum",)
+    algorithm = "adler32"
+
+    def reference(self, item: bytes) -> int:
+        return zlib.adler32(item)
+
+
+class Xxh32(Checksum):
+    """XXH32."""
+
+    name = "xxh32.checksum"
+    operations = ("xxh32.checksum",)
+    algorithm = "xxh32"
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh32_intdigest(item)
+
+
+class Xxh64(Checksum):
+    """XXH64."""
+
+    name = "xxh64.checksum"
+    operations = ("xxh64.checksum",)
+    algorithm = "xxh64"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh64_intdigest(item)
+
+
+class Xxh3(Checksum):
+    """XXH3 of 64 bits."""
+
+    name = "xxh3-64.checksum"
+    operations = ("xxh3-64.checksum",)
+    algorithm = "xxh3-64"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh3_64_intdigest(item)
+
+
+class Digest(Work):
+    """A hash."""
+
+    # As the registry and the stock library name it.
+    algorithm: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "algorithm" in vars(cls):
+            cls.name = f"{cls.algorithm}.digest"
+            cls.operations = (cls.name,)
+
+    def room(self, nbytes: int) -> int:
+        return len(digested(self.algorithm, b""))
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.digest, self.fed[0], self.algorithm)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.digest_into, self.fed[0], out, self.algorithm)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.digest_many, items, self.algorithm)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == digested(self.algorithm, item)
+
+
+class Sha256(Digest):
+    """SHA-256."""
+
+    algorithm = "sha256"
+    sizes = (64, KIB, 64 * KIB, 64 * MIB)
+
+
+class Sm3(Sha256):
+    """SM3."""
+
+    algorithm = "sm3"
+
+
+class Sha1(Digest):
+    """SHA-1."""
+
+    algorithm = "sha1"
+    sizes = (4 * KIB,)
+    batches = ((100, 4 * KIB), (10_000, 4 * KIB))
+
+
+class Sha224(Sha1):
+    """SHA-224."""
+
+    algorithm = "sha224"
+
+
+class Sha384(Sha1):
+    """SHA-384."""
+
+    algorithm = "sha384"
+
+
+class Sha512(Sha1):
+    """SHA-512."""
+
+    algorithm = "sha512"
+
+
+def digested(algorithm: str, item: bytes) -> bytes:
+    """Return the digest by the stock library."""
+    if algorithm != "sm3":
+        return hashlib.new(algorithm, item).digest()
+    sm3 = hashes.Hash(hashes.SM3())
+    sm3.update(item)
+    return sm3.finalize()
+
+
+class Mac(Work):
+    """A message authentication code under one key."""
+
+    # As the registry names it.
+    algorithm: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "algorithm" in vars(cls):
+            cls.name = f"{cls.algorithm}.mac"
+            cls.operations = (cls.name,)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.mac, self.fed[0], KEY, self.algorithm)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.mac_into, self.fed[0], out, KEY, self.algorithm)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.mac_many, items, KEY, self.algorithm)
+
+
+class Hmac(Mac):
+    """HMAC; `hash` is its hash as the stock library has it."""
+
+    hash: ClassVar[type[hashes.HashAlgorithm]]
+    sizes: ClassVar[tuple[int, ...]] = Sha1.sizes
+    batches: ClassVar[tuple[tuple[int, int], ...]] = Sha1.batches
+
+    def room(self, nbytes: int) -> int:
+        return self.hash().digest_size
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        code = HMAC(KEY, self.hash())
+        code.update(item)
+        return bytes(part) == code.finalize()
+
+
+class HmacSha256(Hmac):
+    """HMAC-SHA256."""
+
+    algorithm, hash = "hmac-sha256", hashes.SHA256
+    sizes = Sha256.sizes
+    batches = Work.batches
+
+
+class HmacSha1(Hmac):
+    """HMAC-SHA1."""
+
+    algorithm, hash = "hmac-sha1", hashes.SHA1
+
+
+class HmacSha224(Hmac):
+    """HMAC-SHA224."""
+
+    algorithm, hash = "hmac-sha224", hashes.SHA224
+
+
+class HmacSha384(Hmac):
+    """HMAC-SHA384."""
+
+    algorithm, hash = "hmac-sha384", hashes.SHA384
+
+
+class HmacSha512(Hmac):
+    """HMAC-SHA512."""
+
+    algorithm, hash = "hmac-sha512", hashes.SHA512
+
+
+class HmacSm3(Hmac):
+    """HMAC-SM3."""
+
+    algorithm, hash = "hmac-sm3", hashes.SM3
 
 
 class CompressEncrypt(Work):
@@ -360,6 +601,24 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CtrEncrypt,
             CtrDecrypt,
             Crc32c,
+            Sha1,
+            Sha224,
+            Sha256,
+            Sha384,
+            Sha512,
+            Sm3,
+            HmacSha1,
+            HmacSha224,
+            HmacSha256,
+            HmacSha384,
+            HmacSha512,
+            HmacSm3,
+            Crc32,
+            Crc64Nvme,
+            Adler32,
+            Xxh32,
+            Xxh64,
+            Xxh3,
             CompressEncrypt,
         )
     }

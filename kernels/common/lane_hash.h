@@ -132,8 +132,8 @@ static inline void put_text(private rows_t *rows, uint lane, global const uchar 
   copy_private(rows->bytes + lane * HASH_BLOCK, text, size);
 }
 
-__attribute__((always_inline)) static inline void take_rows(private const rows_t *rows,
-                                                            private words_t *w) {
+/* As load_whole does it, but rarely: a function of its own, as compilers take long for it. */
+__attribute__((noinline)) static void take_rows(private const rows_t *rows, private words_t *w) {
 #pragma unroll
   for (uint part = 0; part < BLOCK_PARTS; part++) {
     words_t row[WORD_LANES];

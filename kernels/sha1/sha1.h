@@ -10,11 +10,8 @@
 #define STEPS_UNROLL _Pragma("unroll")
 #endif
 
+#include "constants.h"
 #include "lane_hash.h"
-
-/* Section 5.3.1. */
-constant const word_t SHA1_INITIAL[STATE_WORDS] = {0x67452301U, 0xEFCDAB89U, 0x98BADCFEU,
-                                                   0x10325476U, 0xC3D2E1F0U};
 
 #define CHOICE(b, c, d) (d ^ (b & (c ^ d)))
 #define PARITY(b, c, d) (b ^ c ^ d)
