@@ -8,7 +8,7 @@ from pathlib import Path
 
 Record = dict[str, str]
 
-_FIELD = re.compile(r"(\w+)\s*=\s*(\S*)")
+_FIELD = re.compile(r"(\w+)\s*=\s*(\w*)")
 
 
 def records(path: Path) -> Iterator[Record]:

@@ -506,6 +506,8 @@ def test_limits_of_ccm_are_those_of_its_nonces(acc: fa.Accelerator) -> None:
     results = acc.encrypt_many([b"a", bytes(65_536)], KEY, "aes-ccm", nonces=[nonce] * 2, return_exceptions=True)
     assert results[0] == AESCCM(KEY).encrypt(nonce, b"a", None)
     assert isinstance(results[1], ValueError)
+    with pytest.raises(ValueError, match="65535 at most"):
+        fa.AESCCM(KEY, 16, acc).encrypt(nonce, bytes(65_536), None)
     for size in (0, 6, 14):
         with pytest.raises(ValueError, match="7 to 13"):
             fa.AESCCM(KEY, 16, acc).encrypt_many([bytes(size)], [b"data"])
@@ -581,15 +583,12 @@ def test_gmac_of_every_size_is_as_the_library_has_it(acc: fa.Accelerator) -> Non
 # ---- kernels ----
 
 MODELLED = ("WIDE=1", "MODELLED=1")
-PORTABLE = tuple(
-    ("portable.cl", (f"LANES={lanes}", f"UNALIGNED={unaligned}"))
-    for lanes, unaligned in ((1, 0), (2, 1), (4, 0), (8, 1))
-)
+# Each takes seconds to compile: what differs from the shipped variants is tried where it differs most.
 BUILDS = {
-    "aes_cbc": (("x86.cl", MODELLED), ("x86.cl", ("WIDE=0", "STREAM_GROUP=4u")), *PORTABLE),
-    "aes_xts": (("x86.cl", MODELLED), *PORTABLE),
-    "aes_ccm": (("x86.cl", MODELLED), *PORTABLE),
-    "gmac": (("x86.cl", MODELLED), *PORTABLE),
+    "aes_cbc": (("x86.cl", MODELLED), ("portable.cl", ("LANES=1", "UNALIGNED=0"))),
+    "aes_xts": (("x86.cl", MODELLED), ("portable.cl", ("LANES=2",))),
+    "aes_ccm": (("x86.cl", MODELLED),),
+    "gmac": (("x86.cl", MODELLED),),
 }
 TRIED = [(kernel, *build) for kernel, builds in BUILDS.items() for build in builds]
 
@@ -625,8 +624,8 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
     launch.table["flags"][2] &= ~np.uint32(PADDED)
     device = opened(backend.id)
     device.prepare(manifests.shipped("aes_cbc"), [row.trial for row in registry.of_kernel("aes_cbc")])
-    results = device.start(launch).outcome(60).results
+    before = [bytes(job.sink.view(index)) for index in (0, 2)]
+    results = device.start(launch).outcome(None).results
     assert results["status"].tolist() == [1, 0, 5, 0, 0, 0]
     assert [job.sink.view(index) for index in (1, 3, 4, 5)] == [cbc(KEY, IV, padded(texts[i])) for i in (1, 3, 4, 5)]
-    assert not any(job.sink.view(0))
-    assert not any(job.sink.view(2))
+    assert [job.sink.view(index) for index in (0, 2)] == before
