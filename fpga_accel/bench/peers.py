@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from platform import python_version
 from typing import Any
 
-from fpga_accel.bench.works import KEY, Work
+from fpga_accel.bench.works import KEY, SECTOR, XTS_KEY, Work
 
 # A function of the library and the arguments of each of its calls.
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]
@@ -141,6 +141,59 @@ def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def block_chain(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's AES-CBC, one message after the other."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    key = algorithms.AES(KEY)
+
+    def call(nonce: bytes, item: bytes) -> bytes:
+        return Cipher(key, modes.CBC(nonce)).encryptor().update(item)
+
+    return call, list(zip(work.nonces(len(fed)), fed, strict=True))
+
+
+def sectors(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's AES-XTS, one sector after the other, each with its number as tweak."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    key = algorithms.AES(XTS_KEY)
+
+    def sector(view: memoryview, first: int, n: int) -> bytes:
+        tweak = (first + n).to_bytes(16, "little")
+        return Cipher(key, modes.XTS(tweak)).encryptor().update(view[n * SECTOR : (n + 1) * SECTOR])
+
+    def call(first: int, item: bytes) -> bytes:
+        view = memoryview(item)
+        return b"".join([sector(view, first, n) for n in range(len(item) // SECTOR)])
+
+    def call_into(first: int, item: bytes, out: memoryview) -> int:
+        # Its own call that writes in place wants 15 bytes more than it fills.
+        view = memoryview(item)
+        for n in range(len(item) // SECTOR):
+            out[n * SECTOR : (n + 1) * SECTOR] = sector(view, first, n)
+        return len(item)
+
+    if outs is None:
+        return call, list(enumerate(fed))
+    return call_into, [(first, item, out) for first, (item, out) in enumerate(zip(fed, outs, strict=True))]
+
+
+def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take copies of pyca's CMAC, which has expanded the key once."""
+    from cryptography.hazmat.primitives.ciphers import algorithms
+    from cryptography.hazmat.primitives.cmac import CMAC
+
+    begun = CMAC(algorithms.AES(KEY))
+
+    def call(item: bytes) -> bytes:
+        code = begun.copy()
+        code.update(item)
+        return code.finalize()
+
+    return call, [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -178,6 +231,10 @@ PEERS = (
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
+    Peer("aes-cbc.encrypt", "Cipher CBC", "cryptography", block_chain),
+    Peer("aes-ccm.encrypt", "AESCCM", "cryptography", aead("AESCCM", "encrypt")),
+    Peer("aes-xts-sectors.encrypt", "Cipher XTS", "cryptography", sectors, sectors),
+    Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),

@@ -20,7 +20,8 @@ import xxhash
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
+from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hmac import HMAC
 
 import fpga_accel
@@ -35,6 +36,9 @@ Call = Callable[[], Any]
 KIB, MIB = 1 << 10, 1 << 20
 TAG = 16
 KEY = bytes(range(32))
+# Two keys behind each other.
+XTS_KEY = bytes(range(64))
+SECTOR = 4 * KIB
 # Blocks that can be decoded side by side, of the size that the library has between its least and its largest two.
 FRAME_OPTIONS = MappingProxyType({"block_linked": False, "block_size": lz4.frame.BLOCKSIZE_MAX256KB})
 # What the judges raise on bytes that they cannot decode.
@@ -312,6 +316,75 @@ class CtrDecrypt(Decrypt):
         return _ctr(nonce, item)
 
 
+def _block_chain(nonce: bytes, data: Buffer) -> bytes:
+    return Cipher(algorithms.AES(KEY), modes.CBC(nonce)).encryptor().update(data)
+
+
+class CbcEncrypt(Encrypt):
+    """AES-256-CBC of whole blocks, without padding: serial in each message."""
+
+    name = "aes-cbc.encrypt"
+    operations = ("aes-cbc.encrypt",)
+    cipher = "aes-cbc"
+    nonce_size = 16
+    batches = ((100, 4 * KIB), (10_000, 256), (10_000, 4 * KIB), (4096, 16 * KIB))
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.encrypt, self.fed[0], KEY, self.cipher, nonce=self.nonce(0), padding=None)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.encrypt_into, self.fed[0], out, KEY, self.cipher, nonce=self.nonce(0), padding=None)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        nonces = self.nonces(len(items))
+        return partial(acc.encrypt_many, items, KEY, self.cipher, nonces=nonces, padding=None)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == _block_chain(self.nonce(index), item)
+
+
+class CcmEncrypt(Encrypt):
+    """AES-256-CCM with nonces of 11 bytes, which leave room for any length."""
+
+    name = "aes-ccm.encrypt"
+    operations = ("aes-ccm.encrypt",)
+    cipher = "aes-ccm"
+    nonce_size = 11
+    grown = TAG
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return AESCCM(KEY).decrypt(self.nonce(index), bytes(part), None) == item
+
+
+class SectorsEncrypt(Encrypt):
+    """AES-256-XTS of sectors of 4 KiB, all of an input in one call."""
+
+    name = "aes-xts-sectors.encrypt"
+    operations = ("aes-xts-sectors.encrypt",)
+    cipher = "aes-xts-sectors"
+    nonce_size = 16
+    sizes = (4 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB)
+    batches = ()
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.AESXTS(XTS_KEY, acc).encrypt_sectors, self.fed[0], 0)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.AESXTS(XTS_KEY, acc).encrypt_sectors_into, self.fed[0], 0, out)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        view, whole, key = memoryview(part), memoryview(item), algorithms.AES(XTS_KEY)
+        numbers = range(len(item) // SECTOR)
+        return len(view) == len(item) and all(
+            Cipher(key, modes.XTS((index + n).to_bytes(16, "little"))).encryptor().update(whole[SECTOR * n :][:SECTOR])
+            == view[SECTOR * n :][:SECTOR]
+            for n in numbers
+        )
+
+
 class Checksum(Work):
     """A checksum, which a stock library calculates too."""
 
@@ -570,6 +643,20 @@ class HmacSm3(Hmac):
     algorithm, hash = "hmac-sm3", hashes.SM3
 
 
+class Cmac(Mac):
+    """CMAC over AES-256."""
+
+    algorithm = "cmac-aes"
+
+    def room(self, nbytes: int) -> int:
+        return TAG
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        code = CMAC(algorithms.AES(KEY))
+        code.update(item)
+        return bytes(part) == code.finalize()
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -600,6 +687,10 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             GcmDecrypt,
             CtrEncrypt,
             CtrDecrypt,
+            CbcEncrypt,
+            CcmEncrypt,
+            SectorsEncrypt,
+            Cmac,
             Crc32c,
             Sha1,
             Sha224,
