@@ -316,31 +316,40 @@ class CtrDecrypt(Decrypt):
         return _ctr(nonce, item)
 
 
-def _block_chain(nonce: bytes, data: Buffer) -> bytes:
-    return Cipher(algorithms.AES(KEY), modes.CBC(nonce)).encryptor().update(data)
+def padded(item: Buffer) -> bytes:
+    """Return a plaintext with the padding of PKCS#7 behind it."""
+    size = 16 - len(item) % 16
+    return b"".join((item, bytes([size]) * size))
+
+
+def _block_chain(nonce: bytes, item: Buffer) -> bytes:
+    return Cipher(algorithms.AES(KEY), modes.CBC(nonce)).encryptor().update(padded(item))
 
 
 class CbcEncrypt(Encrypt):
-    """AES-256-CBC of whole blocks, without padding: serial in each message."""
+    """AES-256-CBC with padding: serial in each message."""
 
     name = "aes-cbc.encrypt"
     operations = ("aes-cbc.encrypt",)
     cipher = "aes-cbc"
     nonce_size = 16
-    batches = ((100, 4 * KIB), (10_000, 256), (10_000, 4 * KIB), (4096, 16 * KIB))
-
-    def one(self, acc: Accelerator) -> Call:
-        return partial(acc.encrypt, self.fed[0], KEY, self.cipher, nonce=self.nonce(0), padding=None)
-
-    def into(self, acc: Accelerator, out: memoryview) -> Call:
-        return partial(acc.encrypt_into, self.fed[0], out, KEY, self.cipher, nonce=self.nonce(0), padding=None)
-
-    def many(self, acc: Accelerator, items: Any) -> Call:
-        nonces = self.nonces(len(items))
-        return partial(acc.encrypt_many, items, KEY, self.cipher, nonces=nonces, padding=None)
+    grown = 16
+    batches = (*Work.batches, (4096, 16 * KIB))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == _block_chain(self.nonce(index), item)
+
+
+class CbcDecrypt(Decrypt):
+    """AES-256-CBC with padding."""
+
+    name = "aes-cbc.decrypt"
+    operations = ("aes-cbc.decrypt",)
+    cipher = "aes-cbc"
+    nonce_size = 16
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return _block_chain(nonce, item)
 
 
 class CcmEncrypt(Encrypt):
@@ -356,6 +365,81 @@ class CcmEncrypt(Encrypt):
         return AESCCM(KEY).decrypt(self.nonce(index), bytes(part), None) == item
 
 
+class CcmDecrypt(Decrypt):
+    """AES-256-CCM with nonces of 11 bytes."""
+
+    name = "aes-ccm.decrypt"
+    operations = ("aes-ccm.decrypt",)
+    cipher = "aes-ccm"
+    nonce_size = 11
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return AESCCM(KEY).encrypt(nonce, item, None)
+
+
+def _data_unit(tweak: bytes, data: Buffer) -> bytes:
+    return Cipher(algorithms.AES(XTS_KEY), modes.XTS(tweak)).encryptor().update(data)
+
+
+class XtsEncrypt(Encrypt):
+    """AES-256-XTS, each message a data unit."""
+
+    name = "aes-xts.encrypt"
+    operations = ("aes-xts.encrypt",)
+    cipher = "aes-xts"
+    nonce_size = 16
+    sizes = (64, KIB, 4 * KIB, 64 * KIB, MIB, 16 * MIB)
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        # A data unit has at least a block.
+        super().__init__([bytes(item).ljust(16, b"\0") for item in items])
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.encrypt, self.fed[0], XTS_KEY, self.cipher, nonce=self.nonce(0))
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.encrypt_into, self.fed[0], out, XTS_KEY, self.cipher, nonce=self.nonce(0))
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == _data_unit(self.nonce(index), item)
+
+
+class XtsDecrypt(Decrypt):
+    """AES-256-XTS, each message a data unit."""
+
+    name = "aes-xts.decrypt"
+    operations = ("aes-xts.decrypt",)
+    cipher = "aes-xts"
+    nonce_size = 16
+    sizes = XtsEncrypt.sizes
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        # A data unit has at least a block.
+        super().__init__([bytes(item).ljust(16, b"\0") for item in items])
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return _data_unit(nonce, item)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.decrypt, self.fed[0], XTS_KEY, self.cipher, nonce=self.nonce(0))
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.decrypt_into, self.fed[0], out, XTS_KEY, self.cipher, nonce=self.nonce(0))
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+
+
+def _sectors(first: int, item: bytes) -> bytes:
+    """Encrypt sectors by the stock library, the first with this number."""
+    parts = (item[at : at + SECTOR] for at in range(0, len(item), SECTOR))
+    return b"".join(_data_unit(number.to_bytes(16, "little"), part) for number, part in enumerate(parts, first))
+
+
 class SectorsEncrypt(Encrypt):
     """AES-256-XTS of sectors of 4 KiB, all of an input in one call."""
 
@@ -365,6 +449,10 @@ class SectorsEncrypt(Encrypt):
     nonce_size = 16
     sizes = (4 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB)
     batches = ()
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        # Whole sectors.
+        super().__init__([bytes(item).ljust(-(-len(item) // SECTOR) * SECTOR, b"\0") for item in items])
 
     def one(self, acc: Accelerator) -> Call:
         return partial(fpga_accel.AESXTS(XTS_KEY, acc).encrypt_sectors, self.fed[0], 0)
@@ -376,13 +464,34 @@ class SectorsEncrypt(Encrypt):
         return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
-        view, whole, key = memoryview(part), memoryview(item), algorithms.AES(XTS_KEY)
-        numbers = range(len(item) // SECTOR)
-        return len(view) == len(item) and all(
-            Cipher(key, modes.XTS((index + n).to_bytes(16, "little"))).encryptor().update(whole[SECTOR * n :][:SECTOR])
-            == view[SECTOR * n :][:SECTOR]
-            for n in numbers
-        )
+        return bytes(part) == _sectors(index, item)
+
+
+class SectorsDecrypt(Decrypt):
+    """AES-256-XTS of sectors of 4 KiB, all of an input in one call."""
+
+    name = "aes-xts-sectors.decrypt"
+    operations = ("aes-xts-sectors.decrypt",)
+    cipher = "aes-xts-sectors"
+    nonce_size = 16
+    sizes = SectorsEncrypt.sizes
+    batches = ()
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        # Whole sectors.
+        super().__init__([bytes(item).ljust(-(-len(item) // SECTOR) * SECTOR, b"\0") for item in items])
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return _sectors(int.from_bytes(nonce, "little"), item)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.AESXTS(XTS_KEY, acc).decrypt_sectors, self.fed[0], 0)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.AESXTS(XTS_KEY, acc).decrypt_sectors_into, self.fed[0], 0, out)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
 
 
 class Checksum(Work):
@@ -657,6 +766,27 @@ class Cmac(Mac):
         return bytes(part) == code.finalize()
 
 
+class Gmac(Mac):
+    """GMAC over AES-256."""
+
+    algorithm = "gmac"
+
+    def room(self, nbytes: int) -> int:
+        return TAG
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.mac, self.fed[0], KEY, self.algorithm, nonce=self.nonce(0))
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.mac_into, self.fed[0], out, KEY, self.algorithm, nonce=self.nonce(0))
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.mac_many, items, KEY, self.algorithm, nonces=self.nonces(len(items)))
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == AESGCM(KEY).encrypt(self.nonce(index), b"", item)
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -688,9 +818,15 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CtrEncrypt,
             CtrDecrypt,
             CbcEncrypt,
+            CbcDecrypt,
             CcmEncrypt,
+            CcmDecrypt,
+            XtsEncrypt,
+            XtsDecrypt,
             SectorsEncrypt,
+            SectorsDecrypt,
             Cmac,
+            Gmac,
             Crc32c,
             Sha1,
             Sha224,
