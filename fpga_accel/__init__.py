@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESGCM, SM4GCM
+from fpga_accel.aead import AESCCM, AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
+from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
@@ -27,6 +28,7 @@ from fpga_accel.errors import (
     ImageMismatchError,
     IntegrityError,
     InvalidTag,
+    NoMatchError,
     OutputLimitError,
     TruncatedError,
 )
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
+    checksum_combine = _acc.checksum_combine
     checksum_many = _acc.checksum_many
     compress = _acc.compress
     compress_bound = _acc.compress_bound
@@ -66,13 +69,16 @@ if TYPE_CHECKING:
     mac = _acc.mac
     mac_into = _acc.mac_into
     mac_many = _acc.mac_many
+    seal = _acc.seal
     stats = _acc.stats
     stream = _acc.stream
     submit = _acc.submit
     trace = _acc.trace
+    unseal = _acc.unseal
     warmup = _acc.warmup
 
 __all__ = [
+    "AESCCM",
     "AESGCM",
     "AESXTS",
     "SM4GCM",
@@ -80,6 +86,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "BufferTooSmallError",
+    "ChaCha20Poly1305",
     "Chain",
     "Chained",
     "ConcurrentUseError",
@@ -96,6 +103,7 @@ __all__ = [
     "IntegrityError",
     "InvalidTag",
     "Job",
+    "NoMatchError",
     "OutputLimitError",
     "Plan",
     "Reason",
@@ -103,9 +111,11 @@ __all__ = [
     "Seconds",
     "Trace",
     "TruncatedError",
+    "XChaCha20Poly1305",
     "astream",
     "chain",
     "checksum",
+    "checksum_combine",
     "checksum_many",
     "compress",
     "compress_bound",
@@ -130,10 +140,14 @@ __all__ = [
     "mac_into",
     "mac_many",
     "open",
+    "seal",
+    "seal_stream",
     "stats",
     "stream",
     "submit",
     "trace",
+    "unseal",
+    "unseal_stream",
     "warmup",
 ]
 

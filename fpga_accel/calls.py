@@ -20,10 +20,12 @@ from fpga_accel.operations.buffers import (
     GrowingColumn,
     Items,
     NumberSink,
+    PlacedSink,
     Sink,
     Sizes,
     flat,
     joined_columns,
+    offsets_of,
 )
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
 
@@ -366,6 +368,55 @@ class BatchCall(Call):
     @property
     def nbytes_out(self) -> int:
         return int(self.results.nbytes)
+
+
+class PlacedCall(BatchCall):
+    """Many items of one buffer, behind each other into the caller's; their sizes tell the results' sizes.
+
+    The place of an item that fails holds zeros.
+    """
+
+    __slots__ = ("out",)
+
+    into = True
+
+    def __init__(self, operation: Operation[Any], options: Any, batch: Batch, out: memoryview) -> None:
+        super().__init__(operation, options, batch)
+        self.out = out
+
+    def twin(self) -> Call:
+        scratch = memoryview(bytearray(b"\1") * len(self.out))
+        return PlacedCall(self.operation, self.options, self.batch, scratch)
+
+    def job(self) -> Job[Any]:
+        return Job(self.batch.spans(), self.options, PlacedSink(self.out, self._places()))
+
+    def _places(self) -> Sizes:
+        sizes = self._known_sizes()
+        assert sizes is not None, "an operation whose results have sizes of their own"
+        return sizes
+
+    def take(self, job: Job[Any], errors: Errors) -> None:
+        self.errors = errors
+        for index in errors:
+            job.sink.discard(index)
+
+    def on_cpu(self, workers: Workers) -> None:
+        bounds = offsets_of(self._places()).tolist()
+
+        def part(first: int, end: int) -> Errors:
+            items = self.batch[first:end]
+            return self.operation.on_cpu_placed(items, self.options, first, self.out, bounds[first : end + 1])
+
+        self.errors = _all_errors(_in_parts(self, workers, part))
+        for index in self.errors:
+            start, end = bounds[index : index + 2]
+            self.out[start:end] = bytes(end - start)
+
+    @property
+    def nbytes_out(self) -> int:
+        sizes = self._places()
+        return int(sizes.sum()) - sum(int(sizes[index]) for index in self.errors)
 
 
 class Supposed(Call):

@@ -22,6 +22,7 @@ __all__ = [
     "ImageMismatchError",
     "IntegrityError",
     "InvalidTag",
+    "NoMatchError",
     "OutputLimitError",
     "TruncatedError",
 ]
@@ -171,6 +172,12 @@ class InvalidTag(FpgaAccelError, _LibraryInvalidTag):
     """An authentication tag does not match: wrong key, nonce, data or associated data."""
 
     code = "invalid_tag"
+
+
+class NoMatchError(InvalidTag):
+    """No identity, or not the passphrase, opens a sealed file."""
+
+    code = "no_match"
 
 
 class ConcurrentUseError(FpgaAccelError):

@@ -9,7 +9,7 @@ import pytest
 
 VARIABLE = "FPGA_ACCEL_REQUIRE"
 # Words of FPGA_ACCEL_REQUIRE that name no backend.
-TOOLS = frozenset({"browser", "corpus", "images", "lz4", "pyarrow", "sanitizers", "vectors"})
+TOOLS = frozenset({"age", "browser", "corpus", "images", "lz4", "pyarrow", "sanitizers", "vectors"})
 
 
 def words() -> frozenset[str]:

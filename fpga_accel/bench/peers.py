@@ -161,6 +161,12 @@ def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's Poly1305."""
+    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
+    return tag, [(KEY, item) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -198,6 +204,17 @@ PEERS = (
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
+    *(
+        Peer(
+            f"chacha20-poly1305.{way}",
+            "ChaCha20Poly1305",
+            "cryptography",
+            aead("ChaCha20Poly1305", way),
+            aead("ChaCha20Poly1305", f"{way}_into"),
+        )
+        for way in ("encrypt", "decrypt")
+    ),
+    Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in ("sha3-256", "blake2b", "blake2s")),
@@ -206,6 +223,17 @@ PEERS = (
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
     *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
     *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),
+    Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
+    Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
+    Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),
+    Peer("crc32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:crc32")),
+    Peer("crc64-nvme.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc64nvme")),
+    Peer("adler32.checksum", "zlib", "", function("zlib:adler32")),
+    Peer("adler32.checksum", "isal", "isal", function("isal.isal_zlib:adler32")),
+    Peer("adler32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:adler32")),
+    Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
+    Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
+    Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

@@ -6,20 +6,24 @@ A new algorithm adds its class to `WORKS`, and its peers to `peers.PEERS`.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import google_crc32c
 import lz4.frame
+import xxhash
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -281,6 +285,42 @@ class GcmDecrypt(Decrypt):
         return partial(fpga_accel.AESGCM(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
 
 
+class ChaChaEncrypt(Encrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.encrypt"
+    operations = ("chacha20-poly1305.encrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt_into, self.nonce(0), self.fed[0], None, out)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return ChaCha20Poly1305(KEY).decrypt(self.nonce(index), part, None) == item
+
+
+class ChaChaDecrypt(Decrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.decrypt"
+    operations = ("chacha20-poly1305.decrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return ChaCha20Poly1305(KEY).encrypt(nonce, item, None)
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
+
+
 def _ctr(nonce: bytes, data: Buffer) -> bytes:
     """Encrypt or decrypt with the stock library: in counter mode they are the same."""
     return Cipher(algorithms.AES(KEY), modes.CTR(nonce)).encryptor().update(data)
@@ -310,27 +350,112 @@ class CtrDecrypt(Decrypt):
         return _ctr(nonce, item)
 
 
-class Crc32c(Work):
-    """CRC-32C."""
+class Checksum(Work):
+    """A checksum, which a stock library calculates too."""
 
-    name = "crc32c.checksum"
-    operations = ("crc32c.checksum",)
+    algorithm: ClassVar[str]
     kinds = ("text",)
+    # Bytes of the number.
+    width: ClassVar[int] = 4
+
+    @abstractmethod
+    def reference(self, item: bytes) -> int:
+        """Return the checksum by a stock library."""
 
     def one(self, acc: Accelerator) -> Call:
-        return partial(acc.checksum, self.fed[0], "crc32c")
+        return partial(acc.checksum, self.fed[0], self.algorithm)
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.checksum_many, items, "crc32c")
+        return partial(acc.checksum_many, items, self.algorithm)
 
     def part(self, returned: int) -> Buffer:
-        return int(returned).to_bytes(4, "big")
+        return int(returned).to_bytes(self.width, "big")
 
     def parts(self, returned: Any) -> Sequence[Buffer]:
         return [self.part(checksum) for checksum in returned]
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
-        return bool(part == google_crc32c.value(item).to_bytes(4, "big"))
+        return bool(part == self.part(self.reference(item)))
+
+
+class Crc32c(Checksum):
+    """CRC-32C."""
+
+    name = "crc32c.checksum"
+    operations = ("crc32c.checksum",)
+    algorithm = "crc32c"
+
+    def reference(self, item: bytes) -> int:
+        return int(google_crc32c.value(item))
+
+
+class Crc32(Checksum):
+    """CRC-32, that of gzip."""
+
+    name = "crc32.checksum"
+    operations = ("crc32.checksum",)
+    algorithm = "crc32"
+
+    def reference(self, item: bytes) -> int:
+        return zlib.crc32(item)
+
+
+class Crc64Nvme(Checksum):
+    """CRC-64/NVME."""
+
+    name = "crc64-nvme.checksum"
+    operations = ("crc64-nvme.checksum",)
+    algorithm = "crc64-nvme"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return int(resolve_name("awscrt.checksums:crc64nvme")(item))
+
+
+class Adler32(Checksum):
+    """Adler-32."""
+
+    name = "adler32.checksum"
+    operations = ("adler32.checksum",)
+    algorithm = "adler32"
+
+    def reference(self, item: bytes) -> int:
+        return zlib.adler32(item)
+
+
+class Xxh32(Checksum):
+    """XXH32."""
+
+    name = "xxh32.checksum"
+    operations = ("xxh32.checksum",)
+    algorithm = "xxh32"
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh32_intdigest(item)
+
+
+class Xxh64(Checksum):
+    """XXH64."""
+
+    name = "xxh64.checksum"
+    operations = ("xxh64.checksum",)
+    algorithm = "xxh64"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh64_intdigest(item)
+
+
+class Xxh3(Checksum):
+    """XXH3 of 64 bits."""
+
+    name = "xxh3-64.checksum"
+    operations = ("xxh3-64.checksum",)
+    algorithm = "xxh3-64"
+    width = 8
+
+    def reference(self, item: bytes) -> int:
+        return xxhash.xxh3_64_intdigest(item)
 
 
 class Digest(Work):
@@ -511,6 +636,15 @@ class HmacSm3(Hmac):
     algorithm, hash = "hmac-sm3", hashes.SM3
 
 
+class Poly1305Mac(Mac):
+    """Poly1305; that all messages have one key makes no difference to its speed, and must not be done elsewhere."""
+
+    algorithm = "poly1305"
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == Poly1305.generate_tag(KEY, item)
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -541,6 +675,9 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             GcmDecrypt,
             CtrEncrypt,
             CtrDecrypt,
+            ChaChaEncrypt,
+            ChaChaDecrypt,
+            Poly1305Mac,
             Crc32c,
             Sha1,
             Sha224,
@@ -558,6 +695,12 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             HmacSha384,
             HmacSha512,
             HmacSm3,
+            Crc32,
+            Crc64Nvme,
+            Adler32,
+            Xxh32,
+            Xxh64,
+            Xxh3,
             CompressEncrypt,
         )
     }

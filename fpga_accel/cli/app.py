@@ -22,7 +22,10 @@ from fpga_accel.cli.digest import digest
 from fpga_accel.cli.doctor import doctor
 from fpga_accel.cli.encrypt import encrypt
 from fpga_accel.cli.explain import explain
+from fpga_accel.cli.keygen import keygen
+from fpga_accel.cli.seal import seal
 from fpga_accel.cli.selftest import selftest
+from fpga_accel.cli.unseal import unseal
 
 _AS_JSON = "fpga_accel.as_json"
 _BITSTREAM = "bitstream"
@@ -79,7 +82,10 @@ def _root(ctx: typer.Context, version: Version = False) -> None:
         raise failures.UsageError(f"no command is given; there are {names}", hint="see fpga-accel --help")
 
 
-_COMMANDS = (compress, decompress, encrypt, decrypt, digest, devices, explain, calibrate, doctor, selftest, demo)
+_COMMANDS = (
+    *(compress, decompress, encrypt, decrypt, seal, unseal, keygen, digest),
+    *(devices, explain, calibrate, doctor, selftest, demo),
+)
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bitstream.app, name=_BITSTREAM)

@@ -124,11 +124,12 @@ class Outlet(io.RawIOBase):
 
 
 class Inlet(io.RawIOBase):
-    """Counts what is taken from an input."""
+    """Counts what is taken from an input, and tells `advanced` how much that is so far."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, advanced: Callable[[int], None] | None = None) -> None:
         super().__init__()
         self._source = source
+        self._advanced = advanced
         self.taken = 0
 
     def readable(self) -> bool:
@@ -141,6 +142,8 @@ class Inlet(io.RawIOBase):
             data = self._source.read(view.nbytes)
             view[: len(data)] = data
         self.taken += len(data)
+        if self._advanced is not None:
+            self._advanced(self.taken)
         return len(data)
 
 

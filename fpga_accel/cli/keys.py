@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from fpga_accel.cli.failures import UsageError
 
-SIZES = (16, 24, 32)
+# Of all ciphers; which of them a cipher takes it says itself.
+SIZES = (16, 24, 32, 64)
 # More than any legal key file holds; what is longer need not be read.
 _MOST = 256
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -34,7 +35,7 @@ def opened_key(path: str | None, descriptor: int | None, *, data_from_stdin: boo
         raise UsageError("give the key with either --key-file or --key-fd")
     if descriptor == 0 and data_from_stdin:
         raise UsageError("the key and the data cannot both come from standard input")
-    text = _content(path, descriptor)
+    text = content(path, descriptor, _MOST, "--key-fd")
     try:
         key = _parsed(text, path or f"descriptor {descriptor}")
     finally:
@@ -50,18 +51,19 @@ def wipe(secret: bytearray) -> None:
     secret[:] = bytes(len(secret))
 
 
-def _content(path: str | None, descriptor: int | None) -> bytearray:
-    buffer = bytearray(_MOST)
+def content(path: str | None, descriptor: int | None, most: int, option: str) -> bytearray:
+    """Return up to `most` bytes of a secret from a file or an open descriptor, which `option` names in errors."""
+    buffer = bytearray(most)
     filled = 0
     source: str | int = path if path is not None else descriptor or 0
     try:
         # Unbuffered, so that no copy stays behind in a buffer that cannot be wiped.
         with open(source, "rb", buffering=0, closefd=path is not None) as file, memoryview(buffer) as view:
-            while filled < _MOST and (count := file.readinto(view[filled:])):
+            while filled < most and (count := file.readinto(view[filled:])):
                 filled += count
     except OSError as error:
         wipe(buffer)
-        subject = path if path is not None else f"--key-fd {descriptor}"
+        subject = path if path is not None else f"{option} {descriptor}"
         raise OSError(error.errno, os.strerror(error.errno or 0), subject) from error
     except BaseException:
         wipe(buffer)
@@ -80,6 +82,6 @@ def _parsed(text: bytearray, where: str) -> bytearray:
         return bytearray(text)
     size = f"{len(text)} bytes" if len(text) < _MOST else f"{_MOST} bytes or more"
     raise UsageError(
-        f"{where} holds {size}, which is no AES key",
-        hint="16, 24 or 32 raw bytes, or the same as hex digits; `openssl rand -out FILE 32` makes one",
+        f"{where} holds {size}, which is no key",
+        hint="16, 24, 32 or 64 raw bytes, or the same as hex digits; `openssl rand -out FILE 32` makes one",
     )

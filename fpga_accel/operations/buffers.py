@@ -340,6 +340,35 @@ class BufferSink(Sink):
         return self.written
 
 
+class PlacedSink(BufferSink):
+    """Many results of known sizes, behind each other in the caller's buffer."""
+
+    def __init__(self, out: memoryview, sizes: Sizes) -> None:
+        super().__init__(out)
+        self._sizes = sizes.copy()
+        self._addresses = offsets_of(sizes)[:-1].view(np.uint64) + np.uint64(self._address)
+
+    def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
+        end = first + len(sizes)
+        if not np.array_equal(self._sizes[first:end], sizes):
+            raise ValueError("results of other sizes than their places")
+        return self._addresses[first:end]
+
+    def put(self, index: int, data: Flat) -> None:
+        self.allocate(np.array([len(data)], np.uint64), index)
+        memory(int(self._addresses[index]), len(data))[:] = data
+
+    def view(self, index: int) -> Flat:
+        return memory(int(self._addresses[index]), int(self._sizes[index])).toreadonly()
+
+    def discard(self, index: int) -> None:
+        wipe(int(self._addresses[index]), int(self._sizes[index]))
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._sizes.sum())
+
+
 def offsets_of(sizes: Sizes) -> Offsets:
     """Return the offsets of items that lie behind each other."""
     offsets: Offsets = np.empty(len(sizes) + 1, np.int64)
