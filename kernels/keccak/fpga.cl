@@ -11,6 +11,7 @@
 #ifndef WORD_LANES
 #define WORD_LANES 4
 #endif
+#define ONE_WAY
 #define LANES_ATTRIBUTES __attribute__((reqd_work_group_size(1, 1, 1)))
 
 #include "keccak.h"

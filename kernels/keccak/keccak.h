@@ -8,6 +8,9 @@
 #define STATE_WORDS 25
 #define ROUNDS 24
 
+/* ONE_WAY reads every block as those where messages end: less code, for compilers that put
+ * functions into their callers and then take long. */
+
 /* Words of a block: 1600 bits less twice the security strength (FIPS 202 section 6). */
 #define RATE_SHAKE128 21
 #define RATE_224 18
@@ -112,6 +115,7 @@ static inline void state_add(private words_t *state, private const words_t *w, u
     state[i] ^= w[i];
 }
 
+#ifndef ONE_WAY
 /* Adds a block that every message has whole. What fills no square is read as part of one that ends
  * where the block ends; a block has more words than there are lanes. */
 static inline void add_whole(private words_t *state, private const texts_t *texts,
@@ -126,6 +130,7 @@ static inline void add_whole(private words_t *state, private const texts_t *text
         state[start + i] ^= row[i];
   }
 }
+#endif
 
 /* The block at which messages end, with the padding of those that end there. */
 static inline void load_end(private const texts_t *texts, global const uchar *src, ulong at,
@@ -146,11 +151,14 @@ static void absorb(private words_t *state, private const texts_t *texts, global 
                    uint rate, uchar suffix) {
   words_t w[STATE_WORDS];
   uint block = rate * WORD_BYTES;
-  uint number = 0, whole = texts->least / block, last = texts->most / block;
+  uint number = 0, last = texts->most / block;
+#ifndef ONE_WAY
+  uint whole = texts->least / block;
   for (; number < whole; number++) {
     add_whole(state, texts, src, (ulong)number * block, rate);
     permute(state);
   }
+#endif
   for (; number <= last; number++) {
     words_t mask, kept[STATE_WORDS];
     for (uint lane = 0; lane < WORD_LANES; lane++)
@@ -224,17 +232,19 @@ APART void shake_rows(uint rate, global const uchar *src, global uchar *dst,
 /* The states behind the blocks of the keys of a group. */
 typedef struct {
   key_names_t names;
-  words_t inner[STATE_WORDS];
-  words_t outer[STATE_WORDS];
+  words_t padded[2][STATE_WORDS]; /* of the inner and of the outer hash */
 } hmac_keys_t;
 
-static inline void pad_keys(private const key_names_t *names, global const uchar *params, uint rate,
-                            uchar pad, private words_t *state) {
-  words_t w[STATE_WORDS];
-  load_keys(names, params, rate, pad, w);
-  for (uint i = 0; i < STATE_WORDS; i++)
-    state[i] = i < rate ? w[i] : (words_t)(0);
-  permute(state);
+static inline void pad_keys(private hmac_keys_t *keys, global const uchar *params, uint rate) {
+#pragma unroll 1
+  for (uint hash = 0; hash < 2; hash++) {
+  private
+    words_t *state = keys->padded[hash];
+    load_keys(&keys->names, params, rate, hash == 0 ? 0x36 : 0x5c, state);
+    for (uint i = rate; i < STATE_WORDS; i++)
+      state[i] = (words_t)(0);
+    permute(state);
+  }
 }
 
 /* The outer hash: one more block, of the digest and the padding; size is a multiple of 4. */
@@ -249,7 +259,7 @@ static inline void hmac_finish(private const hmac_keys_t *keys, private words_t 
   digest[last] ^= (words_t)((word_t)SUFFIX_HASH << bits);
   digest[rate - 1] ^= (words_t)(LAST_BIT);
   for (uint i = 0; i < STATE_WORDS; i++)
-    state[i] = keys->outer[i] ^ digest[i];
+    state[i] = keys->padded[1][i] ^ digest[i];
   permute(state);
 }
 
@@ -264,12 +274,10 @@ APART void hmac_rows(uint rate, uint size, global const uchar *src, global uchar
     texts_t texts;
     words_t state[STATE_WORDS];
     texts_take(&texts, group, segments, count);
-    if (keys_change(&keys.names, group, segments, params, count, block)) {
-      pad_keys(&keys.names, params, rate, 0x36, keys.inner);
-      pad_keys(&keys.names, params, rate, 0x5c, keys.outer);
-    }
+    if (keys_change(&keys.names, group, segments, params, count, block))
+      pad_keys(&keys, params, rate);
     for (uint i = 0; i < STATE_WORDS; i++)
-      state[i] = keys.inner[i];
+      state[i] = keys.padded[0][i];
     absorb(state, &texts, src, rate, SUFFIX_HASH);
     hmac_finish(&keys, state, rate, size);
     write_tags(state, group, segments, results, params, dst, count, block, size);
