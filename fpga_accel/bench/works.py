@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -329,6 +330,57 @@ class Crc32c(Work):
         return bool(part == google_crc32c.value(item).to_bytes(4, "big"))
 
 
+class Sealed(Work):
+    """Age files for one recipient (c2sp.org/age)."""
+
+    operations = ("chacha20-poly1305.encrypt",)
+    # Smaller ones are X25519's time.
+    sizes = (64 * KIB, MIB, 64 * MIB)
+    batches = ()
+    # That of the examples in the specification.
+    identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
+    recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+    @classmethod
+    def missing(cls) -> str:
+        absent = "" if find_spec("pyrage") else "pyrage, the judge, is not installed"
+        return super().missing() or absent
+
+    def many(self, acc: Accelerator, items: Any) -> None:
+        return None
+
+
+class Seal(Sealed):
+    """Contents are sealed."""
+
+    name = "age.seal"
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.seal, self.fed[0], recipients=self.recipient)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        import pyrage
+
+        return bool(pyrage.decrypt(bytes(part), [pyrage.x25519.Identity.from_str(self.identity)]) == item)
+
+
+class Unseal(Sealed):
+    """Files that the stock library made are opened."""
+
+    name = "age.unseal"
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        import pyrage
+
+        return [pyrage.encrypt(item, [pyrage.x25519.Recipient.from_str(self.recipient)]) for item in items]
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.unseal, self.fed[0], identities=self.identity)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == item
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -361,6 +413,8 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CtrDecrypt,
             Crc32c,
             CompressEncrypt,
+            Seal,
+            Unseal,
         )
     }
 )
