@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from platform import python_version
 from typing import Any
 
-from fpga_accel.bench.works import KEY, SECTOR, SM4_WORKS, XTS_KEY, Sm4Work, Work, padded
+from fpga_accel.bench.works import KEY, SECTOR, SM4_WORKS, XTS_KEY, Seal, Sealed, Sm4Work, Work, padded
 
 # A function of the library and the arguments of each of its calls.
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]
@@ -276,6 +276,16 @@ def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memor
     return call, list(zip(work.nonces(len(fed)), fed, strict=True))
 
 
+def age_file(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyrage, with keys that are read once."""
+    assert isinstance(work, Sealed)
+    if isinstance(work, Seal):
+        recipients = [resolve_name("pyrage:x25519").Recipient.from_str(work.recipient)]
+        return resolve_name("pyrage:encrypt"), [(item, recipients) for item in fed]
+    identities = [resolve_name("pyrage:x25519").Identity.from_str(work.identity)]
+    return resolve_name("pyrage:decrypt"), [(item, identities) for item in fed]
+
+
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
 _CRAMJAM = "cramjam:lz4."
 _SHA = ("sha1", "sha224", "sha256", "sha384", "sha512")
@@ -341,6 +351,8 @@ PEERS = (
     Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
     Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
+    Peer("age.seal", "pyrage", "pyrage", age_file),
+    Peer("age.unseal", "pyrage", "pyrage", age_file),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

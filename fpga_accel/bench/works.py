@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pkgutil import resolve_name
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -862,6 +863,57 @@ class Gmac(Mac):
         return bytes(part) == AESGCM(KEY).encrypt(self.nonce(index), b"", item)
 
 
+class Sealed(Work):
+    """Age files for one recipient (c2sp.org/age)."""
+
+    operations = ("chacha20-poly1305.encrypt",)
+    # Smaller ones are X25519's time.
+    sizes = (64 * KIB, MIB, 64 * MIB)
+    batches = ()
+    # That of the examples in the specification.
+    identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
+    recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+    @classmethod
+    def missing(cls) -> str:
+        absent = "" if find_spec("pyrage") else "pyrage, the judge, is not installed"
+        return super().missing() or absent
+
+    def many(self, acc: Accelerator, items: Any) -> None:
+        return None
+
+
+class Seal(Sealed):
+    """Contents are sealed."""
+
+    name = "age.seal"
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.seal, self.fed[0], recipients=self.recipient)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        import pyrage
+
+        return bool(pyrage.decrypt(bytes(part), [pyrage.x25519.Identity.from_str(self.identity)]) == item)
+
+
+class Unseal(Sealed):
+    """Files that the stock library made are opened."""
+
+    name = "age.unseal"
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        import pyrage
+
+        return [pyrage.encrypt(item, [pyrage.x25519.Recipient.from_str(self.recipient)]) for item in items]
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.unseal, self.fed[0], identities=self.identity)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == item
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -1005,6 +1057,8 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Xxh3,
             *SM4_WORKS,
             CompressEncrypt,
+            Seal,
+            Unseal,
         )
     }
 )

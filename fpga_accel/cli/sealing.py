@@ -55,7 +55,7 @@ class Sealing:
         raise UsageError(
             f"{subject} has {size}; {self.op} takes at most {LIMIT >> 20} MiB, because one tag covers the whole file, "
             "so nothing may be released before all of it is held and checked",
-            hint="split the file; a format in chunks that is safe against truncation, age, is planned",
+            hint="`fpga-accel seal` takes files of any size, in chunks that are safe against truncation",
         )
 
 
