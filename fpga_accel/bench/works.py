@@ -10,8 +10,8 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pkgutil import resolve_name
 from importlib.util import find_spec
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, ClassVar
 
