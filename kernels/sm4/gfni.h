@@ -67,7 +67,8 @@ static ubytes64_t model_inverse(ubytes64_t a) {
   return power;
 }
 
-static vec_t sm4_sub_bytes(vec_t a) {
+/* Not inlined, as it is long and called often. */
+static __attribute__((noinline)) vec_t sm4_sub_bytes(vec_t a) {
   ubytes64_t x = __builtin_astype(a, ubytes64_t);
   x = model_affine(x, SM4_INTO_MATRIX, SM4_INTO_CONSTANT);
   return __builtin_astype(model_affine(model_inverse(x), SM4_BACK_MATRIX, SM4_BACK_CONSTANT),
