@@ -3,14 +3,14 @@
  *
  * | -D         | values         | meaning                                                     |
  * | ---------- | -------------- | ----------------------------------------------------------- |
- * | WORD_LANES | 1, 2, 4, 8, 16 | optional: engines, default 8                                |
+ * | WORD_LANES | 1, 2, 4, 8, 16 | optional: engines, default 4                                |
  * | UNALIGNED  | 0, 1           | optional: see blocks.h; 0 for hardware                      |
  *
  * Tested: the default, on the emulator.
  */
 #define WORD_BITS 32
 #ifndef WORD_LANES
-#define WORD_LANES 8
+#define WORD_LANES 4
 #endif
 #define ROLLED
 #define LANES_ATTRIBUTES __attribute__((reqd_work_group_size(1, 1, 1)))

@@ -21,7 +21,8 @@
 constant const word_t INITIAL[CV_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U, 0xA54FF53AU,
                                            0x510E527FU, 0x9B05688CU, 0x1F83D9ABU, 0x5BE0CD19U};
 /* Table 2. Rounds are written out, so that words of a block have known places; ROLLED makes them a
- * loop, for compilers that put functions into their callers and then take long. */
+ * loop, and reads all blocks as those where messages end, for compilers that put functions into
+ * their callers and then take long. */
 constant const uchar ORDER[BLOCK_WORDS] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
 #define CHUNK_START 1u
 #define CHUNK_END 2u
@@ -219,6 +220,7 @@ static inline void place_chunk(private const tree_t *tree, uint chunk, private p
   place->flags = SAME(0);
 }
 
+#ifndef ROLLED
 /* A chunk that no message ends with. */
 static inline void take_chunk(private tree_t *tree, global const uchar *src, uint chunk) {
   words_t w[BLOCK_WORDS], state[STATE_WORDS];
@@ -233,6 +235,7 @@ static inline void take_chunk(private tree_t *tree, global const uchar *src, uin
   }
   push(tree, chunk, state);
 }
+#endif
 
 /* Bytes that a message of `size` has of a chunk. */
 static inline uint chunk_part(uint size, uint chunk) {
@@ -275,17 +278,23 @@ static void take_last_chunk(private tree_t *tree, global const uchar *src, globa
       any_before = any_before || block < last[lane];
       all_before = all_before && block < last[lane];
     }
+#ifndef ROLLED
     if (at + BLOCK_BYTES <= tree->texts.least)
       load_whole(&tree->texts, src, at, BLOCK_WORDS, w);
     else
+#endif
       load_any(&tree->texts, src, at, BLOCK_WORDS, w);
     if (any_last)
       for (uint i = 0; i < BLOCK_WORDS; i++)
         node.w[i] = words_choose(is_last, w[i], node.w[i]);
     place.flags = SAME(block == 0 ? CHUNK_START : 0);
+#ifndef ROLLED
     if (all_before) {
       compress(node.state, w, &place);
-    } else if (any_before) {
+      continue;
+    }
+#endif
+    if (any_before) {
       words_t next[STATE_WORDS];
       copy_words(next, node.state, CV_WORDS);
       compress(next, w, &place);
@@ -303,12 +312,14 @@ static void take_last_chunk(private tree_t *tree, global const uchar *src, globa
 }
 
 static inline void hash_group(private tree_t *tree, global const uchar *src, global uchar *dst) {
-  uint least = tree->texts.least, most = tree->texts.most, chunk = 0;
-  uint whole = least > 0 ? (least - 1) / CHUNK_BYTES : 0;
+  uint most = tree->texts.most, chunk = 0;
   uint last = most > 0 ? (most - 1) / CHUNK_BYTES : 0;
   tree->depth = 0;
+#ifndef ROLLED
+  uint least = tree->texts.least, whole = least > 0 ? (least - 1) / CHUNK_BYTES : 0;
   for (; chunk < whole; chunk++)
     take_chunk(tree, src, chunk);
+#endif
   for (; chunk <= last; chunk++)
     take_last_chunk(tree, src, dst, chunk);
 }

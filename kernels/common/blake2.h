@@ -38,8 +38,9 @@ constant const word_t INITIAL[STATE_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF3
  * key, a full digest. */
 #define PARAMETERS (0x01010000U ^ DIGEST_BYTES)
 
-/* Rounds are written out, so that words of a block have known places; ROLLED makes them a loop, for
- * compilers that put functions into their callers and then take long. */
+/* Rounds are written out, so that words of a block have known places; ROLLED makes them a loop,
+ * and reads all blocks as those where messages end, for compilers that put functions into their
+ * callers and then take long. */
 #ifdef ROLLED
 /* Section 2.7. */
 constant const uchar SCHEDULE[10][BLOCK_WORDS] = {
@@ -172,9 +173,11 @@ static void take_end(private words_t *state, private const texts_t *texts, globa
   }
   for (uint i = 0; i < STATE_WORDS; i++)
     next[i] = state[i];
+#ifndef ROLLED
   if (at + BLOCK_BYTES <= texts->least)
     load_whole(texts, src, at, BLOCK_WORDS, w);
   else
+#endif
     load_any(texts, src, at, BLOCK_WORDS, w);
   compress(next, w, low, high, last);
   for (uint i = 0; i < STATE_WORDS; i++)
@@ -184,13 +187,15 @@ static void take_end(private words_t *state, private const texts_t *texts, globa
 /* Takes the messages of a group in, behind `before` bytes of key. */
 static inline void take_texts(private words_t *state, private const texts_t *texts,
                               global const uchar *src, uint before) {
-  words_t w[BLOCK_WORDS];
   ulong at = 0;
+#ifndef ROLLED
+  words_t w[BLOCK_WORDS];
   for (; at + BLOCK_BYTES < texts->least; at += BLOCK_BYTES) {
     ulong bytes = at + BLOCK_BYTES + before;
     load_whole(texts, src, at, BLOCK_WORDS, w);
     compress(state, w, LOW(bytes), HIGH(bytes), NOT_LAST);
   }
+#endif
   do {
     take_end(state, texts, src, at, before);
     at += BLOCK_BYTES;
