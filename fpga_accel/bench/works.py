@@ -879,8 +879,15 @@ class Sealed(Work):
         absent = "" if find_spec("pyrage") else "pyrage, the judge, is not installed"
         return super().missing() or absent
 
-    def many(self, acc: Accelerator, items: Any) -> None:
-        return None
+    @abstractmethod
+    def call(self, acc: Accelerator, item: Buffer) -> bytes:
+        """Do one item."""
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(self.call, acc, self.fed[0])
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return lambda: [self.call(acc, item) for item in items]
 
 
 class Seal(Sealed):
@@ -888,8 +895,8 @@ class Seal(Sealed):
 
     name = "age.seal"
 
-    def one(self, acc: Accelerator) -> Call:
-        return partial(acc.seal, self.fed[0], recipients=self.recipient)
+    def call(self, acc: Accelerator, item: Buffer) -> bytes:
+        return acc.seal(item, recipients=self.recipient)
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         import pyrage
@@ -907,8 +914,8 @@ class Unseal(Sealed):
 
         return [pyrage.encrypt(item, [pyrage.x25519.Recipient.from_str(self.recipient)]) for item in items]
 
-    def one(self, acc: Accelerator) -> Call:
-        return partial(acc.unseal, self.fed[0], identities=self.identity)
+    def call(self, acc: Accelerator, item: Buffer) -> bytes:
+        return acc.unseal(item, identities=self.identity)
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == item
