@@ -105,6 +105,17 @@ def hashlib_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] 
     return call, [(item,) for item in fed]
 
 
+def hashlib_shake(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take an extendable output of ``hashlib``."""
+    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest').replace('shake', 'shake_')}")
+
+    def call(item: bytes) -> bytes:
+        output: bytes = new(item).digest(32)
+        return output
+
+    return call, [(item,) for item in fed]
+
+
 def blake3_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take the threads that blake3 gives one message."""
     from blake3 import blake3
@@ -141,7 +152,7 @@ def pyca_sm3(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
 
 def hmac_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take ``hmac.digest``."""
-    name = work.name.removeprefix("hmac-").removesuffix(".mac")
+    name = work.name.removeprefix("hmac-").removesuffix(".mac").replace("-", "_")
     return resolve_name("hmac:digest"), [(KEY, item, name) for item in fed]
 
 
@@ -288,6 +299,7 @@ def age_file(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
 
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
 _CRAMJAM = "cramjam:lz4."
+_SPONGES_AND_BLAKE = ("sha3-224", "sha3-256", "sha3-384", "sha3-512", "blake2b", "blake2s")
 _SHA = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 _BOTH = ("encrypt", "decrypt")
@@ -333,7 +345,9 @@ PEERS = (
     Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
-    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in ("sha3-256", "blake2b", "blake2s")),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SPONGES_AND_BLAKE),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_shake) for name in ("shake128", "shake256")),
+    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SPONGES_AND_BLAKE),
     Peer("blake3.digest", "blake3", "blake3", blake3_alone),
     Peer("blake3.digest", "blake3, threads", "blake3", blake3_threads),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),

@@ -6,6 +6,7 @@ A new algorithm adds its class to `WORKS`, and its peers to `peers.PEERS`.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -658,7 +659,7 @@ class Digest(Work):
     def one(self, acc: Accelerator) -> Call:
         return partial(acc.digest, self.fed[0], self.algorithm)
 
-    def into(self, acc: Accelerator, out: memoryview) -> Call:
+    def into(self, acc: Accelerator, out: memoryview) -> Call | None:
         return partial(acc.digest_into, self.fed[0], out, self.algorithm)
 
     def many(self, acc: Accelerator, items: Any) -> Call:
@@ -733,10 +734,51 @@ class Blake3(Digest):
     algorithm = "blake3"
 
 
+class Sha3224(Sha1):
+    """SHA3-224."""
+
+    algorithm = "sha3-224"
+
+
+class Sha3384(Sha1):
+    """SHA3-384."""
+
+    algorithm = "sha3-384"
+
+
+class Sha3512(Sha1):
+    """SHA3-512."""
+
+    algorithm = "sha3-512"
+
+
+class Shake128(Sha1):
+    """SHAKE128 with 32 bytes of output."""
+
+    algorithm = "shake128"
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.digest, self.fed[0], self.algorithm, length=32)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call | None:
+        return None
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.digest_many, items, self.algorithm, length=32)
+
+
+class Shake256(Shake128):
+    """SHAKE256 with 32 bytes of output."""
+
+    algorithm = "shake256"
+
+
 def digested(algorithm: str, item: bytes) -> bytes:
     """Return the digest by the stock library."""
     if algorithm == "blake3":
         return blake3(item).digest()
+    if algorithm.startswith("shake"):
+        return bytes(getattr(hashlib, algorithm.replace("shake", "shake_"))(item).digest(32))
     if algorithm != "sm3":
         return hashlib.new(algorithm.replace("-", "_"), item).digest()
     sm3 = hashes.Hash(hashes.SM3())
@@ -919,6 +961,56 @@ class Unseal(Sealed):
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == item
+class StockHmac(Mac):
+    """HMAC over a hash that Python's own ``hmac`` knows."""
+
+    sizes: ClassVar[tuple[int, ...]] = Sha1.sizes
+    batches: ClassVar[tuple[tuple[int, int], ...]] = Sha1.batches
+
+    def room(self, nbytes: int) -> int:
+        return len(self._tag(b""))
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == self._tag(item)
+
+    def _tag(self, item: bytes) -> bytes:
+        return hmac.digest(KEY, item, self.algorithm.removeprefix("hmac-").replace("-", "_"))
+
+
+class HmacSha3224(StockHmac):
+    """HMAC over sha3-224."""
+
+    algorithm = "hmac-sha3-224"
+
+
+class HmacSha3256(StockHmac):
+    """HMAC over sha3-256."""
+
+    algorithm = "hmac-sha3-256"
+
+
+class HmacSha3384(StockHmac):
+    """HMAC over sha3-384."""
+
+    algorithm = "hmac-sha3-384"
+
+
+class HmacSha3512(StockHmac):
+    """HMAC over sha3-512."""
+
+    algorithm = "hmac-sha3-512"
+
+
+class HmacBlake2b(StockHmac):
+    """HMAC over blake2b."""
+
+    algorithm = "hmac-blake2b"
+
+
+class HmacBlake2s(StockHmac):
+    """HMAC over blake2s."""
+
+    algorithm = "hmac-blake2s"
 
 
 class CompressEncrypt(Work):
@@ -1050,6 +1142,17 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Blake2b,
             Blake2s,
             Blake3,
+            Sha3224,
+            Sha3384,
+            Sha3512,
+            Shake128,
+            Shake256,
+            HmacSha3224,
+            HmacSha3256,
+            HmacSha3384,
+            HmacSha3512,
+            HmacBlake2b,
+            HmacBlake2s,
             HmacSha1,
             HmacSha224,
             HmacSha256,
