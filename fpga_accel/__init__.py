@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
+from fpga_accel.aead import AESCCM, AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
 from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.chains import Chain, Chained
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
+    checksum_combine = _acc.checksum_combine
     checksum_many = _acc.checksum_many
     compress = _acc.compress
     compress_bound = _acc.compress_bound
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     warmup = _acc.warmup
 
 __all__ = [
+    "AESCCM",
     "AESGCM",
     "AESXTS",
     "SM4GCM",
@@ -113,6 +115,7 @@ __all__ = [
     "astream",
     "chain",
     "checksum",
+    "checksum_combine",
     "checksum_many",
     "compress",
     "compress_bound",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache, cached_property
@@ -753,7 +754,9 @@ class Accelerator:
 
     # -- checksums ------------------------------------------------------------------------------------------------
 
-    def checksum(self, data: Any, algorithm: str = "crc32c", *, value: int = 0) -> int:
+    def checksum(
+        self, data: Any, algorithm: str = "crc32c", *, value: int | None = None, seed: int | None = None
+    ) -> int:
         """Return the checksum of one buffer.
 
         Parameters
@@ -761,31 +764,43 @@ class Accelerator:
         data
             Any C-contiguous buffer.
         algorithm
-            ``"crc32c"`` (RFC 3720 appendix B.4).
+            ``"crc32c"`` (RFC 3720), ``"crc32"`` (IEEE 802.3, that of gzip), ``"crc64-nvme"``, ``"adler32"`` (RFC 1950),
+            or of the xxHash family ``"xxh32"``, ``"xxh64"``, ``"xxh3-64"``.
         value
-            The checksum of what comes in front, to go on from.
+            The checksum of what comes in front, to go on from. None stands for nothing in front, which is 0 for a CRC
+            and 1 for Adler-32. xxHash cannot go on from a result.
+        seed
+            Of the xxHash family: with another seed it is another function.
 
         Examples
         --------
         >>> acc = Accelerator("cpu")
         >>> hex(acc.checksum(b"123456789")), acc.checksum(b"6789", value=acc.checksum(b"12345")) == 0xE3069283
         ('0xe3069283', True)
+        >>> hex(acc.checksum(b"123456789", "crc32")), hex(acc.checksum(b"123456789", "xxh3-64", seed=7))
+        ('0xcbf43926', '0xd44565a47e51d7cd')
         """
-        if value == 0 and type(value) is int:
+        if value is None and seed is None:
             result: Any = self._checksums[algorithm](data)
             if result is not None:
                 return int(result)
         operation = registry.find("checksum", algorithm)
-        return self._executor.number(operation, operation.settings(value=value), flat(data))
+        return self._executor.number(operation, operation.settings(value=value, seed=seed), flat(data))
 
     @overload
-    def checksum_many(self, items: Batch, algorithm: str = "crc32c", *, value: int = 0) -> npt.NDArray[np.uint32]: ...
-    @overload
-    def checksum_many(self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0) -> list[int]: ...
     def checksum_many(
-        self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int = 0
-    ) -> list[int] | npt.NDArray[np.uint32]:
+        self, items: Batch, algorithm: str = "crc32c", *, value: int | None = None, seed: int | None = None
+    ) -> npt.NDArray[np.uint32] | npt.NDArray[np.uint64]: ...
+    @overload
+    def checksum_many(
+        self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int | None = None, seed: int | None = None
+    ) -> list[int]: ...
+    def checksum_many(
+        self, items: Sequence[Any], algorithm: str = "crc32c", *, value: int | None = None, seed: int | None = None
+    ) -> list[int] | npt.NDArray[np.uint32] | npt.NDArray[np.uint64]:
         """Return the checksum of each buffer, in one launch where that is faster; of a Batch, as an array.
+
+        The array has numbers of the checksum's size: ``uint32`` or ``uint64``.
 
         Examples
         --------
@@ -793,13 +808,43 @@ class Accelerator:
         array([3808858755], dtype=uint32)
         """
         operation = registry.find("checksum", algorithm)
-        few: list[int] | npt.NDArray[np.uint32] | None = (
-            self._executor.few(operation, items) if value == 0 and type(value) is int else None
+        few: list[int] | npt.NDArray[np.uint32] | npt.NDArray[np.uint64] | None = (
+            self._executor.few(operation, items) if value is None and seed is None else None
         )
         if few is not None:
             return few
-        found: list[int] = self._executor.many(operation, operation.settings(value=value), items).results
+        options = operation.settings(value=value, seed=seed)
+        found: list[int] = self._executor.many(operation, options, items).results
         return found
+
+    def checksum_combine(self, first: int, second: int, nbytes: int, algorithm: str = "crc32c") -> int:
+        """Return the checksum of two parts behind each other from those of the parts.
+
+        Parameters
+        ----------
+        first, second
+            The checksums of the parts, each on its own.
+        nbytes
+            How many bytes the second part has.
+        algorithm
+            A CRC or ``"adler32"``; xxHash cannot be combined.
+
+        Raises
+        ------
+        ValueError
+            The algorithm cannot be combined, a number is no checksum, or `nbytes` is negative.
+
+        Examples
+        --------
+        >>> acc = Accelerator("cpu")
+        >>> hex(acc.checksum_combine(acc.checksum(b"12345"), acc.checksum(b"6789"), nbytes=4))
+        '0xe3069283'
+        """
+        operation = registry.combining(algorithm)
+        nbytes = operator.index(nbytes)
+        if nbytes < 0:
+            raise ValueError(f"nbytes is {nbytes}; a part has 0 bytes or more")
+        return operation.combined(operation.number("first", first), operation.number("second", second), nbytes)
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 

@@ -256,6 +256,40 @@ class AESGCM(Aead):
         return library.AESGCM.generate_key(bit_length)
 
 
+class AESCCM(Aead):
+    """AES-CCM (NIST SP 800-38C, RFC 3610) under one key of 16, 24 or 32 bytes, with nonces of 7 to 13 bytes.
+
+    A nonce of n bytes leaves 15 - n bytes for the length: with 13 a message has less than 64 KiB, with 12 less than
+    16 MiB, with 11 and fewer less than 2 GiB, which is the library's limit.
+
+    Parameters
+    ----------
+    key
+        The key.
+    tag_length
+        Bytes of the tag: 4, 6, 8, 10, 12, 14 or 16.
+    accelerator
+        Where larger work runs; by default the shared one of the module-level functions.
+
+    Examples
+    --------
+    >>> cipher = AESCCM(bytes(16), tag_length=8, accelerator=Accelerator("cpu"))
+    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
+    >>> len(sealed), cipher.decrypt(bytes(12), sealed, b"header")
+    (12, b'text')
+    """
+
+    _ALGORITHM = "aes-ccm"
+
+    def __init__(self, key: Any, tag_length: int = 16, accelerator: Accelerator | None = None) -> None:
+        self._bind(key, accelerator, {"tag_length": tag_length})
+
+    @staticmethod
+    def generate_key(bit_length: int = 256) -> bytes:
+        """Return a random key of 128, 192 or 256 bits."""
+        return library.AESCCM.generate_key(bit_length)
+
+
 class SM4GCM(Aead):
     """SM4-GCM (GB/T 32907, RFC 8998) under one key of 16 bytes, with nonces of 8 to 128 bytes; 12 are best.
 

@@ -219,7 +219,7 @@ class Chain:
             return ChainOptions(stages, found)
         if not found.shape[1] and checksums is None:
             return ChainOptions(stages, found)
-        return ChainOptions(stages, found, _expected(checksums, found.shape))
+        return ChainOptions(stages, found, _expected(checksums, found))
 
     def _wrapped(self, result: Any, options: ChainOptions, index: int) -> Any:
         if self._verifies or not options.checksums.shape[1] or not isinstance(result, bytes):
@@ -279,15 +279,15 @@ def _accepted(stage: Operation[Any]) -> set[str]:
     return set(inspect.signature(type(stage.settings())).parameters) - {"by_buffer"}
 
 
-def _expected(checksums: Sequence[Sequence[int]] | Checksums | None, shape: tuple[int, ...]) -> Checksums:
+def _expected(checksums: Sequence[Sequence[int]] | Checksums | None, room: Checksums) -> Checksums:
     """Return the checksums that a chain's inverse must find, in the order in which it does."""
-    count, columns = shape
+    (count, columns), kind = room.shape, room.dtype
     if checksums is None:
         raise TypeError(f"checksums= is missing: the chain has {columns} checksum stages")
     wrong = len(checksums) != count or any(len(each) != columns for each in checksums)
     if wrong:
         raise ValueError(f"checksums= must have {columns} for each of {count} items, in the order of the stages")
     table = np.array([list(each) for each in checksums], np.uint64).reshape(count, columns)
-    if (table >= 1 << 32).any():
-        raise ValueError("a checksum has 32 bits")
-    return table.astype(np.uint32)[:, ::-1].copy()
+    if (table > np.iinfo(kind).max).any():
+        raise ValueError("a checksum of these stages has 32 bits")
+    return table.astype(kind)[:, ::-1].copy()

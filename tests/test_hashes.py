@@ -10,12 +10,16 @@ import random
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import required
 from conftest import Backend
 from cryptography.hazmat.primitives import hashes
 from hypothesis import given, settings
@@ -24,9 +28,13 @@ from launches import launch_of
 from sizes import around, noise, periodic
 
 import fpga_accel as fa
+from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.operations import registry
-from fpga_accel.operations.contract import first_launch, output_of, row_of
+from fpga_accel.operations.buffers import BytesSink, Items
+from fpga_accel.operations.contract import Job, first_launch, output_of, row_of
 from fpga_accel.operations.digests import ordered
+from fpga_accel.operations.keyed import RECORD
+from fpga_accel.runtime import discovery, manifests
 from fpga_accel.segments import RESULT, Status, new_table
 
 BLOCKS = {"sha1": 64, "sha224": 64, "sha256": 64, "sha384": 128, "sha512": 128, "sm3": 64}
@@ -396,14 +404,6 @@ def _message(row: int) -> bytes:
 
 def _refusing(backend: Backend, op: str, algorithm: str, given: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Run rows in a row of their own making, of which every third has no room, and every fifth too long a key."""
-    import time
-
-    from fpga_accel.backends.opencl import OpenClBackend
-    from fpga_accel.operations.buffers import BytesSink, Items
-    from fpga_accel.operations.contract import Job
-    from fpga_accel.operations.keyed import RECORD
-    from fpga_accel.runtime import discovery, manifests
-
     operation = registry.find(op, algorithm)
     messages = [_message(row) for row in range(ROWS)]
     job = Job(Items.of(messages), operation.settings(**given, **({"count": ROWS} if given else {})), BytesSink(ROWS))
@@ -473,3 +473,119 @@ def test_samples_are_of_the_size_asked_for(algorithm: str) -> None:
     items, options = registry.find("digest", algorithm).sample(3, 1000, "")
     assert [len(data) for data in items] == [1000] * 3
     assert options.length == len(reference(algorithm, b""))
+
+
+# ---- variants ----
+
+
+@pytest.fixture(scope="module")
+def pocl() -> str:
+    """Id of PoCL's CPU, which builds any variant in a moment."""
+    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
+    return found[0] if found else required.missing("pocl", "PoCL is not usable")
+
+
+def prepared(device: str, kernel: str, name: str, *defines: str) -> fa.Accelerator:
+    """An Accelerator on one variant of a kernel folder, with macros of our own, that has passed its trials."""
+    manifest = manifests.shipped(kernel)
+    variant = next(each for each in manifest.variants if each.name == name)
+    one = replace(manifest, variants=(replace(variant, defines=(*variant.defines, *defines)),))
+    backend = OpenClBackend(discovery.listed(device), device)
+    backend.prepare(one, [row.trial for row in registry.of_kernel(kernel)])
+    return fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always")
+
+
+def check(acc: fa.Accelerator, name: str) -> None:
+    chance = random.Random(3)
+    items = [noise(size) for size in (*EDGES, *(chance.randrange(2000) for _ in range(50)))]
+    keys = [noise(chance.randrange(150)) for _ in items]
+    assert acc.digest_many(items, name) == [reference(name, data) for data in items]
+    mac = f"hmac-{name}"
+    wanted = [mac_reference(mac, key, data) for key, data in zip(keys, items, strict=True)]
+    assert acc.mac_many(items, keys, mac) == wanted
+    assert acc.mac_many(items, KEY, mac) == [mac_reference(mac, KEY, data) for data in items]
+    for count in range(1, 7):
+        assert acc.digest_many(items[-count:], name) == [reference(name, data) for data in items[-count:]]
+
+
+@pytest.mark.parametrize("kernel", ["sha1", "sha256"])
+def test_the_sha_instructions_are_put_to_right_use(pocl: str, kernel: str) -> None:
+    with prepared(pocl, kernel, "shani", "MODELLED=1") as acc:
+        for operation in registry.of_kernel(kernel):
+            if operation.op == "digest":
+                check(acc, operation.algorithm)
+        receipt = acc.last_receipt
+        assert receipt is not None
+        assert receipt.variant == "shani"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "defines"),
+    [
+        ("sha1", ("WORD_LANES=1", "UNALIGNED=0")),
+        ("sha512", ("WORD_LANES=2", "UNALIGNED=0")),
+        ("sm3", ("WORD_LANES=4",)),
+    ],
+)
+def test_any_number_of_lanes_is_right(pocl: str, kernel: str, defines: tuple[str, ...]) -> None:
+    with prepared(pocl, kernel, "portable", *defines) as acc:
+        check(acc, kernel)
+
+
+LANES_LENGTH = """
+kernel void lengths(global const uint *sizes, global ulong *bits, uint before) {
+  group_t group;
+  group.before = before;
+  words_t w[BLOCK_WORDS];
+  for (uint lane = 0; lane < WORD_LANES; lane++)
+    WORDS_OF(group.sizes)[lane] = sizes[lane];
+  for (uint i = 0; i < BLOCK_WORDS; i++)
+    w[i] = (words_t)(0);
+  add_length(&group, ~(words_t)(0), w);
+  for (uint lane = 0; lane < WORD_LANES; lane++) {
+    bits[lane] = WORDS_OF(w[BLOCK_WORDS - 1])[lane];
+#if WORD_BITS == 32
+    bits[lane] |= (ulong)WORDS_OF(w[BLOCK_WORDS - 2])[lane] << 32;
+#endif
+  }
+}
+"""
+STREAMS_LENGTH = """
+#define WORD_LANES 4
+kernel void lengths(global const uint *sizes, global ulong *bits, uint before) {
+  for (uint lane = 0; lane < WORD_LANES; lane++) {
+    uchar last[2 * HASH_BLOCK];
+    ulong blocks = pad_last(last, sizes[lane] % HASH_BLOCK, (ulong)sizes[lane] + before);
+    bits[lane] = 0;
+    for (uint i = 0; i < 8; i++)
+      bits[lane] = bits[lane] << 8 | last[blocks * HASH_BLOCK - 8 + i];
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name", "source", "defines"),
+    [
+        ("sha256", "portable", LANES_LENGTH, ("WORD_LANES=4",)),
+        ("sha512", "portable", LANES_LENGTH, ("WORD_LANES=4",)),
+        ("sha256", "shani", STREAMS_LENGTH, ("MODELLED=1",)),
+    ],
+)
+def test_lengths_of_gigabytes(pocl: str, kernel: str, name: str, source: str, defines: tuple[str, ...]) -> None:
+    from fpga_accel.runtime.opencl import cl
+
+    variant = next(each for each in manifests.shipped(kernel).variants if each.name == name)
+    handle = discovery.listed(pocl).handle
+    context = cl.Context([handle])
+    options = [*manifests.LANGUAGE, *(f"-D{define}" for define in defines)]
+    program = cl.Program(context, manifests.shipped(kernel).source(variant) + source).build(options)
+    queue, lengths = cl.CommandQueue(context), cl.Kernel(program, "lengths")
+    for sizes in ([0, 1, 2**29 - 1, 2**29], [2**32 - 1, 2**32 - 64, 2**32 - 65, 2**31]):
+        for before in (0, 64, 128):
+            given, bits = np.array(sizes, np.uint32), np.zeros(4, np.uint64)
+            flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
+            buffers = [cl.Buffer(context, flags, hostbuf=each) for each in (given, bits)]
+            lengths(queue, (1,), (1,), *buffers, np.uint32(before))
+            cl.enqueue_copy(queue, bits, buffers[1])
+            assert bits.tolist() == [8 * (size + before) for size in sizes]

@@ -25,6 +25,10 @@ PACKAGES = (
     "lz4",
     "cryptography",
     "google-crc32c",
+    "awscrt",
+    "isal",
+    "zlib-ng",
+    "blake3",
     "cramjam",
 )
 

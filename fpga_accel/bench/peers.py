@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from platform import python_version
 from typing import Any
 
-from fpga_accel.bench.works import KEY, Seal, Sealed, Work
+from fpga_accel.bench.works import KEY, SECTOR, SM4_WORKS, XTS_KEY, Seal, Sealed, Sm4Work, Work, padded
 
 # A function of the library and the arguments of each of its calls.
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]
@@ -95,6 +95,176 @@ def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | 
     return call_into, list(zip(nonces, fed, outs, strict=True))
 
 
+def hashlib_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take a constructor of ``hashlib``."""
+    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest').replace('-', '_')}")
+
+    def call(item: bytes) -> Any:
+        return new(item).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take the threads that blake3 gives one message."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item, max_threads=blake3.AUTO).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_alone(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take blake3 on the calling thread, its default."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def pyca_sm3(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's SM3."""
+    from cryptography.hazmat.primitives import hashes
+
+    sm3 = hashes.SM3()
+
+    def call(item: bytes) -> bytes:
+        hashed = hashes.Hash(sm3)
+        hashed.update(item)
+        return hashed.finalize()
+
+    return call, [(item,) for item in fed]
+
+
+def hmac_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take ``hmac.digest``."""
+    name = work.name.removeprefix("hmac-").removesuffix(".mac")
+    return resolve_name("hmac:digest"), [(KEY, item, name) for item in fed]
+
+
+def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take copies of pyca's HMAC, which has taken the key in once."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.hmac import HMAC
+
+    name = work.name.removeprefix("hmac-").removesuffix(".mac")
+    begun = HMAC(KEY, getattr(hashes, name.upper())())
+
+    def call(item: bytes) -> bytes:
+        code = begun.copy()
+        code.update(item)
+        return code.finalize()
+
+    return call, [(item,) for item in fed]
+
+
+def sm4(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's SM4 in the mode of the work."""
+    assert isinstance(work, Sm4Work)
+
+    def encrypt(index: int, item: bytes) -> bytes:
+        return work.message(index, item)
+
+    def decrypt(index: int, item: bytes) -> bytes:
+        tagged = work.cipher == "sm4-gcm"
+        context = work.context(index, item[-16:] if tagged else b"")
+        plain: bytes = context.update(item[:-16] if tagged else item) + context.finalize()
+        return plain[: -plain[-1]] if work.cipher == "sm4-cbc" else plain
+
+    return encrypt if work.encrypts else decrypt, list(enumerate(fed))
+
+
+def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's Poly1305."""
+    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
+    return tag, [(KEY, item) for item in fed]
+
+
+def pyca_cbc(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's AES-CBC; padding is put there and taken away by hand, which is faster than its own way."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    key = algorithms.AES(KEY)
+
+    def encrypt(nonce: bytes, item: bytes) -> bytes:
+        return Cipher(key, modes.CBC(nonce)).encryptor().update(padded(item))
+
+    def decrypt(nonce: bytes, item: bytes) -> bytes:
+        plain = Cipher(key, modes.CBC(nonce)).decryptor().update(item)
+        size = plain[-1]
+        if not 1 <= size <= 16 or not plain.endswith(bytes([size]) * size):
+            raise ValueError("bad padding")
+        return plain[:-size]
+
+    call = encrypt if work.name.endswith(".encrypt") else decrypt
+    return call, list(zip(work.nonces(len(fed)), fed, strict=True))
+
+
+def pyca_xts(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's AES-XTS, one data unit after the other."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    key, encrypts = algorithms.AES(XTS_KEY), work.name.endswith(".encrypt")
+
+    def call(nonce: bytes, item: bytes) -> bytes:
+        both = Cipher(key, modes.XTS(nonce))
+        return (both.encryptor() if encrypts else both.decryptor()).update(item)
+
+    return call, list(zip(work.nonces(len(fed)), fed, strict=True))
+
+
+def sectors(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's AES-XTS, one sector after the other, each with its number as tweak."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    key = algorithms.AES(XTS_KEY)
+    encrypts = work.name.endswith(".encrypt")
+
+    def sector(view: memoryview, first: int, n: int) -> bytes:
+        both = Cipher(key, modes.XTS((first + n).to_bytes(16, "little")))
+        stream = both.encryptor() if encrypts else both.decryptor()
+        return stream.update(view[n * SECTOR : (n + 1) * SECTOR])
+
+    def call(first: int, item: bytes) -> bytes:
+        view = memoryview(item)
+        return b"".join([sector(view, first, n) for n in range(len(item) // SECTOR)])
+
+    def call_into(first: int, item: bytes, out: memoryview) -> int:
+        # Its own call that writes in place wants 15 bytes more than it fills.
+        view = memoryview(item)
+        for n in range(len(item) // SECTOR):
+            out[n * SECTOR : (n + 1) * SECTOR] = sector(view, first, n)
+        return len(item)
+
+    if outs is None:
+        return call, list(enumerate(fed))
+    return call_into, [(first, item, out) for first, (item, out) in enumerate(zip(fed, outs, strict=True))]
+
+
+def pyca_gmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take the tag of pyca's AESGCM for an empty text."""
+    encrypt = resolve_name("cryptography.hazmat.primitives.ciphers.aead:AESGCM")(KEY).encrypt
+    return encrypt, [(nonce, b"", item) for nonce, item in zip(work.nonces(len(fed)), fed, strict=True)]
+
+
+def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take copies of pyca's CMAC, which has expanded the key once."""
+    from cryptography.hazmat.primitives.ciphers import algorithms
+    from cryptography.hazmat.primitives.cmac import CMAC
+
+    begun = CMAC(algorithms.AES(KEY))
+
+    def call(item: bytes) -> bytes:
+        code = begun.copy()
+        code.update(item)
+        return code.finalize()
+
+    return call, [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -118,6 +288,9 @@ def age_file(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
 
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
 _CRAMJAM = "cramjam:lz4."
+_SHA = ("sha1", "sha224", "sha256", "sha384", "sha512")
+
+_BOTH = ("encrypt", "decrypt")
 
 PEERS = (
     Peer("lz4.compress", "lz4.frame", "lz4", function("lz4.frame:compress")),
@@ -141,9 +314,45 @@ PEERS = (
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
+    *(
+        Peer(
+            f"chacha20-poly1305.{way}",
+            "ChaCha20Poly1305",
+            "cryptography",
+            aead("ChaCha20Poly1305", way),
+            aead("ChaCha20Poly1305", f"{way}_into"),
+        )
+        for way in ("encrypt", "decrypt")
+    ),
+    Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
+    *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
+    *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
+    *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
+    *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
+    Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
+    Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     Peer("age.seal", "pyrage", "pyrage", age_file),
     Peer("age.unseal", "pyrage", "pyrage", age_file),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in ("sha3-256", "blake2b", "blake2s")),
+    Peer("blake3.digest", "blake3", "blake3", blake3_alone),
+    Peer("blake3.digest", "blake3, threads", "blake3", blake3_threads),
+    Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
+    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
+    *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),
+    Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
+    Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
+    Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),
+    Peer("crc32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:crc32")),
+    Peer("crc64-nvme.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc64nvme")),
+    Peer("adler32.checksum", "zlib", "", function("zlib:adler32")),
+    Peer("adler32.checksum", "isal", "isal", function("isal.isal_zlib:adler32")),
+    Peer("adler32.checksum", "zlib-ng", "zlib-ng", function("zlib_ng.zlib_ng:adler32")),
+    Peer("xxh32.checksum", "xxhash", "xxhash", function("xxhash:xxh32_intdigest")),
+    Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
+    Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
+    *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 

@@ -47,7 +47,7 @@ def decrypt(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Decrypt each FILE.aes-gcm (or FILE.aes-ctr) into FILE; the file's ending tells the cipher.
+    """Decrypt each FILE.aes-gcm into FILE; the file's ending, such as .aes-gcm or .sm4-ctr, tells the cipher.
 
     Nothing is written when the tag is wrong. The input is kept. With --json the report goes to standard output, or
     to standard error where the data goes to standard output.

@@ -44,11 +44,11 @@ def encrypt(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Encrypt each FILE into FILE.aes-gcm (or FILE.aes-ctr) under a fresh random nonce.
+    """Encrypt each FILE into FILE.aes-gcm, or what the cipher is called, under a fresh random nonce.
 
-    The output is the nonce (12 bytes; 16 for aes-ctr), the ciphertext, and for aes-gcm the 16-byte tag. Inputs have
-    at most 64 MiB, because one tag covers the whole file. The input is kept. With --json the report goes to standard
-    output, or to standard error where the data goes to standard output.
+    The output is the nonce (of 12, 16 or 24 bytes), the ciphertext, and the 16-byte tag of the ciphers that have one.
+    Inputs have at most 64 MiB, because one tag covers the whole file; `seal` takes files of any size. The input is
+    kept. With --json the report goes to standard output, or to standard error where the data goes to standard output.
     """
     delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
     algorithm = cipher or DEFAULT_CIPHER

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from fpga_accel.cli.failures import UsageError
 
-SIZES = (16, 24, 32)
+# Of all ciphers; which of them a cipher takes it says itself.
+SIZES = (16, 24, 32, 64)
 # More than any legal key file holds; what is longer need not be read.
 _MOST = 256
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -81,6 +82,6 @@ def _parsed(text: bytearray, where: str) -> bytearray:
         return bytearray(text)
     size = f"{len(text)} bytes" if len(text) < _MOST else f"{_MOST} bytes or more"
     raise UsageError(
-        f"{where} holds {size}, which is no AES key",
-        hint="16, 24 or 32 raw bytes, or the same as hex digits; `openssl rand -out FILE 32` makes one",
+        f"{where} holds {size}, which is no key",
+        hint="16, 24, 32 or 64 raw bytes, or the same as hex digits; `openssl rand -out FILE 32` makes one",
     )

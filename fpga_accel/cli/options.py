@@ -64,8 +64,9 @@ Timeout = Annotated[
 Cipher = Annotated[
     str | None,
     typer.Option(
-        metavar="aes-gcm|aes-ctr",
-        help="aes-gcm (the default) detects changed data; aes-ctr does not.",
+        metavar="NAME",
+        help="aes-gcm (the default), aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect changed data; "
+        "aes-ctr, aes-cbc, sm4-ctr and others do not.",
         show_default=False,
     ),
 ]
@@ -73,7 +74,7 @@ KeyFile = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="Key of 16, 24 or 32 raw bytes, or the same as hex digits.",
+        help="Key of 16, 24, 32 or 64 raw bytes, as the cipher has it, or the same as hex digits.",
         rich_help_panel=_KEY,
         show_default=False,
     ),

@@ -16,13 +16,13 @@ from fpga_accel.cli import failures, output, peers, places, session
 from fpga_accel.cli.options import Device, Json, Threads, Timeout, Where
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import registry
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 from fpga_accel.operations.contract import Operation
 
 _COLUMNS = ("device", "operation", "variant", ">prepare ms", ">calls", ">ms", "result")
 # One byte; a smallest block of LZ4, and one byte more; several blocks of LZ4 and rows of AES with an odd rest.
 _SIZES = (1, 64 << 10, (64 << 10) + 1, (1 << 20) + 13)
-_KEY_SIZES = (16, 24, 32)
-_CIPHERS = ("encrypt", "decrypt")
+_KEY = bytes(range(32))
 
 
 @dataclass(slots=True)
@@ -78,7 +78,8 @@ def _tried(place: str, threads: int | None, timeout: float | None) -> Iterator[R
 
 def _try(operation: Operation[Any], acc: Accelerator, cpu: Accelerator, row: Row) -> None:
     started = time.perf_counter()
-    plan = acc.explain(operation.op, _SIZES[-1], algorithm=operation.algorithm)
+    _, options = operation.sample(1, _SIZES[-1], "")
+    plan = acc.engine.planner.explain(operation, options, 1, _SIZES[-1])
     row.prepare_seconds = time.perf_counter() - started
     row.variant = plan.variant
     if row.device != places.CPU and plan.backend == places.CPU:
@@ -92,17 +93,14 @@ def _try(operation: Operation[Any], acc: Accelerator, cpu: Accelerator, row: Row
 
 def _calls(operation: Operation[Any], acc: Accelerator, cpu: Accelerator) -> Iterator[Callable[[], None]]:
     """Yield calls that raise where the device and the CPU path do not understand each other."""
-    name = operation.algorithm
-    writer, reader = (acc, cpu) if operation.op in ("compress", "encrypt") else (cpu, acc)
-    for data in map(_content, _SIZES):
-        if operation.op == "checksum":
-            yield partial(_checksum, acc, cpu, name, data)
-            continue
-        if operation.op not in _CIPHERS:
-            yield partial(_compression, writer, reader, name, data)
-            continue
-        for key in _KEYS:
-            yield partial(_encryption, writer, reader, name, data, key)
+    for size in _SIZES:
+        if isinstance(operation, CipherOperation):
+            yield from (partial(_encryption, acc, cpu, operation, size, key) for key in operation.key_sizes)
+        elif operation.op in ("compress", "decompress"):
+            writer, reader = (acc, cpu) if operation.op == "compress" else (cpu, acc)
+            yield partial(_compression, writer, reader, operation.algorithm, _content(size))
+        else:
+            yield partial(_reduction, acc, cpu, operation, _content(size))
     if operation.name == "aes-gcm.decrypt":
         yield partial(_tampering, acc, cpu)
     if operation.name == "lz4.decompress":
@@ -114,21 +112,29 @@ def _compression(writer: Accelerator, reader: Accelerator, format: str, data: by
         raise _WrongResultError(f"wrong result for {len(data)} bytes")
 
 
-def _encryption(writer: Accelerator, reader: Accelerator, cipher: str, data: bytes, key: bytes) -> None:
-    if reader.decrypt(writer.encrypt(data, key, cipher), key, cipher) != data:
-        raise _WrongResultError(f"wrong result for {len(data)} bytes under a key of {len(key)}")
+def _encryption(acc: Accelerator, cpu: Accelerator, operation: CipherOperation, size: int, key_size: int) -> None:
+    (like,), options = operation.sample(1, size, "")
+    options = CipherOptions([bytes(range(key_size))], options.nonces, own=options.own)
+    encrypt = registry.cipher("encrypt", operation.algorithm)
+    data = _content(len(like) - (0 if operation.encrypts else operation.overhead(options)))
+    sealed = cpu.engine.one(encrypt, options, data)
+    given, wanted = (data, sealed) if operation.encrypts else (sealed, data)
+    if acc.engine.one(operation, options, given) != wanted:
+        raise _WrongResultError(f"wrong result for {len(data)} bytes under a key of {key_size}")
 
 
-def _checksum(acc: Accelerator, cpu: Accelerator, algorithm: str, data: bytes) -> None:
-    if acc.checksum(data, algorithm) != cpu.checksum(data, algorithm):
+def _reduction(acc: Accelerator, cpu: Accelerator, operation: Operation[Any], data: bytes) -> None:
+    """Try a hash, a code or a checksum."""
+    _, options = operation.sample(1, len(data), "")
+    if acc.engine.one(operation, options, data) != cpu.engine.one(operation, options, data):
         raise _WrongResultError(f"wrong result for {len(data)} bytes")
 
 
 def _tampering(acc: Accelerator, cpu: Accelerator) -> None:
-    sealed = bytearray(cpu.encrypt(_content(_SIZES[-1]), _KEYS[0]))
+    sealed = bytearray(cpu.encrypt(_content(_SIZES[-1]), _KEY))
     sealed[len(sealed) // 2] ^= 1
     try:
-        acc.decrypt(sealed, _KEYS[0])
+        acc.decrypt(sealed, _KEY)
     except InvalidTag:
         return
     raise _WrongResultError("changed ciphertext was accepted")
@@ -146,9 +152,6 @@ def _content(size: int) -> bytes:
     lines = (b"line %d of %d bytes of a self-test\n" % (number, size) for number in range(size // 20 + 1))
     text = b"".join(lines)[: size - size // 2]
     return text + random.Random(size).randbytes(size - len(text))
-
-
-_KEYS = tuple(bytes(range(size)) for size in _KEY_SIZES)
 
 
 def _show(rows: list[Row]) -> None:

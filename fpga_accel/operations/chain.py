@@ -47,7 +47,7 @@ _IN_CACHE = 128 << 10
 # A loop over items one by one has so many: what is done again where one of them fails.
 _A_LOOP = 64
 
-Checksums = npt.NDArray[np.uint32]
+Checksums = npt.NDArray[Any]
 
 
 @dataclass(slots=True)
@@ -90,6 +90,9 @@ class ChainOperation(Operation[ChainOptions]):
         checks = [number for number, stage in enumerate(stages) if stage.op == CHECKSUM]
         self.columns = {number: column for column, number in enumerate(checks)}
         self.data_stages = [stage for stage in stages if stage.op != CHECKSUM]
+        # What holds the checksum of any stage.
+        sizes = [stages[number].number_size for number in checks]
+        self._sum_type: Any = np.uint64 if max(sizes, default=4) > 4 else np.uint32
         threads = [stage.threads_from for stage in self.data_stages if stage.threads_from is not None]
         self.threads_from = min(threads, default=None)
 
@@ -109,7 +112,7 @@ class ChainOperation(Operation[ChainOptions]):
 
     def no_checksums(self, count: int) -> Checksums:
         """Return room for the checksums of `count` items."""
-        return np.zeros((count, len(self.columns)), np.uint32)
+        return np.zeros((count, len(self.columns)), self._sum_type)
 
     def unsupported(self, options: ChainOptions) -> str | None:
         pairs = zip(self.stages, options.stages, strict=True)
@@ -189,7 +192,7 @@ class ChainOperation(Operation[ChainOptions]):
                 values = results
                 continue
             column, rows = self.columns[number], slice(first, first + len(items))
-            found = np.array(results, np.uint32)
+            found = np.array(results, self._sum_type)
             options.checksums[rows, column] = found
             if options.expected is not None and (options.expected[rows, column] != found).any():
                 return None

@@ -17,9 +17,9 @@ import xxhash
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
 from fpga_accel.operations import links, lz4_compress, lz4_frame
 from fpga_accel.operations.buffers import Items, memory
+from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOptions, wrong_tag
 from fpga_accel.operations.contract import Errors, Job, Operation
-from fpga_accel.operations.crc32c import ChecksumOptions, Crc32c
 from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts
 from fpga_accel.operations.lz4_compress import Lz4Compress
 from fpga_accel.operations.lz4_decompress import Lz4Decompress
@@ -54,7 +54,6 @@ MOST_LINKED = (1 << 20) + (4 << 10)
 _GROUP = lz4_frame.GROUP
 _NO_PARAMS = 16
 _CHECKSUM_OF_NOTHING = xxhash.xxh32_intdigest(b"")
-_CRC_OF_NOTHING = 0
 _BLOCK_SIZES = tuple(lz4_frame.BLOCK_CODES)
 
 
@@ -62,7 +61,7 @@ def way_of(stages: Sequence[Operation[Any]]) -> type[Encoding] | type[Decoding] 
     """Return how stages are linked, None where they cannot be."""
     data = [stage for stage in stages if stage.op != "checksum"]
     checks = [stage for stage in stages if stage.op == "checksum"]
-    if len(stages) < 2 or not data or not all(isinstance(stage, Crc32c) for stage in checks):
+    if len(stages) < 2 or not data or not all(map(_rides_along, checks)):
         return None
     ciphers = [stage for stage in data if isinstance(stage, KeyedOperation)]
     if len(ciphers) > 1 or len(data) - len(ciphers) > 1 or not all(cipher.links for cipher in ciphers):
@@ -74,6 +73,11 @@ def way_of(stages: Sequence[Operation[Any]]) -> type[Encoding] | type[Decoding] 
     if isinstance(data[0], KeyedOperation) and not data[0].encrypts and isinstance(data[1], Lz4Decompress):
         return Decoding
     return None
+
+
+def _rides_along(stage: Operation[Any]) -> bool:
+    """Whether a checksum has one row an item, with all it needs in the row."""
+    return isinstance(stage, ContinuedChecksum) and stage.in_flags
 
 
 def grouped(stages: Sequence[Operation[Any]], job: Job[ChainOptions], apart: list[int]) -> Iterator[range]:
@@ -155,13 +159,19 @@ class _Coding:
             return options.sliced(slice(self._first, self._first + self._count))
         return options
 
-    def _checksum(self, steps: list[Step], data: _Data, values: Any = 0) -> int:
-        """Add a checksum of the data, on from `values`; return the launch."""
+    def _checksum(self, number: int, steps: list[Step], data: _Data, values: Any = None) -> int:
+        """Add the checksum of a stage, of the data, on from `values` where they are given; return the launch."""
+        stage = self._chain.stages[number]
+        assert isinstance(stage, ContinuedChecksum)
         table = new_table(len(data.starts))
-        table["src"], table["src_size"], table["flags"] = data.starts, data.sizes, values
+        table["src"], table["src_size"], table["flags"] = (
+            data.starts,
+            data.sizes,
+            (stage.initial if values is None else values),
+        )
         if data.step is not None:
             steps.append(links.sizes_to_rows(len(table), data.step, len(steps) + 1, 0))
-        steps.append(Step("crc32c", "crc32c", table, np.zeros(_NO_PARAMS, np.uint8), data.place, data.place))
+        steps.append(Step(stage.kernel, stage.entry, table, np.zeros(_NO_PARAMS, np.uint8), data.place, data.place))
         return len(steps) - 1
 
     def _refuse_failed(self, results: list[Table], *but: str) -> None:
@@ -188,7 +198,7 @@ class Encoding(_Coding):
             elif isinstance(stage, KeyedOperation):
                 data = self._encrypt(stage, data, self._options(number))
             else:
-                step = self._checksum(self._steps, data, self._front_checksums())
+                step = self._checksum(number, self._steps, data, self._front_checksums(stage))
                 self._sums.append((self._chain.columns[number], step))
         self._data = data
         return Linked(self._steps, self._inputs, self._scratch, self._output, (self, self._job), collect=self._collect)
@@ -240,12 +250,12 @@ class Encoding(_Coding):
         self._steps.append(Step(cipher.kernel, cipher.entry, table, params, data.place, OUTPUT, secret=True))
         return _Data(OUTPUT, slots, bounds, len(self._steps) - 1)
 
-    def _front_checksums(self) -> Any:
+    def _front_checksums(self, stage: Operation[Any]) -> Any:
         """Return the checksums of what comes in front of the data and is not on the device."""
         if self._nonces is None:
-            return 0
+            return None
         fronts = [bytes(self._nonces.view(index)) for index in range(self._count)]
-        found, _ = Crc32c().on_cpu_many(fronts, ChecksumOptions(), 0)
+        found, _ = stage.on_cpu_many(fronts, stage.settings(), 0)
         return np.array(found, np.uint32)
 
     def _collect(self, results: list[Table], address: int) -> None:
@@ -296,7 +306,7 @@ class Decoding(_Coding):
                 data, outputs = self._decrypt(stage, self._options(number))
                 self._verdicts.append((number, len(self._steps) - 1))
             else:
-                self._verdicts.append((number, self._checksum(self._steps, data)))
+                self._verdicts.append((number, self._checksum(number, self._steps, data)))
         self._data = data
         keep = (self, self._job)
         return Linked(self._steps, self._inputs, self._scratch, outputs, keep, private=True, then=self._judge)
@@ -385,8 +395,13 @@ class Decoding(_Coding):
         self._checked = results["check"]
         for number in self._behind:
             # Of nothing no row is made.
-            self._check(number, np.flatnonzero(plain & (said["content"] == 0)).tolist(), _CRC_OF_NOTHING)
+            self._check(number, np.flatnonzero(plain & (said["content"] == 0)).tolist(), self._of_nothing(number))
         return said
+
+    def _of_nothing(self, number: int) -> int:
+        stage = self._chain.stages[number]
+        assert isinstance(stage, ContinuedChecksum)
+        return stage.initial
 
     def _group(self) -> Linked | None:
         """Return the launches that decode the next frames, at most `_GROUP` bytes of content or one frame."""
@@ -425,7 +440,7 @@ class Decoding(_Coding):
             Step("lz4", "lz4_decompress", blocks, none, SCRATCH, OUTPUT),
         ]
         data = _Data(OUTPUT, starts, self._outputs.sizes)
-        self._sums = [(number, self._checksum(self._steps, data)) for number in self._behind]
+        self._sums = [(number, self._checksum(number, self._steps, data)) for number in self._behind]
         empty = np.zeros(0, np.uint64)
         return Linked(self._steps, Scattered.of(empty, empty), 0, self._outputs, self, then=self._accept)
 

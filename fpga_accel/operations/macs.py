@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,9 +44,17 @@ class MacOperation(KeysOperation):
     def result_size(self, options: CipherOptions) -> int:
         return self.size
 
-    def _check(self, options: CipherOptions, count: int) -> None:
+    def single(self, key: Any, nonce: Any, aad: Any, own: Mapping[str, Any] = MappingProxyType({})) -> CipherOptions:
+        made = super().single(key, nonce, aad, own)
+        self._require_nonces(made)
+        return made
+
+    def _require_nonces(self, options: CipherOptions) -> None:
         if options.nonces is None and self.takes_nonce:
             raise ValueError(f"{self.algorithm} needs a nonce for every message")
+
+    def _check(self, options: CipherOptions, count: int) -> None:
+        self._require_nonces(options)
         if options.nonces is not None and not self.takes_nonce:
             raise ValueError(f"{self.algorithm} takes no nonce")
         super()._check(options, count)

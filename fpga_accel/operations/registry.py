@@ -8,15 +8,21 @@ from typing import Any
 
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import (
+    adler,
     aes_cbc,
+    aes_ccm,
     aes_ctr,
     aes_gcm,
     aes_xts,
+    blake2,
+    blake3,
     chacha20_poly1305,
     cmac,
-    crc32c,
+    crc,
+    gmac,
     hashes,
     hmacs,
+    keccak,
     lz4_compress,
     lz4_decompress,
     lz4_frame,
@@ -24,8 +30,10 @@ from fpga_accel.operations import (
     poly1305,
     sm4,
     xchacha20_poly1305,
+    xxh,
 )
 from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.contract import Operation
 
@@ -38,6 +46,8 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_ctr.CtrDecrypt(),
     sm4.EcbEncrypt(),
     sm4.EcbDecrypt(),
+    sm4.Sm4CbcEncrypt(),
+    sm4.Sm4CbcDecrypt(),
     sm4.CtrEncrypt(),
     sm4.CtrDecrypt(),
     sm4.GcmEncrypt(),
@@ -48,11 +58,19 @@ _ROWS: tuple[Operation[Any], ...] = (
     xchacha20_poly1305.XChaChaDecrypt(),
     aes_cbc.AesCbcEncrypt(),
     aes_cbc.AesCbcDecrypt(),
+    aes_ccm.CcmEncrypt(),
+    aes_ccm.CcmDecrypt(),
     aes_xts.XtsEncrypt(),
     aes_xts.XtsDecrypt(),
     aes_xts.SectorsEncrypt(),
     aes_xts.SectorsDecrypt(),
-    crc32c.Crc32c(),
+    crc.Crc32c(),
+    crc.Crc32(),
+    crc.Crc64Nvme(),
+    adler.Adler32(),
+    xxh.Xxh32(),
+    xxh.Xxh64(),
+    xxh.Xxh3(),
     hashes.Sha1(),
     hashes.Sha224(),
     hashes.Sha256(),
@@ -65,8 +83,24 @@ _ROWS: tuple[Operation[Any], ...] = (
     hmacs.HmacSha384(),
     hmacs.HmacSha512(),
     hmacs.HmacSm3(),
+    keccak.Sha3_224(),
+    keccak.Sha3_256(),
+    keccak.Sha3_384(),
+    keccak.Sha3_512(),
+    keccak.Shake128(),
+    keccak.Shake256(),
+    keccak.HmacSha3_224(),
+    keccak.HmacSha3_256(),
+    keccak.HmacSha3_384(),
+    keccak.HmacSha3_512(),
+    blake2.Blake2b(),
+    blake2.Blake2s(),
+    blake2.HmacBlake2b(),
+    blake2.HmacBlake2s(),
+    blake3.Blake3(),
     poly1305.Poly1305(),
     cmac.CmacAes(),
+    gmac.Gmac(),
 )
 
 OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
@@ -121,6 +155,14 @@ def cipher(op: str, algorithm: str) -> CipherOperation:
     operation = find(op, algorithm)
     if not isinstance(operation, CipherOperation):
         raise ValueError(f"{algorithm} is no cipher")
+    return operation
+
+
+def combining(algorithm: str) -> ContinuedChecksum:
+    """Return the operation of a checksum that is combined of those of parts; errors as in `find`."""
+    operation = find("checksum", algorithm)
+    if not isinstance(operation, ContinuedChecksum):
+        raise ValueError(f"{algorithm} cannot be combined: it is no function of the results of parts")
     return operation
 
 

@@ -148,6 +148,12 @@ _CPU_PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "aes-ctr.encrypt": (8e-6, 1 / 2e9),
         "aes-ctr.decrypt": (8e-6, 1 / 2e9),
         "crc32c.checksum": (0.3e-6, 1 / 6e9),
+        "crc32.checksum": (0.2e-6, 1 / 10e9),
+        "crc64-nvme.checksum": (0.3e-6, 1 / 10e9),
+        "adler32.checksum": (0.2e-6, 1 / 10e9),
+        "xxh32.checksum": (0.2e-6, 1 / 4e9),
+        "xxh64.checksum": (0.2e-6, 1 / 8e9),
+        "xxh3-64.checksum": (0.2e-6, 1 / 12e9),
     }
 )
 _OTHER_PRIOR = (2e-6, 1 / 0.5e9)

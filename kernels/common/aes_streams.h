@@ -5,6 +5,9 @@
  * block. While all streams are within their texts, streams_run takes as many blocks as all have;
  * any other step goes block by block.
  *
+ * Rows that need more than their chains have it in task->extra, of the type STREAM_EXTRA, which
+ * stream_extra_begin(extra) readies.
+ *
  * Before this file comes aes_streams_x86.h or aes_streams_bitslice.h, behind it these functions; a
  * mode that a kernel has is a constant after inlining.
  *
@@ -44,6 +47,9 @@ typedef struct {
   global const segment_t *segments;
   global const uchar *params;
   global result_t *results;
+#ifdef STREAM_EXTRA
+  STREAM_EXTRA extra;
+#endif
 } task_t;
 
 static inline global const keyed_params_t *task_record(private const task_t *task, uint row) {
@@ -201,6 +207,9 @@ streams_rows(global const uchar *src, global uchar *dst, global const segment_t 
   task.segments = segments;
   task.params = params;
   task.results = results;
+#ifdef STREAM_EXTRA
+  stream_extra_begin(&task.extra);
+#endif
   streams_begin(&task, &streams);
   uint next = first;
   for (;;) {

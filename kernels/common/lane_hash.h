@@ -33,6 +33,15 @@
 
 static void compress(private words_t *state, private words_t *w);
 
+/* Brings the next word of a schedule that is kept for 16 steps. In unrolled steps nothing moves,
+ * and in hardware no step has to choose among words. */
+static inline void words_shift(private words_t *w, words_t word) {
+#pragma unroll
+  for (uint i = 0; i + 1 < BLOCK_WORDS; i++)
+    w[i] = w[i + 1];
+  w[BLOCK_WORDS - 1] = word;
+}
+
 /* The messages of a group. */
 typedef struct {
   ulong src[WORD_LANES];
@@ -132,8 +141,8 @@ static inline void put_text(private rows_t *rows, uint lane, global const uchar 
   copy_private(rows->bytes + lane * HASH_BLOCK, text, size);
 }
 
-__attribute__((always_inline)) static inline void take_rows(private const rows_t *rows,
-                                                            private words_t *w) {
+/* As load_whole does it, but rarely: a function of its own, as compilers take long for it. */
+__attribute__((noinline)) static void take_rows(private const rows_t *rows, private words_t *w) {
 #pragma unroll
   for (uint part = 0; part < BLOCK_PARTS; part++) {
     words_t row[WORD_LANES];

@@ -1,0 +1,17 @@
+/* BLAKE3 for FPGAs: a single work-item that walks the table, with WORD_LANES engines that hash a
+ * message, or a part of one, each.
+ *
+ * | -D         | values         | meaning                                                     |
+ * | ---------- | -------------- | ----------------------------------------------------------- |
+ * | WORD_LANES | 1, 2, 4, 8, 16 | optional: engines, default 8                                |
+ * | UNALIGNED  | 0, 1           | optional: see blocks.h; 0 for hardware                      |
+ *
+ * Tested: the default, on the emulator.
+ */
+#ifndef WORD_LANES
+#define WORD_LANES 8
+#endif
+#define ROLLED
+#define LANES_ATTRIBUTES __attribute__((reqd_work_group_size(1, 1, 1)))
+
+#include "blake3.h"
