@@ -344,6 +344,8 @@ PEERS = (
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
     Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
+    Peer("age.seal", "pyrage", "pyrage", age_file),
+    Peer("age.unseal", "pyrage", "pyrage", age_file),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SPONGES_AND_BLAKE),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_shake) for name in ("shake128", "shake256")),
