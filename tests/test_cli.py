@@ -455,7 +455,7 @@ def test_what_is_no_key_is_refused_without_being_shown(invoke: Invoke, tmp_path:
     result = invoke("encrypt", "-", "--key-file", path, *CPU, stdin=TEXT)
     assert result.exit_code == 2
     assert result.stdout_bytes == b""
-    assert "16, 24 or 32" in result.stderr
+    assert "16, 24, 32 or 64" in result.stderr
     assert b"secret" not in result.stderr_bytes
     assert "zzzz" not in result.stderr
 

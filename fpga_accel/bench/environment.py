@@ -28,6 +28,7 @@ PACKAGES = (
     "awscrt",
     "isal",
     "zlib-ng",
+    "blake3",
     "cramjam",
 )
 

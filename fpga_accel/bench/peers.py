@@ -97,10 +97,30 @@ def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | 
 
 def hashlib_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take a constructor of ``hashlib``."""
-    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest')}")
+    new = resolve_name(f"hashlib:{work.name.removesuffix('.digest').replace('-', '_')}")
 
     def call(item: bytes) -> Any:
         return new(item).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take the threads that blake3 gives one message."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item, max_threads=blake3.AUTO).digest()
+
+    return call, [(item,) for item in fed]
+
+
+def blake3_alone(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take blake3 on the calling thread, its default."""
+    from blake3 import blake3
+
+    def call(item: bytes) -> bytes:
+        return blake3(item).digest()
 
     return call, [(item,) for item in fed]
 
@@ -223,6 +243,12 @@ def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's Poly1305."""
+    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
+    return tag, [(KEY, item) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -268,8 +294,22 @@ PEERS = (
     *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
     Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
+    *(
+        Peer(
+            f"chacha20-poly1305.{way}",
+            "ChaCha20Poly1305",
+            "cryptography",
+            aead("ChaCha20Poly1305", way),
+            aead("ChaCha20Poly1305", f"{way}_into"),
+        )
+        for way in ("encrypt", "decrypt")
+    ),
+    Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
+    *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in ("sha3-256", "blake2b", "blake2s")),
+    Peer("blake3.digest", "blake3", "blake3", blake3_alone),
+    Peer("blake3.digest", "blake3, threads", "blake3", blake3_threads),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
     *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
     *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),

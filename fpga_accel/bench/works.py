@@ -17,12 +17,14 @@ from typing import Any, ClassVar
 import google_crc32c
 import lz4.frame
 import xxhash
+from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -285,6 +287,42 @@ class GcmDecrypt(Decrypt):
 
     def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
         return partial(fpga_accel.AESGCM(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
+
+
+class ChaChaEncrypt(Encrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.encrypt"
+    operations = ("chacha20-poly1305.encrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).encrypt_into, self.nonce(0), self.fed[0], None, out)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return ChaCha20Poly1305(KEY).decrypt(self.nonce(index), part, None) == item
+
+
+class ChaChaDecrypt(Decrypt):
+    """ChaCha20-Poly1305."""
+
+    name = "chacha20-poly1305.decrypt"
+    operations = ("chacha20-poly1305.decrypt",)
+    cipher = "chacha20-poly1305"
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return ChaCha20Poly1305(KEY).encrypt(nonce, item, None)
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
 
 
 def _ctr(nonce: bytes, data: Buffer) -> bytes:
@@ -668,10 +706,38 @@ class Sha512(Sha1):
     algorithm = "sha512"
 
 
+class Sha3(Digest):
+    """SHA3-256."""
+
+    algorithm = "sha3-256"
+    sizes = Sha256.sizes
+
+
+class Blake2b(Digest):
+    """BLAKE2b."""
+
+    algorithm = "blake2b"
+    sizes = Sha256.sizes
+
+
+class Blake2s(Sha1):
+    """BLAKE2s."""
+
+    algorithm = "blake2s"
+
+
+class Blake3(Digest):
+    """BLAKE3."""
+
+    algorithm = "blake3"
+
+
 def digested(algorithm: str, item: bytes) -> bytes:
     """Return the digest by the stock library."""
+    if algorithm == "blake3":
+        return blake3(item).digest()
     if algorithm != "sm3":
-        return hashlib.new(algorithm, item).digest()
+        return hashlib.new(algorithm.replace("-", "_"), item).digest()
     sm3 = hashes.Hash(hashes.SM3())
     sm3.update(item)
     return sm3.finalize()
@@ -787,6 +853,15 @@ class Gmac(Mac):
         return bytes(part) == AESGCM(KEY).encrypt(self.nonce(index), b"", item)
 
 
+class Poly1305Mac(Mac):
+    """Poly1305; that all messages have one key makes no difference to its speed, and must not be done elsewhere."""
+
+    algorithm = "poly1305"
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == Poly1305.generate_tag(KEY, item)
+
+
 class CompressEncrypt(Work):
     """LZ4 frames, each encrypted with AES-256-GCM, in one chain."""
 
@@ -827,6 +902,9 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             SectorsDecrypt,
             Cmac,
             Gmac,
+            ChaChaEncrypt,
+            ChaChaDecrypt,
+            Poly1305Mac,
             Crc32c,
             Sha1,
             Sha224,
@@ -834,6 +912,10 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Sha384,
             Sha512,
             Sm3,
+            Sha3,
+            Blake2b,
+            Blake2s,
+            Blake3,
             HmacSha1,
             HmacSha224,
             HmacSha256,

@@ -123,8 +123,7 @@ class ContinuedChecksum(ChecksumOperation[ContinuedOptions]):
         return self.number_size == 4
 
     def on_device(self, job: Job[ContinuedOptions], run: Run) -> Errors:
-        sizes = job.items.sizes
-        rows = row_counts(sizes)
+        rows = row_counts(job.items.sizes)
         table, params = self._rows(job.items, rows, job.options.value)
         results = run(Launch(self.kernel, self.entry, table, params, keep=job))
         require_success(self, results)
@@ -134,21 +133,22 @@ class ContinuedChecksum(ChecksumOperation[ContinuedOptions]):
 
     def _rows(self, items: Items, rows: RowCounts, value: int) -> tuple[Table, Bytes]:
         """Return table and parameters. An item's first row is the one that is not whole: the others weigh the same."""
-        count, ends = int(rows.sum()), np.cumsum(rows)
-        table: Table = POOL.array(count, SEGMENT)
+        count = int(rows.sum())
+        table = zeroed(count)
         field, params = ("flags", np.zeros(RECORD, np.uint8)) if self.in_flags else ("param", record(0, value))
         initial, front = (self.initial, value) if self.in_flags else (0, RECORD)
-        for name in ("dst", "dst_capacity", "flags", "param"):
-            table[name] = 0
         first: Any = slice(None)
+        sizes = items.sizes
         if count > len(rows):
+            ends = np.cumsum(rows)
             first = ends - rows
+            sizes = sizes - (rows - 1).astype(np.uint64) * np.uint64(ROW)
             behind = (np.repeat(ends, rows) - np.arange(count)).astype(np.uint64)
             table["src"] = np.repeat(items.addresses + items.sizes, rows) - behind * np.uint64(ROW)
             table["src_size"] = ROW
             table[field] = initial
         table["src"][first] = items.addresses
-        table["src_size"][first] = items.sizes - (rows - 1).astype(np.uint64) * np.uint64(ROW)
+        table["src_size"][first] = sizes
         table[field][first] = front
         return table, params
 
@@ -194,7 +194,17 @@ def periodic(size: int) -> bytes:
 
 def row_counts(sizes: Sizes) -> RowCounts:
     """Return into how many rows each item is cut; an empty one is one empty row."""
+    if not len(sizes) or int(sizes.max()) <= ROW:
+        return np.ones(len(sizes), np.int64)
     return np.maximum(-(-sizes.astype(np.int64) // ROW), 1)
+
+
+def zeroed(count: int) -> Table:
+    """Return a table of so many rows in warm memory, all zero."""
+    table: Table = POOL.array(count, SEGMENT)
+    # At once: field by field it takes three times as long.
+    table.view(np.uint8)[:] = 0
+    return table
 
 
 def record(*numbers: int) -> npt.NDArray[np.uint8]:

@@ -46,6 +46,8 @@ _ROWS: tuple[Operation[Any], ...] = (
     aes_ctr.CtrDecrypt(),
     sm4.EcbEncrypt(),
     sm4.EcbDecrypt(),
+    sm4.Sm4CbcEncrypt(),
+    sm4.Sm4CbcDecrypt(),
     sm4.CtrEncrypt(),
     sm4.CtrDecrypt(),
     sm4.GcmEncrypt(),

@@ -1,4 +1,4 @@
-"""SM4 (GB/T 32907-2016, ISO/IEC 18033-3) in ECB, CTR and GCM (RFC 8998), with 128-bit keys."""
+"""SM4 (GB/T 32907-2016, ISO/IEC 18033-3) in ECB, CBC, CTR and GCM (RFC 8998), with 128-bit keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, require_room
+from fpga_accel.operations.cbc import CbcDecrypt, CbcEncrypt
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, kept, trial_of
 from fpga_accel.operations.ctr import CtrDecryption, CtrEncryption, CtrOperation
@@ -110,6 +111,25 @@ class CtrEncrypt(_Sm4Ctr, CtrEncryption):
 
 class CtrDecrypt(_Sm4Ctr, CtrDecryption):
     """``sm4-ctr.decrypt``."""
+
+
+class Sm4CbcEncrypt(CbcEncrypt):
+    """``sm4-cbc.encrypt``."""
+
+    algorithm = "sm4-cbc"
+    kernel, entry = "sm4", "sm4_cbc_encrypt"
+    key_sizes = KEY_SIZES
+    block_cipher = algorithms.SM4
+
+
+class Sm4CbcDecrypt(CbcDecrypt):
+    """``sm4-cbc.decrypt``."""
+
+    algorithm = "sm4-cbc"
+    kernel, entry = "sm4", "sm4_cbc_decrypt"
+    key_sizes = KEY_SIZES
+    small = SMALL
+    block_cipher = algorithms.SM4
 
 
 class _Sm4Ecb(KeyedOperation):

@@ -11,12 +11,11 @@ import xxhash
 
 from fpga_accel.backends import Trial
 from fpga_accel.operations.buffers import Flat, Items, NumberSink
-from fpga_accel.operations.checksums import ChecksumOperation, number_at, periodic, record
+from fpga_accel.operations.checksums import ChecksumOperation, number_at, periodic, record, zeroed
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
 from fpga_accel.operations.digests import require_success
 from fpga_accel.operations.keyed import require_rows
-from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Launch
+from fpga_accel.segments import Launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class Xxh(ChecksumOperation[SeedOptions]):
     # One message is serial, and the library reads it as fast as memory gives it.
     small = 1 << 62
     takes_views = True
+    # Below 100 kB the library keeps the GIL.
+    threads_from = 128 << 10
     hashed: ClassVar[Callable[..., int]]
 
     def options(self, **given: Any) -> SeedOptions:
@@ -60,9 +61,7 @@ class Xxh(ChecksumOperation[SeedOptions]):
     def on_device(self, job: Job[SeedOptions], run: Run) -> Errors:
         sizes = job.items.sizes
         require_rows(sizes)
-        table = POOL.array(len(sizes), SEGMENT)
-        for name in ("dst", "dst_capacity", "param", "flags"):
-            table[name] = 0
+        table = zeroed(len(sizes))
         # Messages that run side by side end together.
         alike = not len(sizes) or int(sizes.min()) == int(sizes.max())
         order: Any = slice(None) if alike else np.argsort(sizes, kind="stable")

@@ -1,5 +1,5 @@
-/* BLAKE3 (hash mode) over lanes of messages, and its kernel. Section numbers are those of the BLAKE3
- * paper, version 2020-01-09. */
+/* BLAKE3 (hash mode) over lanes of messages, and its kernel. Section numbers are those of the
+ * BLAKE3 paper, version 2020-01-09. */
 #ifndef FPGA_ACCEL_BLAKE3_H
 #define FPGA_ACCEL_BLAKE3_H
 
@@ -20,12 +20,15 @@
 /* Section 2.2, tables 1 and 3. */
 constant const word_t INITIAL[CV_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U, 0xA54FF53AU,
                                            0x510E527FU, 0x9B05688CU, 0x1F83D9ABU, 0x5BE0CD19U};
+/* Table 2. Rounds are written out, so that words of a block have known places; ROLLED makes them a
+ * loop, for compilers that put functions into their callers and then take long. */
+constant const uchar ORDER[BLOCK_WORDS] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
 #define CHUNK_START 1u
 #define CHUNK_END 2u
 #define PARENT 4u
 #define ROOT 8u
 
-#define MIX(a, b, c, d, x, y)                                                                      \
+#define MIX(w, a, b, c, d, x, y)                                                                   \
   v##a = v##a + w[x] + v##b;                                                                       \
   v##d = rotate_right(v##d ^ v##a, 16);                                                            \
   v##c += v##d;                                                                                    \
@@ -36,15 +39,15 @@ constant const word_t INITIAL[CV_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U
   v##b = rotate_right(v##b ^ v##c, 7);
 
 /* The words of a block in the order of a round: table 2, applied once more each round. */
-#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
-  MIX(0, 4, 8, 12, s0, s1)                                                                         \
-  MIX(1, 5, 9, 13, s2, s3)                                                                         \
-  MIX(2, 6, 10, 14, s4, s5)                                                                        \
-  MIX(3, 7, 11, 15, s6, s7)                                                                        \
-  MIX(0, 5, 10, 15, s8, s9)                                                                        \
-  MIX(1, 6, 11, 12, s10, s11)                                                                      \
-  MIX(2, 7, 8, 13, s12, s13)                                                                       \
-  MIX(3, 4, 9, 14, s14, s15)
+#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)             \
+  MIX(w, 0, 4, 8, 12, s0, s1)                                                                      \
+  MIX(w, 1, 5, 9, 13, s2, s3)                                                                      \
+  MIX(w, 2, 6, 10, 14, s4, s5)                                                                     \
+  MIX(w, 3, 7, 11, 15, s6, s7)                                                                     \
+  MIX(w, 0, 5, 10, 15, s8, s9)                                                                     \
+  MIX(w, 1, 6, 11, 12, s10, s11)                                                                   \
+  MIX(w, 2, 7, 8, 13, s12, s13)                                                                    \
+  MIX(w, 3, 4, 9, 14, s14, s15)
 
 #define START(i) words_t v##i = state[i];
 #define START_CONSTANT(i, from) words_t v##i = (words_t)(INITIAL[from]);
@@ -62,7 +65,8 @@ typedef struct {
 } place_t;
 
 /* One block of every lane; `state` begins with the chaining values and holds 16 words after. */
-APART void compress(private words_t *state, private const words_t *w, private const place_t *place) {
+APART void compress(private words_t *state, private const words_t *w,
+                    private const place_t *place) {
   START(0)
   START(1)
   START(2)
@@ -76,13 +80,28 @@ APART void compress(private words_t *state, private const words_t *w, private co
   START_CONSTANT(10, 2)
   START_CONSTANT(11, 3)
   words_t v12 = place->low, v13 = place->high, v14 = place->length, v15 = place->flags;
-  ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-  ROUND(2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
-  ROUND(3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1)
-  ROUND(10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6)
-  ROUND(12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4)
-  ROUND(9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7)
-  ROUND(11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13)
+#ifdef ROLLED
+  words_t m[BLOCK_WORDS];
+  for (uint i = 0; i < BLOCK_WORDS; i++)
+    m[i] = w[i];
+#pragma unroll 1
+  for (uint round = 0; round < 7; round++) {
+    words_t before[BLOCK_WORDS];
+    ROUND(m, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    for (uint i = 0; i < BLOCK_WORDS; i++)
+      before[i] = m[i];
+    for (uint i = 0; i < BLOCK_WORDS; i++)
+      m[i] = before[ORDER[i]];
+  }
+#else
+  ROUND(w, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  ROUND(w, 2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+  ROUND(w, 3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1)
+  ROUND(w, 10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6)
+  ROUND(w, 12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4)
+  ROUND(w, 9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7)
+  ROUND(w, 11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13)
+#endif
   FINISH(0, 8)
   FINISH(1, 9)
   FINISH(2, 10)
@@ -208,8 +227,8 @@ static inline void take_chunk(private tree_t *tree, global const uchar *src, uin
   state_begin(state);
   for (uint at = 0; at < CHUNK_BYTES; at += BLOCK_BYTES) {
     load_whole(&tree->texts, src, (ulong)chunk * CHUNK_BYTES + at, BLOCK_WORDS, w);
-    place.flags = SAME((at == 0 ? CHUNK_START : 0) |
-                       (at + BLOCK_BYTES == CHUNK_BYTES ? CHUNK_END : 0));
+    place.flags =
+        SAME((at == 0 ? CHUNK_START : 0) | (at + BLOCK_BYTES == CHUNK_BYTES ? CHUNK_END : 0));
     compress(state, w, &place);
   }
   push(tree, chunk, state);
@@ -328,7 +347,8 @@ static inline int tree_status(global const segment_t *segment,
   if (record->kind > BLAKE3_JOIN)
     return STATUS_BAD_PARAM;
   if (record->kind == BLAKE3_SUBTREE) {
-    /* The numbers of its chunks do not pass 2^32; it is no empty one, and gives a chaining value. */
+    /* The numbers of its chunks do not pass 2^32; it is no empty one, and gives a chaining value.
+     */
     bool passes = ~(uint)record->first < size / CHUNK_BYTES;
     if (passes || size == 0 || segment->flags != CV_BYTES)
       return STATUS_BAD_PARAM;
@@ -348,13 +368,14 @@ static bool take_rows(private tree_t *tree, bool joined, uint group,
     global const segment_t *segment = segments + row_in_group(group, lane, count);
     global const blake3_params_t *record =
         (global const blake3_params_t *)(params + segment->param);
-    mine[lane] = (record->kind == BLAKE3_JOIN) == joined &&
-                 tree_status(segment, record) == STATUS_OK;
+    mine[lane] =
+        (record->kind == BLAKE3_JOIN) == joined && tree_status(segment, record) == STATUS_OK;
     some = mine[lane] ? lane : some;
   }
   if (some == WORD_LANES)
     return false;
-  private texts_t *texts = &tree->texts;
+private
+  texts_t *texts = &tree->texts;
   texts->least = ~0u;
   texts->most = 0;
   for (uint lane = 0; lane < WORD_LANES; lane++) {

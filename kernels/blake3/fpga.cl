@@ -11,6 +11,7 @@
 #ifndef WORD_LANES
 #define WORD_LANES 8
 #endif
+#define ROLLED
 #define LANES_ATTRIBUTES __attribute__((reqd_work_group_size(1, 1, 1)))
 
 #include "blake3.h"

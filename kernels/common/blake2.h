@@ -19,6 +19,7 @@
 constant const word_t INITIAL[STATE_WORDS] = {
     0x6A09E667F3BCC908UL, 0xBB67AE8584CAA73BUL, 0x3C6EF372FE94F82BUL, 0xA54FF53A5F1D36F1UL,
     0x510E527FADE682D1UL, 0x9B05688C2B3E6C1FUL, 0x1F83D9ABFB41BD6BUL, 0x5BE0CD19137E2179UL};
+#define ROUNDS 12
 #define R1 32
 #define R2 24
 #define R3 16
@@ -26,6 +27,7 @@ constant const word_t INITIAL[STATE_WORDS] = {
 #else
 constant const word_t INITIAL[STATE_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U, 0xA54FF53AU,
                                               0x510E527FU, 0x9B05688CU, 0x1F83D9ABU, 0x5BE0CD19U};
+#define ROUNDS 10
 #define R1 16
 #define R2 12
 #define R3 8
@@ -36,8 +38,25 @@ constant const word_t INITIAL[STATE_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF3
  * key, a full digest. */
 #define PARAMETERS (0x01010000U ^ DIGEST_BYTES)
 
+/* Rounds are written out, so that words of a block have known places; ROLLED makes them a loop, for
+ * compilers that put functions into their callers and then take long. */
+#ifdef ROLLED
+/* Section 2.7. */
+constant const uchar SCHEDULE[10][BLOCK_WORDS] = {
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+    {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
+    {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4},
+    {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
+    {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13},
+    {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
+    {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11},
+    {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
+    {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
+    {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
+#endif
+
 /* Section 3.1; what is added comes first where it is known first. */
-#define MIX(a, b, c, d, x, y)                                                                      \
+#define MIX(w, a, b, c, d, x, y)                                                                   \
   v##a = v##a + w[x] + v##b;                                                                       \
   v##d = rotate_right(v##d ^ v##a, R1);                                                            \
   v##c += v##d;                                                                                    \
@@ -48,15 +67,15 @@ constant const word_t INITIAL[STATE_WORDS] = {0x6A09E667U, 0xBB67AE85U, 0x3C6EF3
   v##b = rotate_right(v##b ^ v##c, R4);
 
 /* Section 3.2, with a line of the message schedule of section 2.7. */
-#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
-  MIX(0, 4, 8, 12, s0, s1)                                                                         \
-  MIX(1, 5, 9, 13, s2, s3)                                                                         \
-  MIX(2, 6, 10, 14, s4, s5)                                                                        \
-  MIX(3, 7, 11, 15, s6, s7)                                                                        \
-  MIX(0, 5, 10, 15, s8, s9)                                                                        \
-  MIX(1, 6, 11, 12, s10, s11)                                                                      \
-  MIX(2, 7, 8, 13, s12, s13)                                                                       \
-  MIX(3, 4, 9, 14, s14, s15)
+#define ROUND(w, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)             \
+  MIX(w, 0, 4, 8, 12, s0, s1)                                                                      \
+  MIX(w, 1, 5, 9, 13, s2, s3)                                                                      \
+  MIX(w, 2, 6, 10, 14, s4, s5)                                                                     \
+  MIX(w, 3, 7, 11, 15, s6, s7)                                                                     \
+  MIX(w, 0, 5, 10, 15, s8, s9)                                                                     \
+  MIX(w, 1, 6, 11, 12, s10, s11)                                                                   \
+  MIX(w, 2, 7, 8, 13, s12, s13)                                                                    \
+  MIX(w, 3, 4, 9, 14, s14, s15)
 
 #define START(i) words_t v##i = state[i];
 #define START_CONSTANT(i, from) words_t v##i = (words_t)(INITIAL[from]);
@@ -82,19 +101,29 @@ APART void compress(private words_t *state, private const words_t *w, words_t lo
   words_t v13 = high ^ (words_t)(INITIAL[5]);
   words_t v14 = last ^ (words_t)(INITIAL[6]);
   START_CONSTANT(15, 7)
-  ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-  ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3)
-  ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4)
-  ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8)
-  ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13)
-  ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9)
-  ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11)
-  ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10)
-  ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5)
-  ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0)
+#ifdef ROLLED
+#pragma unroll 1
+  for (uint round = 0; round < ROUNDS; round++) {
+    words_t m[BLOCK_WORDS];
+    for (uint i = 0; i < BLOCK_WORDS; i++)
+      m[i] = w[SCHEDULE[round % 10][i]];
+    ROUND(m, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  }
+#else
+  ROUND(w, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  ROUND(w, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3)
+  ROUND(w, 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4)
+  ROUND(w, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8)
+  ROUND(w, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13)
+  ROUND(w, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9)
+  ROUND(w, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11)
+  ROUND(w, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10)
+  ROUND(w, 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5)
+  ROUND(w, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0)
 #if WORD_BITS == 64
-  ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-  ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3)
+  ROUND(w, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  ROUND(w, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3)
+#endif
 #endif
   FINISH(0, 8)
   FINISH(1, 9)

@@ -2,6 +2,7 @@
  * does not depend on how blocks are enciphered. A variant includes this file after it has defined
  *
  *   CTR_ENTRY, GCM_ENTRY   names of the two kernels
+ *   KERNEL_ATTRIBUTES      optional
  *   cipher_key_t           an expanded key
  *   gcm_key_t              .cipher (cipher_key_t), .h (see gf128.h) and what the variant
  * precomputes
@@ -30,6 +31,10 @@
 #include "gcm_row.h"
 #include "gf128.h"
 #include "keyed_rows.h"
+
+#ifndef KERNEL_ATTRIBUTES
+#define KERNEL_ATTRIBUTES
+#endif
 
 /* SP 800-38D section 5.2.1.1: at most 2^39 - 256 bits a message. */
 #define GCM_MAX_BYTES 0xFFFFFFFE0UL
@@ -62,8 +67,9 @@ static void ctr_row(private const cipher_key_t *key, block_t nonce, ulong positi
   ctr_stream(key, counter, src, dst, size);
 }
 
-kernel void CTR_ENTRY(global const uchar *src, global uchar *dst, global const segment_t *segments,
-                      global result_t *results, global const uchar *params, uint count) {
+kernel KERNEL_ATTRIBUTES void CTR_ENTRY(global const uchar *src, global uchar *dst,
+                                        global const segment_t *segments, global result_t *results,
+                                        global const uchar *params, uint count) {
   cipher_key_t key;
   key_id_t id = {0, 0};
   uint end = abi_end(count);
@@ -161,8 +167,9 @@ static void gcm_segment(private const gcm_key_t *key, global const segment_t *se
   write_result(result, STATUS_OK, written, tag);
 }
 
-kernel void GCM_ENTRY(global const uchar *src, global uchar *dst, global const segment_t *segments,
-                      global result_t *results, global const uchar *params, uint count) {
+kernel KERNEL_ATTRIBUTES void GCM_ENTRY(global const uchar *src, global uchar *dst,
+                                        global const segment_t *segments, global result_t *results,
+                                        global const uchar *params, uint count) {
   gcm_key_t key;
   key_id_t id = {0, 0};
   uint end = abi_end(count);

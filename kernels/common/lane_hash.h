@@ -33,6 +33,15 @@
 
 static void compress(private words_t *state, private words_t *w);
 
+/* Brings the next word of a schedule that is kept for 16 steps. In unrolled steps nothing moves,
+ * and in hardware no step has to choose among words. */
+static inline void words_shift(private words_t *w, words_t word) {
+#pragma unroll
+  for (uint i = 0; i + 1 < BLOCK_WORDS; i++)
+    w[i] = w[i + 1];
+  w[BLOCK_WORDS - 1] = word;
+}
+
 /* The messages of a group. */
 typedef struct {
   ulong src[WORD_LANES];

@@ -57,7 +57,7 @@ static inline word_t word_load_part(global const uchar *p, uint bytes) {
 }
 
 INLINE void set_lane(private words_t *words, uint lane, word_t word) {
-  ((private word_t *)words)[lane] = word;
+  WORDS_OF(*words)[lane] = word;
 }
 
 INLINE words_t words_choose(words_t mask, words_t yes, words_t no) {
@@ -104,22 +104,25 @@ static inline void texts_take(private texts_t *texts, uint group, global const s
 
 /* ---- blocks ---- */
 
-/* A block of `words` words (WORD_LANES at least) that every message has whole. What fills no square
- * is read as part of one that ends where the block ends. */
+/* WORD_LANES words of each message, which every message has. */
+INLINE void load_square(private const texts_t *texts, global const uchar *src, ulong at,
+                        private words_t *row) {
+  UNROLL
+  for (uint i = 0; i < WORD_LANES; i++)
+    row[i] = words_load(src + texts->src[i] + at);
+  words_transpose(row);
+}
+
+/* A block of `words` words, a multiple of WORD_LANES, that every message has whole. */
 INLINE void load_whole(private const texts_t *texts, global const uchar *src, ulong at,
                        const uint words, private words_t *w) {
   UNROLL
   for (uint first = 0; first < words; first += WORD_LANES) {
-    const uint start = first + WORD_LANES <= words ? first : words - WORD_LANES;
     words_t row[WORD_LANES];
+    load_square(texts, src, at + first * WORD_BYTES, row);
     UNROLL
     for (uint i = 0; i < WORD_LANES; i++)
-      row[i] = words_load(src + texts->src[i] + at + start * WORD_BYTES);
-    words_transpose(row);
-    UNROLL
-    for (uint i = 0; i < WORD_LANES; i++)
-      if (start + i >= first)
-        w[start + i] = row[i];
+      w[first + i] = row[i];
   }
 }
 
@@ -138,8 +141,7 @@ static inline void load_any(private const texts_t *texts, global const uchar *sr
     for (uint i = 0; i < whole; i++)
       set_lane(w + i, lane, word_load_le(text + i * WORD_BYTES));
     if (whole < words)
-      set_lane(w + whole, lane,
-               word_load_part(text + whole * WORD_BYTES, (uint)left % WORD_BYTES));
+      set_lane(w + whole, lane, word_load_part(text + whole * WORD_BYTES, (uint)left % WORD_BYTES));
   }
 }
 
@@ -150,9 +152,9 @@ static inline void write_words(private const words_t *words, uint lane, global u
                                uint size) {
   uint whole = size / WORD_BYTES;
   for (uint i = 0; i < whole; i++)
-    word_store_le(dst + i * WORD_BYTES, words_lane(words[i], lane));
+    word_store_le(dst + i * WORD_BYTES, WORDS_OF(words[i])[lane]);
   for (uint i = 0; i < size % WORD_BYTES; i++)
-    dst[whole * WORD_BYTES + i] = (uchar)(words_lane(words[whole], lane) >> (8 * i));
+    dst[whole * WORD_BYTES + i] = (uchar)(WORDS_OF(words[whole])[lane] >> (8 * i));
 }
 
 static inline int row_status(global const segment_t *segment, uint size) {

@@ -12,6 +12,8 @@
 #include "gcm_row.h"
 #include "lanes_ghash.h"
 
+#define KERNEL_ATTRIBUTES EXPLICIT_VECTORS
+
 #define BATCH_BYTES (BATCH_BLOCKS * BLOCK_SIZE)
 
 typedef struct {

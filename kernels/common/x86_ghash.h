@@ -6,10 +6,17 @@
 #include "x86_vector.h"
 
 /* Powers that one group needs: of each of its blocks, and one more for the closing block. */
+#ifndef GROUP_BYTES
+#define GROUP_BYTES (GROUP * V_BYTES)
+#endif
 #define GROUP_BLOCKS (GROUP * V_BLOCKS)
 #define POWERS (GROUP_BLOCKS + 1)
 /* Vectors beyond the end of a text read this far behind the powers, for zero blocks. */
+#ifndef LONG_STEP
 #define POWERS_PADDED (POWERS + GROUP_BLOCKS)
+#else
+#define POWERS_PADDED (POWERS + GROUP_BLOCKS + LONG_STEP * V_BLOCKS)
+#endif
 
 /* Highest power first: power n is at [POWERS - n], so that block k of a text of n goes with
  * [POWERS - n + k]. */
@@ -91,6 +98,30 @@ static inline block_t ghash_group(private const powers_t *powers, block_t hash,
     if (i == 0)
       x ^= v_in_first(as_long2(hash));
     product_add(&sum, x, powers_at(powers, 1 + i * V_BLOCKS));
+  }
+  return as_ulong2(v_sum_blocks(product_reduce(sum)));
+}
+
+/* Continues from hash; data is padded with zeros to whole blocks. */
+static block_t ghash_by_powers(private const powers_t *powers, block_t hash,
+                               global const uchar *data, ulong size) {
+  vec_t x[GROUP];
+  for (; size > GROUP_BYTES; size -= GROUP_BYTES, data += GROUP_BYTES) {
+    UNROLL
+    for (uint i = 0; i < GROUP; i++)
+      x[i] = v_load(data + i * V_BYTES);
+    hash = ghash_group(powers, hash, x);
+  }
+  if (size == 0)
+    return hash;
+  uint first = POWERS - (uint)blocks_of(size);
+  uint vectors = (uint)((size + V_BYTES - 1) / V_BYTES);
+  product_t sum = {(vec_t)(0), (vec_t)(0), (vec_t)(0)};
+  vec_t before = v_in_first(as_long2(hash));
+  for (uint i = 0; i < vectors; i++) {
+    vec_t part = v_reverse(v_load_part(data + i * V_BYTES, v_part(size, (ulong)i * V_BYTES)));
+    product_add(&sum, part ^ before, powers_at(powers, first + i * V_BLOCKS));
+    before = (vec_t)(0);
   }
   return as_ulong2(v_sum_blocks(product_reduce(sum)));
 }

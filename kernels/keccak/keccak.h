@@ -107,10 +107,24 @@ INLINE void state_clear(private words_t *state) {
     state[i] = (words_t)(0);
 }
 
-INLINE void state_add(private words_t *state, private const words_t *w, const uint rate) {
-  UNROLL
+static inline void state_add(private words_t *state, private const words_t *w, uint rate) {
   for (uint i = 0; i < rate; i++)
     state[i] ^= w[i];
+}
+
+/* Adds a block that every message has whole. What fills no square is read as part of one that ends
+ * where the block ends; a block has more words than there are lanes. */
+static inline void add_whole(private words_t *state, private const texts_t *texts,
+                             global const uchar *src, ulong at, uint rate) {
+  for (uint first = 0; first < rate; first += WORD_LANES) {
+    uint start = first + WORD_LANES <= rate ? first : rate - WORD_LANES;
+    words_t row[WORD_LANES];
+    load_square(texts, src, at + start * WORD_BYTES, row);
+    UNROLL
+    for (uint i = 0; i < WORD_LANES; i++)
+      if (start + i >= first)
+        state[start + i] ^= row[i];
+  }
 }
 
 /* The block at which messages end, with the padding of those that end there. */
@@ -122,21 +136,19 @@ static inline void load_end(private const texts_t *texts, global const uchar *sr
     if (size < at || size - at >= rate * WORD_BYTES)
       continue;
     uint end = size - (uint)at;
-    private word_t *word = (private word_t *)(w + end / WORD_BYTES) + lane;
-    *word ^= (word_t)suffix << (end % WORD_BYTES * 8);
-    ((private word_t *)(w + rate - 1))[lane] ^= LAST_BIT;
+    WORDS_OF(w[end / WORD_BYTES])[lane] ^= (word_t)suffix << (end % WORD_BYTES * 8);
+    WORDS_OF(w[rate - 1])[lane] ^= LAST_BIT;
   }
 }
 
 /* Takes the messages of a group in; `state` may have taken in whole blocks before. */
-INLINE void absorb(private words_t *state, private const texts_t *texts, global const uchar *src,
-                   const uint rate, const uchar suffix) {
+static void absorb(private words_t *state, private const texts_t *texts, global const uchar *src,
+                   uint rate, uchar suffix) {
   words_t w[STATE_WORDS];
-  const uint block = rate * WORD_BYTES;
+  uint block = rate * WORD_BYTES;
   uint number = 0, whole = texts->least / block, last = texts->most / block;
   for (; number < whole; number++) {
-    load_whole(texts, src, (ulong)number * block, rate, w);
-    state_add(state, w, rate);
+    add_whole(state, texts, src, (ulong)number * block, rate);
     permute(state);
   }
   for (; number <= last; number++) {
@@ -155,8 +167,8 @@ INLINE void absorb(private words_t *state, private const texts_t *texts, global 
 
 /* ---- rows ---- */
 
-INLINE void hash_rows(const uint rate, const uint size, global const uchar *src, global uchar *dst,
-                      global const segment_t *segments, global result_t *results, uint count) {
+APART void hash_rows(uint rate, uint size, global const uchar *src, global uchar *dst,
+                     global const segment_t *segments, global result_t *results, uint count) {
   uint groups = groups_of(count), end = groups_end(groups);
   for (uint group = groups_first(groups); group < end; group++) {
     texts_t texts;
@@ -170,7 +182,8 @@ INLINE void hash_rows(const uint rate, const uint size, global const uchar *src,
 
 /* ---- SHAKE: the flags of a row are the bytes wanted ---- */
 
-/* Writes the part of the outputs that begins at `at`, a block at most; tells whether any goes on. */
+/* Writes the part of the outputs that begins at `at`, a block at most; tells whether any goes on.
+ */
 static inline bool squeeze(private const words_t *state, uint group,
                            global const segment_t *segments, global uchar *dst, uint count,
                            ulong at, uint block) {
@@ -187,9 +200,9 @@ static inline bool squeeze(private const words_t *state, uint group,
   return more;
 }
 
-INLINE void shake_rows(const uint rate, global const uchar *src, global uchar *dst,
-                       global const segment_t *segments, global result_t *results, uint count) {
-  const uint block = rate * WORD_BYTES;
+APART void shake_rows(uint rate, global const uchar *src, global uchar *dst,
+                      global const segment_t *segments, global result_t *results, uint count) {
+  uint block = rate * WORD_BYTES;
   uint groups = groups_of(count), end = groups_end(groups);
   for (uint group = groups_first(groups); group < end; group++) {
     texts_t texts;
@@ -240,10 +253,10 @@ static inline void hmac_finish(private const hmac_keys_t *keys, private words_t 
   permute(state);
 }
 
-INLINE void hmac_rows(const uint rate, const uint size, global const uchar *src, global uchar *dst,
-                      global const segment_t *segments, global result_t *results,
-                      global const uchar *params, uint count) {
-  const uint block = rate * WORD_BYTES;
+APART void hmac_rows(uint rate, uint size, global const uchar *src, global uchar *dst,
+                     global const segment_t *segments, global result_t *results,
+                     global const uchar *params, uint count) {
+  uint block = rate * WORD_BYTES;
   hmac_keys_t keys;
   keys.names.known = false;
   uint groups = groups_of(count), end = groups_end(groups);

@@ -20,10 +20,11 @@
 /* Steps t to t + 19 of section 6.1.2, which share function and constant (section 4.2.1). */
 #define TWENTY_STEPS(first, F, k)                                                                  \
   STEPS_UNROLL for (uint t = first; t < first + 20; t++) {                                         \
+    words_t word = w[0];                                                                           \
     if (t >= 16)                                                                                   \
-      w[t & 15] =                                                                                  \
-          rotate_left(w[t & 15] ^ w[(t + 2) & 15] ^ w[(t + 8) & 15] ^ w[(t + 13) & 15], 1);        \
-    words_t sum = rotate_left(a, 5) + F(b, c, d) + e + (words_t)(k) + w[t & 15];                   \
+      word = rotate_left(word ^ w[2] ^ w[8] ^ w[13], 1);                                           \
+    words_shift(w, word);                                                                          \
+    words_t sum = rotate_left(a, 5) + F(b, c, d) + e + (words_t)(k) + word;                        \
     e = d;                                                                                         \
     d = c;                                                                                         \
     c = rotate_left(b, 30);                                                                        \

@@ -60,11 +60,11 @@ static void compress(private words_t *state, private words_t *w) {
   words_t e = state[4], f = state[5], g = state[6], h = state[7];
   STEPS_UNROLL
   for (uint t = 0; t < 80; t++) {
+    words_t word = w[0];
     if (t >= 16)
-      w[t & 15] +=
-          SMALL_SIGMA_1(w[(t + 14) & 15]) + w[(t + 9) & 15] + SMALL_SIGMA_0(w[(t + 1) & 15]);
-    words_t first =
-        h + LARGE_SIGMA_1(e) + CHOICE(e, f, g) + (words_t)(STEP_CONSTANTS[t]) + w[t & 15];
+      word += SMALL_SIGMA_1(w[14]) + w[9] + SMALL_SIGMA_0(w[1]);
+    words_shift(w, word);
+    words_t first = h + LARGE_SIGMA_1(e) + CHOICE(e, f, g) + (words_t)(STEP_CONSTANTS[t]) + word;
     words_t second = LARGE_SIGMA_0(a) + MAJORITY(a, b, c);
     h = g;
     g = f;

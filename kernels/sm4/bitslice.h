@@ -15,12 +15,12 @@
 #include "blocks.h"
 #include "lanes.h"
 #include "lanes_transpose.h"
+#include "sm4_schedule.h"
 
 #define BATCH_BLOCKS (16u * LANES)
 #define BATCH_BYTES (BATCH_BLOCKS * BLOCK_SIZE)
 /* Blocks of one vector of words. */
-#define GROUP_BLOCKS (2u * LANES)
-#define SM4_ROUNDS 32
+#define VECTOR_BLOCKS (2u * LANES)
 
 /* The S-box of section 6.2 without its constants: sub_planes(x ^ SBOX_IN) ^ SBOX_OUT, 124 gates.
  * SM4's S-box is affine, an inversion in its field, affine again; between isomorphic fields the
@@ -89,11 +89,11 @@ typedef struct {
  * B<<<24. C = B<<<2 moves planes up by two, and the upper two to the next byte. */
 __attribute__((always_inline)) static inline void
 sm4_round(private lanes_t *a0, private const lanes_t *a1, private const lanes_t *a2,
-          private const lanes_t *a3, private const uint *rk) {
+          private const lanes_t *a3, private const lanes_t *rk) {
   lanes_t s[8], c[8];
 #pragma unroll
   for (uint b = 0; b < 8; b++)
-    s[b] = a1[b] ^ a2[b] ^ a3[b] ^ AS_LANES((halves_t)(rk[b]));
+    s[b] = a1[b] ^ a2[b] ^ a3[b] ^ rk[b];
   sub_planes(s);
 #pragma unroll
   for (uint b = 0; b < 8; b++)
@@ -103,18 +103,16 @@ sm4_round(private lanes_t *a0, private const lanes_t *a1, private const lanes_t 
     a0[b] ^= s[b] ^ rotate_bytes(s[b], 3) ^ c[b] ^ rotate_bytes(c[b] ^ rotate_bytes(c[b], 1), 1);
 }
 
-/* w: words 0 to 3 of the blocks, eight vectors each; enciphered in place, in the order of
- * section 6.1 (the words of the result are those of the last rounds, reversed). */
-static void sm4_encrypt(private const sm4_key_t *key, private lanes_t *w) {
-#pragma unroll
-  for (uint j = 0; j < 4; j++)
-    transpose(w + 8 * j);
-  for (uint i = 0; i < SM4_ROUNDS; i += 4) {
-    sm4_round(w, w + 8, w + 16, w + 24, key->round[i]);
-    sm4_round(w + 8, w + 16, w + 24, w, key->round[i + 1]);
-    sm4_round(w + 16, w + 24, w, w + 8, key->round[i + 2]);
-    sm4_round(w + 24, w, w + 8, w + 16, key->round[i + 3]);
-  }
+__attribute__((always_inline)) static inline void four_rounds(private lanes_t *w,
+                                                              private const lanes_t *rk) {
+  sm4_round(w, w + 8, w + 16, w + 24, rk);
+  sm4_round(w + 8, w + 16, w + 24, w, rk + 8);
+  sm4_round(w + 16, w + 24, w, w + 8, rk + 16);
+  sm4_round(w + 24, w, w + 8, w + 16, rk + 24);
+}
+
+/* From planes to words, the last first. */
+__attribute__((always_inline)) static inline void reverse_words(private lanes_t *w) {
 #pragma unroll
   for (uint j = 0; j < 4; j++)
     transpose(w + 8 * j);
@@ -128,8 +126,44 @@ static void sm4_encrypt(private const sm4_key_t *key, private lanes_t *w) {
   }
 }
 
+/* w: words 0 to 3 of the blocks, eight vectors each; enciphered in place, in the order of
+ * section 6.1 (the words of the result are those of the last rounds, reversed). One copy of this
+ * long code serves all calls, which cost nothing beside it: Intel's compiler takes a minute for
+ * six. */
+static __attribute__((noinline)) void sm4_encrypt(private const sm4_key_t *key,
+                                                  private lanes_t *w) {
+  lanes_t rk[4][8];
+#pragma unroll
+  for (uint j = 0; j < 4; j++)
+    transpose(w + 8 * j);
+  for (uint i = 0; i < SM4_ROUNDS; i += 4) {
+#pragma unroll
+    for (uint k = 0; k < 4; k++)
+#pragma unroll
+      for (uint b = 0; b < 8; b++)
+        rk[k][b] = AS_LANES((halves_t)(key->round[i + k][b]));
+    four_rounds(w, rk[0]);
+  }
+  reverse_words(w);
+}
+
+/* The same with a key for each block, in planes, too. */
+typedef struct {
+  lanes_t round[SM4_ROUNDS][8];
+} stream_keys_t;
+
+static __attribute__((noinline)) void sm4_encrypt_each(private const stream_keys_t *keys,
+                                                       private lanes_t *w) {
+#pragma unroll
+  for (uint j = 0; j < 4; j++)
+    transpose(w + 8 * j);
+  for (uint i = 0; i < SM4_ROUNDS; i += 4)
+    four_rounds(w, keys->round[i]);
+  reverse_words(w);
+}
+
 /* tau of section 6.2 on one word. */
-static uint sm4_substitute(uint word) {
+static uint sm4_sub_word(uint word) {
   lanes_t s[8];
 #pragma unroll
   for (uint b = 0; b < 8; b++)
@@ -142,30 +176,46 @@ static uint sm4_substitute(uint word) {
   return result ^ SBOX_OUT * 0x01010101u;
 }
 
-static inline uint turned(uint word, const uint by) { return word << by | word >> (32 - by); }
+/* Deciphering takes the round keys in reverse. SBOX_IN is added here. SBOX_OUT in all bytes of a
+ * word comes out of L as SBOX_OUT <<< 2 in all bytes; rounds 4 to 7, 12 to 15, ... leave a word
+ * without it and the next four rounds put that right, so what a round key meets of it is added
+ * here, too. */
+static inline uint sliced_round(private const uint *round, uint i, bool decrypt) {
+  const uint once = SBOX_OUT * 0x01010101u, left_out = once << 2 | once >> 30;
+  uint word = round[decrypt ? SM4_ROUNDS - 1 - i : i] ^ SBOX_IN * 0x01010101u;
+  for (uint j = i + 1; j < i + 4; j++)
+    word ^= j / 4 & 1 ? left_out : 0;
+  return word;
+}
 
-/* The key schedule of section 7.3. Deciphering takes the round keys in reverse. SBOX_IN is added
- * here. SBOX_OUT in all bytes of a word comes out of L as SBOX_OUT <<< 2 in all bytes; rounds 4 to
- * 7, 12 to 15, ... leave a word without it and the next four rounds put that right, so what a round
- * key meets of it is added here, too. */
 static void sm4_set_key(private sm4_key_t *key, global const uchar *bytes, bool decrypt) {
-  const uint system[4] = {0xA3B1BAC6u, 0x56AA3350u, 0x677D9197u, 0xB27022DCu};
-  const uint left_out = turned(SBOX_OUT * 0x01010101u, 2);
-  uint k[4];
-  for (uint i = 0; i < 4; i++)
-    k[i] = load_be32(bytes + 4 * i) ^ system[i];
+  uint round[SM4_ROUNDS];
+  sm4_expand(round, bytes);
   for (uint i = 0; i < SM4_ROUNDS; i++) {
-    uint constant_word = 0;
-    for (uint j = 0; j < 4; j++)
-      constant_word = constant_word << 8 | ((4 * i + j) * 7 & 0xFF);
-    uint t = sm4_substitute(k[(i + 1) & 3] ^ k[(i + 2) & 3] ^ k[(i + 3) & 3] ^ constant_word);
-    k[i & 3] ^= t ^ turned(t, 13) ^ turned(t, 23);
-    uint at = decrypt ? SM4_ROUNDS - 1 - i : i;
-    uint round_key = k[i & 3] ^ SBOX_IN * 0x01010101u;
-    for (uint j = at + 1; j < at + 4; j++)
-      round_key ^= j / 4 & 1 ? left_out : 0;
+    uint word = sliced_round(round, i, decrypt);
     for (uint b = 0; b < 8; b++)
-      key->round[at][b] = (round_key >> b & 0x01010101u) * 0xFFu;
+      key->round[i][b] = (word >> b & 0x01010101u) * 0xFFu;
+  }
+}
+
+/* Block `stream` is bit k of the bytes of word e of a plane: k counts vectors of words, and e is
+ * where exchange_words puts the block. */
+static void streams_set_key(private stream_keys_t *keys, uint stream, global const uchar *bytes) {
+  const uint k = stream / VECTOR_BLOCKS, m = stream % VECTOR_BLOCKS;
+#if LANES == 1
+  const uint e = m;
+#else
+  const uint e = m % (LANES / 2) * 4 + m / (LANES / 2);
+#endif
+  uint round[SM4_ROUNDS];
+  sm4_expand(round, bytes);
+  for (uint i = 0; i < SM4_ROUNDS; i++) {
+    uint word = sliced_round(round, i, false);
+    for (uint b = 0; b < 8; b++) {
+    private
+      uint *plane = (private uint *)&keys->round[i][b];
+      plane[e] = (plane[e] & ~(0x01010101u << k)) | (word >> b & 0x01010101u) << k;
+    }
   }
 }
 

@@ -4,26 +4,20 @@
  *   gcm_key_t, powers of H in .powers, gf_mul, ghash_bytes
  *   powers_t and powers_set(powers_t *powers, block_t h)
  */
-#ifndef FPGA_ACCEL_SM4_MODES_H
-#define FPGA_ACCEL_SM4_MODES_H
+#ifndef FPGA_ACCEL_SM4_SLICED_MODES_H
+#define FPGA_ACCEL_SM4_SLICED_MODES_H
 
 #include "abi.h"
 #include "bitslice.h"
+#include "cipher.h"
 #include "gcm_row.h"
-#include "keyed_rows.h"
 
-#define CTR_ENTRY sm4_ctr
-#define GCM_ENTRY sm4_gcm
-#define cipher_key_t sm4_key_t
+#ifndef KERNEL_ATTRIBUTES
+#define KERNEL_ATTRIBUTES EXPLICIT_VECTORS
+#endif
 
 /* Ciphertext is hashed while it is in the first-level cache. */
 #define HASHED_BYTES (4 * BATCH_BYTES)
-
-static inline bool is_key_size(uint size) { return size == 16; }
-
-static void load_key(private sm4_key_t *key, global const uchar *params, key_id_t id) {
-  sm4_set_key(key, params + id.offset, false);
-}
 
 /* ---- key streams ---- */
 
@@ -51,7 +45,7 @@ key_stream(private const sm4_key_t *key, block_t counter, private lanes_t *strea
   const uint low = (uint)counter.x;
 #pragma unroll
   for (uint k = 0; k < 8; k++) {
-    halves_t last = element_numbers() + (halves_t)(low + k * GROUP_BLOCKS);
+    halves_t last = element_numbers() + (halves_t)(low + k * VECTOR_BLOCKS);
     halves_t third = (halves_t)((uint)(counter.x >> 32));
     if (!gcm)
       third += CARRIES(last, low);
@@ -160,31 +154,7 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
   return sums;
 }
 
-/* ---- ECB, and deciphering of CBC ---- */
-
-/* Flag of a row of ECB and CBC: KEYED_DECRYPT. A key that deciphers is another expansion. */
-typedef struct {
-  key_id_t id;
-  bool decrypts;
-  sm4_key_t key;
-} block_key_t;
-
-static int block_check(global const segment_t *segment, global const keyed_params_t *record,
-                       uint nonce_size) {
-  if (!is_key_size(record->key_size) || record->nonce_size != nonce_size)
-    return STATUS_BAD_PARAM;
-  if (segment->src_size % BLOCK_SIZE || record->position % BLOCK_SIZE)
-    return STATUS_BAD_PARAM;
-  return segment->src_size <= segment->dst_capacity ? STATUS_OK : STATUS_DST_TOO_SMALL;
-}
-
-static void take_key(private block_key_t *taken, global const keyed_params_t *record,
-                     global const uchar *params, bool decrypt) {
-  if (!key_changes(&taken->id, record) && taken->decrypts == decrypt)
-    return;
-  sm4_set_key(&taken->key, params + record->key, decrypt);
-  taken->decrypts = decrypt;
-}
+/* ---- ECB ---- */
 
 static void load_batch(global const uchar *src, uint size, private lanes_t *text) {
   if (size >= BATCH_BYTES) {
@@ -226,20 +196,49 @@ static void ecb_row(private const sm4_key_t *key, global const uchar *src, globa
   }
 }
 
-kernel void sm4_ecb(global const uchar *src, global uchar *dst, global const segment_t *segments,
-                    global result_t *results, global const uchar *params, uint count) {
-  block_key_t taken;
-  taken.id.size = 0;
-  uint end = abi_end(count);
-  for (uint i = abi_first(count); i < end; i++) {
-    global const segment_t *segment = segments + i;
-    global const keyed_params_t *record = (global const keyed_params_t *)(params + segment->param);
-    int status = block_check(segment, record, 0);
-    if (status == STATUS_OK) {
-      take_key(&taken, record, params, (segment->flags & KEYED_DECRYPT) != 0);
-      ecb_row(&taken.key, src + segment->src, dst + segment->dst, segment->src_size);
-    }
-    write_result(results + i, status, status == STATUS_OK ? segment->src_size : 0, (block_t)(0));
+/* ---- CBC ---- */
+
+#define STREAMS BATCH_BLOCKS
+
+static void streams_encrypt(private const stream_keys_t *keys, private ulong *blocks) {
+  lanes_t text[32], w[32];
+private
+  ulong *words = (private ulong *)text;
+  for (uint i = 0; i < 2 * STREAMS; i++)
+    words[i] = blocks[i];
+  words_of(text, w);
+  sm4_encrypt_each(keys, w);
+  text_of(w, text);
+  for (uint i = 0; i < 2 * STREAMS; i++)
+    blocks[i] = words[i];
+}
+
+static void cbc_decrypt_row(private const sm4_key_t *key, block_t before, global const uchar *src,
+                            global uchar *dst, uint size, uint capacity) {
+  ulong first = swap_bytes(before.y), second = swap_bytes(before.x);
+  for (uint done = 0; done < size; done += BATCH_BYTES) {
+    lanes_t text[32], w[32];
+    ulong chained[2 * BATCH_BLOCKS + 2];
+  private
+    ulong *words = (private ulong *)text;
+    load_batch(src + done, size - done, text);
+    chained[0] = first;
+    chained[1] = second;
+    for (uint i = 0; i < 2 * BATCH_BLOCKS; i++)
+      chained[2 + i] = words[i];
+    first = chained[2 * BATCH_BLOCKS];
+    second = chained[2 * BATCH_BLOCKS + 1];
+    words_of(text, w);
+    sm4_encrypt(key, w);
+    text_of(w, text);
+    for (uint i = 0; i < 2 * BATCH_BLOCKS; i++)
+      words[i] ^= chained[i];
+    uint left = capacity - done;
+    store_batch(text, dst + done, left);
+    if (left >= BATCH_BYTES)
+      continue;
+    for (uint at = left & ~7u; at < left; at++)
+      dst[done + at] = (uchar)(words[at / 8] >> 8 * (at % 8));
   }
 }
 
