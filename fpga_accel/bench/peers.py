@@ -276,6 +276,12 @@ def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
+def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take pyca's Poly1305."""
+    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
+    return tag, [(KEY, item) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -326,6 +332,12 @@ PEERS = (
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
+    *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
+    *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
+    *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
+    *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
+    Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
+    Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     *(
         Peer(
             f"chacha20-poly1305.{way}",
