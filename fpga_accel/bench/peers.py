@@ -282,6 +282,16 @@ def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] |
     return tag, [(KEY, item) for item in fed]
 
 
+def sodium(way: str) -> Maker:
+    """Take libsodium's XChaCha20-Poly1305 in one direction."""
+
+    def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+        call = resolve_name(f"nacl.bindings:crypto_aead_xchacha20poly1305_ietf_{way}")
+        return call, [(item, None, nonce, KEY) for nonce, item in zip(work.nonces(len(fed)), fed, strict=True)]
+
+    return make
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -348,6 +358,7 @@ PEERS = (
         )
         for way in ("encrypt", "decrypt")
     ),
+    *(Peer(f"xchacha20-poly1305.{way}", "libsodium", "pynacl", sodium(way)) for way in ("encrypt", "decrypt")),
     Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
     *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),

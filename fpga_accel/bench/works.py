@@ -327,6 +327,49 @@ class ChaChaDecrypt(Decrypt):
         return partial(fpga_accel.ChaCha20Poly1305(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
 
 
+class XChaChaEncrypt(Encrypt):
+    """XChaCha20-Poly1305."""
+
+    name = "xchacha20-poly1305.encrypt"
+    operations = ("xchacha20-poly1305.encrypt",)
+    cipher = "xchacha20-poly1305"
+    nonce_size = 24
+    grown = TAG
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.XChaCha20Poly1305(KEY, acc).encrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.XChaCha20Poly1305(KEY, acc).encrypt_into, self.nonce(0), self.fed[0], None, out)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bool(_sodium("encrypt")(item, None, self.nonce(index), KEY) == bytes(part))
+
+
+class XChaChaDecrypt(Decrypt):
+    """XChaCha20-Poly1305."""
+
+    name = "xchacha20-poly1305.decrypt"
+    operations = ("xchacha20-poly1305.decrypt",)
+    cipher = "xchacha20-poly1305"
+    nonce_size = 24
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return bytes(_sodium("encrypt")(item, None, nonce, KEY))
+
+    def bound(self, acc: Accelerator) -> Call:
+        return partial(fpga_accel.XChaCha20Poly1305(KEY, acc).decrypt, self.nonce(0), self.fed[0], None)
+
+    def bound_into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(fpga_accel.XChaCha20Poly1305(KEY, acc).decrypt_into, self.nonce(0), self.fed[0], None, out)
+
+
+def _sodium(way: str) -> Any:
+    """Return libsodium's XChaCha20-Poly1305 in one direction; only benchmarks have it."""
+    return resolve_name(f"nacl.bindings:crypto_aead_xchacha20poly1305_ietf_{way}")
+
+
 def _ctr(nonce: bytes, data: Buffer) -> bytes:
     """Encrypt or decrypt with the stock library: in counter mode they are the same."""
     return Cipher(algorithms.AES(KEY), modes.CTR(nonce)).encryptor().update(data)
@@ -866,6 +909,9 @@ class Poly1305Mac(Mac):
 
     algorithm = "poly1305"
 
+    def room(self, nbytes: int) -> int:
+        return TAG
+
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == Poly1305.generate_tag(KEY, item)
 
@@ -1127,6 +1173,8 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CtrDecrypt,
             ChaChaEncrypt,
             ChaChaDecrypt,
+            XChaChaEncrypt,
+            XChaChaDecrypt,
             Poly1305Mac,
             CbcEncrypt,
             CbcDecrypt,
