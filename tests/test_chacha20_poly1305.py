@@ -162,7 +162,10 @@ def test_subkeys_are_as_the_draft_of_xchacha_says() -> None:
 def test_codes_are_as_rfc_8439_says(acc: fa.Accelerator, vectors: Path) -> None:
     found = [(each["KEY"], each["MSG"], each["TAG"]) for each in records(vectors / "poly1305" / "rfc7539.txt")]
     assert len(found) == 11
-    found += [tuple(bytes.fromhex(each[name]) for name in ("key", "message", "tag")) for each in OURS["poly1305"]]
+    found += [
+        (bytes.fromhex(each["key"]), bytes.fromhex(each["message"]), bytes.fromhex(each["tag"]))
+        for each in OURS["poly1305"]
+    ]
     keys, messages, tags = (list(values) for values in zip(*found, strict=True))
     assert acc.mac_many(messages, keys, "poly1305") == tags
     assert acc.mac_many(fa.Batch.from_items(messages), keys, "poly1305").to_list() == tags

@@ -276,12 +276,6 @@ def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | Non
     return call, [(item,) for item in fed]
 
 
-def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-    """Take pyca's Poly1305."""
-    tag = resolve_name("cryptography.hazmat.primitives.poly1305:Poly1305").generate_tag
-    return tag, [(KEY, item) for item in fed]
-
-
 def sodium(way: str) -> Maker:
     """Take libsodium's XChaCha20-Poly1305 in one direction."""
 

@@ -1007,6 +1007,8 @@ class Unseal(Sealed):
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == item
+
+
 class StockHmac(Mac):
     """HMAC over a hash that Python's own ``hmac`` knows."""
 
@@ -1057,13 +1059,6 @@ class HmacBlake2s(StockHmac):
     """HMAC over blake2s."""
 
     algorithm = "hmac-blake2s"
-class Poly1305Mac(Mac):
-    """Poly1305; that all messages have one key makes no difference to its speed, and must not be done elsewhere."""
-
-    algorithm = "poly1305"
-
-    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
-        return bytes(part) == Poly1305.generate_tag(KEY, item)
 
 
 class CompressEncrypt(Work):
