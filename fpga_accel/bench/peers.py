@@ -354,12 +354,6 @@ PEERS = (
     ),
     *(Peer(f"xchacha20-poly1305.{way}", "libsodium", "pynacl", sodium(way)) for way in ("encrypt", "decrypt")),
     Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
-    *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
-    *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
-    *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
-    *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
-    Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
-    Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
     Peer("age.seal", "pyrage", "pyrage", age_file),
     Peer("age.unseal", "pyrage", "pyrage", age_file),
@@ -384,8 +378,6 @@ PEERS = (
     Peer("xxh64.checksum", "xxhash", "xxhash", function("xxhash:xxh64_intdigest")),
     Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
-    Peer("age.seal", "pyrage", "pyrage", age_file),
-    Peer("age.unseal", "pyrage", "pyrage", age_file),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
 )
 
