@@ -541,10 +541,11 @@ def _why(operation: Operation[Any], plan: Plan, route: Route | None, count: int,
 
 def _cases(operation: Operation[Any]) -> Iterator[Case]:
     """Yield what is timed of an operation."""
-    # Numbers go into no buffer.
+    # Numbers go into no buffer, and one item that is never planned needs no timing.
     places = (False,) if operation.number_size else (False, True)
+    alone = (False, True) if operation.small < LARGE else ()
     for kind, into in itertools.product(operation.kinds, places):
-        for large in (False, True):
+        for large in alone:
             yield Case(operation.name, kind, large, into)
         yield Case(operation.name, kind, large=False, into=into, many=True)
 
