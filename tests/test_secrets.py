@@ -179,7 +179,7 @@ def test_no_key_in_cipher_objects_and_their_errors(kind: Any) -> None:
     encrypts: Any = registry.find("encrypt", kind._ALGORITHM)
     key = key_for(kind.__name__, max(encrypts.key_sizes))
     with fa.Accelerator("cpu") as acc:
-        cipher = kind(key, acc)
+        cipher = kind(key, accelerator=acc)
         sealed = cipher.seal(b"text", b"header")
         told = [repr(cipher), str(cipher)]
         calls: tuple[Callable[[], Any], ...] = (
@@ -187,7 +187,7 @@ def test_no_key_in_cipher_objects_and_their_errors(kind: Any) -> None:
             lambda: cipher.open(sealed[:5], b"header"),
             lambda: cipher.encrypt(key * 20, b"text", None),
             lambda: cipher.encrypt(key[:1], "text", None),
-            lambda: kind(key + b"x", acc),
+            lambda: kind(key + b"x", accelerator=acc),
         )
         for call in calls:
             with pytest.raises((FpgaAccelError, TypeError, ValueError)) as caught:
