@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -469,3 +471,43 @@ def test_bad_cbc_padding_is_one_error(acc: fa.Accelerator) -> None:
     assert found[-1] == b"good"
     with pytest.raises(ValueError, match="whole number of blocks"):
         acc.encrypt(bytes(17), KEY, "sm4-cbc", nonce=IV, padding=None)
+
+
+# ---- the maps of gfni.h ----
+
+
+def _product(a: int, b: int, polynomial: int) -> int:
+    product = 0
+    for bit in range(8):
+        product ^= a << bit if b >> bit & 1 else 0
+    for bit in range(14, 7, -1):
+        product ^= polynomial << (bit - 8) if product >> bit & 1 else 0
+    return product
+
+
+def _inverse(a: int, polynomial: int) -> int:
+    power = 1
+    for _ in range(254):
+        power = _product(power, a, polynomial)
+    return power
+
+
+def _affine(x: int, rows: Sequence[int], constant: int) -> int:
+    """Row i gives bit i."""
+    return constant ^ sum(((rows[bit] & x).bit_count() & 1) << bit for bit in range(8))
+
+
+def test_the_maps_of_the_gfni_variant_make_the_s_box() -> None:
+    source = (manifests.kernels_dir() / "sm4" / "gfni.h").read_text()
+    defined = dict(re.findall(r"#define (SM4_\w+) (0x[0-9A-F]+)", source))
+    into, back = (int(defined[f"SM4_{name}_MATRIX"], 16) for name in ("INTO", "BACK"))
+    into_constant, back_constant = (int(defined[f"SM4_{name}_CONSTANT"], 16) for name in ("INTO", "BACK"))
+    # The standard's S-box: one affine map before and behind an inversion in its own field.
+    rows = [0b10100111, 0b01001111, 0b10011110, 0b00111101, 0b01111010, 0b11110100, 0b11101001, 0b11010011]
+    standard = [_affine(_inverse(_affine(x, rows, 0xD3), 0x1F5), rows, 0xD3) for x in range(256)]
+    # The first row of its table.
+    assert bytes(standard[:16]).hex() == "d690e9fecce13db716b614c228fb2c05"
+    # GFNI: byte 7 - i of a matrix is the row of bit i, and the field is AES's.
+    matrices = [[matrix >> 8 * (7 - bit) & 255 for bit in range(8)] for matrix in (into, back)]
+    made = [_affine(x, matrices[0], into_constant) for x in range(256)]
+    assert [_affine(_inverse(y, 0x11B), matrices[1], back_constant) for y in made] == standard
