@@ -177,7 +177,7 @@ def test_calls_of_a_work_give_right_bytes(work: Any, size: int) -> None:
     with contestants.opened(("cpu", "auto"), cores=3) as field:
         for items in [[item]] * bool(work.sizes) + [[item, b"", item]]:
             made = work(items)
-            timed = Race(Effort(rounds=1, seconds=0.0)).run(field.entries(made))
+            timed = Race(Effort(rounds=1, seconds=0.0, fills=False)).run(field.entries(made))
             assert [f"{one.entry.contestant.label}: {one.error}" for one in timed if one.error] == []
             assert all(len(one.entry.items) == len(items) for one in timed)
             names = {one.entry.contestant.name for one in timed}
@@ -248,7 +248,7 @@ def test_cases_are_chosen() -> None:
     found = cases.cases(growth=True)
     assert len({(case.name, case.data) for case in found}) == len(found)
     assert {case.size for case in found if case.phase is Phase.WARM and case.count == 1} == {
-        64, KIB, 4 * KIB, 64 * KIB, MIB, 64 * MIB, 256 * MIB,
+        64, KIB, 4 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB, 256 * MIB,
     }  # fmt: skip
     assert {case.count for case in found} >= {1, 100, 10_000}
     gcm = cases.chosen(found, operations=["aes-gcm.encrypt"], sizes=[64], only=["random"])

@@ -47,10 +47,13 @@ class Effort:
         Most samples a contestant.
     seconds
         After so many no new round begins, once `LEAST_ROUNDS` are done.
+    fills
+        Whether a sample has as many calls as fill `SAMPLE_SECONDS`; else it has one, of which only the bytes count.
     """
 
     rounds: int
     seconds: float
+    fills: bool = True
 
 
 @dataclass(slots=True)
@@ -159,7 +162,7 @@ class Race:
     def _warm(self, one: Timed) -> None:
         """Build and calibrate in a first call, then see how many calls fill a sample."""
         self._sample(one)
-        while True:
+        while self._effort.fills:
             wall, cpu = self._sample(one)
             if wall > TOO_SLOW:
                 self._keep(one, wall, cpu)

@@ -1085,6 +1085,11 @@ class Sm4Work(CipherWork):
 
     key = KEY[:16]
 
+    def __init__(self, items: Sequence[bytes]) -> None:
+        # ECB takes whole blocks.
+        whole = 16 if self.cipher == "sm4-ecb" else 1
+        super().__init__([item + bytes(-len(item) % whole) for item in items])
+
     @property
     def encrypts(self) -> bool:
         """Whether it is encryption."""
