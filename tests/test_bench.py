@@ -247,7 +247,7 @@ def test_peer_of_the_standard_library_is_one_row() -> None:
 def test_cases_are_chosen() -> None:
     found = cases.cases(growth=True)
     assert len({(case.name, case.data) for case in found}) == len(found)
-    assert {case.size for case in found if case.phase is Phase.WARM and case.count == 1} == {
+    assert {case.size for case in found if case.phase is Phase.WARM and case.count == 1} >= {
         64, KIB, 4 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB, 256 * MIB,
     }  # fmt: skip
     assert {case.count for case in found} >= {1, 100, 10_000}
