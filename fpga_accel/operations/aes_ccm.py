@@ -18,7 +18,7 @@ from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced, wrong_tag
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, trial_of
 from fpga_accel.operations.keyed import (
     BLOCK,
     DECRYPT,
@@ -124,7 +124,7 @@ class _Ccm(KeyedOperation):
 
     def trial(self) -> Trial:
         sizes = (0, 1, 15, 16, 17, 31, 32, 33, 64, 255, 256, 1023, 4096, 5000)
-        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        texts = [periodic(size) for size in sizes]
         aads = [bytes(range(i * 5)) for i in range(len(sizes) - 1)] + [bytes(0xFF00)]
         nonces = [bytes([i]) * (7 + i % 7) for i in range(len(sizes))]
         keys = [bytes(range(i, i + KEY_SIZES[i % 3])) for i in range(len(sizes))]

@@ -20,8 +20,7 @@ from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
-from fpga_accel.operations.digests import require_success
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.keyed import BLOCK, RECORD, KeyedOperation, Record, Texts, rows_of_whole
 from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, copy_many
 
@@ -196,7 +195,7 @@ class XtsOperation(_Xts):
 
     def trial(self) -> Trial:
         sizes = (16, 17, 31, 32, 33, 127, 128, 129, 143, 144, 145, 512, 520, 600, 4096, 4111, 20_000)
-        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        texts = [periodic(size) for size in sizes]
         keys = [bytes(range(i, i + KEY_SIZES[i % 2])) for i in range(len(sizes))]
         nonces = [bytes(range(i, i + BLOCK)) for i in range(len(sizes))]
         return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces), BytesSink(len(sizes))))
@@ -286,7 +285,7 @@ class SectorsOperation(_Xts):
 
     def trial(self) -> Trial:
         sizes = (33 * 521, 521, 40 * 521)
-        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        texts = [periodic(size) for size in sizes]
         keys = [bytes(range(i, i + KEY_SIZES[i % 2])) for i in range(len(sizes))]
         nonces = [bytes(BLOCK), b"\xff" * BLOCK, b"\xfe" + b"\xff" * 7 + bytes(8)]
         return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces, own=521), BytesSink(len(sizes))))

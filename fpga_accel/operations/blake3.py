@@ -13,8 +13,19 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations import blake3_tree
 from fpga_accel.operations.blake3_tree import CHUNK, VALUE
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, first_launch, output_of, row_of
-from fpga_accel.operations.digests import DigestOperation, DigestOptions, ordered, require_success
+from fpga_accel.operations.contract import (
+    Errors,
+    Job,
+    RowInput,
+    RowOutput,
+    Run,
+    first_launch,
+    output_of,
+    periodic,
+    require_success,
+    row_of,
+)
+from fpga_accel.operations.digests import DigestOperation, DigestOptions, ordered
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of
 
@@ -109,7 +120,7 @@ class Blake3(DigestOperation):
 
     def trial(self) -> Trial:
         sizes = [0, 1, 63, 64, 65, *(n * CHUNK + more for n in (1, 2, 3, 4, 7, 8) for more in (-1, 0, 1)), ROW]
-        data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        data = [periodic(size) for size in sizes]
         job = Job(Items.of(data), DigestOptions(2 * self.block + 3), BytesSink(len(data)))
         launch = first_launch(self, job)
         # Rows of the other kinds: parts of the last message, and those of a few values to join.

@@ -21,8 +21,18 @@ from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, RowInput, RowOutput, Run, kept, trial_of
-from fpga_accel.operations.digests import require_success
+from fpga_accel.operations.contract import (
+    DATA_ERRORS,
+    Errors,
+    Job,
+    RowInput,
+    RowOutput,
+    Run,
+    kept,
+    periodic,
+    require_success,
+    trial_of,
+)
 from fpga_accel.operations.keyed import (
     BLOCK,
     DECRYPT,
@@ -96,7 +106,7 @@ class CbcOperation(KeyedOperation):
     def _trial_texts(self) -> tuple[list[bytes], CipherOptions]:
         """Return plaintexts of all kinds of sizes, each under a key and nonce of its own."""
         sizes = (0, 1, 15, 16, 17, 31, 32, 64, 100, 255, 256, 257, 400, 1023, 1024, 4096, 5000, 16, 3, 160)
-        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        texts = [periodic(size) for size in sizes]
         keys = [bytes(range(i, i + self.key_sizes[i % len(self.key_sizes)])) for i in range(len(sizes))]
         nonces = [bytes(range(i, i + BLOCK)) for i in range(len(sizes))]
         return texts, CipherOptions(keys, nonces)

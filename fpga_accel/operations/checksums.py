@@ -14,8 +14,17 @@ import numpy.typing as npt
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import Flat, Items, NumberSink, Sizes
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, trial_of
-from fpga_accel.operations.digests import require_success
+from fpga_accel.operations.contract import (
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    periodic,
+    require_success,
+    trial_of,
+)
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Table
 
@@ -185,11 +194,6 @@ class ContinuedChecksum(ChecksumOperation[ContinuedOptions]):
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], ContinuedOptions]:
         # Not zeros: those would be one page of memory, read from the cache.
         return [b"\x55" * nbytes] * count, ContinuedOptions(self.initial)
-
-
-def periodic(size: int) -> bytes:
-    """Return bytes of a prime period, so that swapped blocks show."""
-    return (bytes(range(251)) * (size // 251 + 1))[:size]
 
 
 def row_counts(sizes: Sizes) -> RowCounts:

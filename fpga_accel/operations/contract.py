@@ -13,13 +13,14 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import (
     BufferTooSmallError,
+    DeviceError,
     FormatError,
     IntegrityError,
     InvalidTag,
     OutputLimitError,
 )
 from fpga_accel.operations.buffers import Flat, Items, Sink, flat_writable, memory, require_room
-from fpga_accel.segments import Bytes, Launch, Linked, Status, Table
+from fpga_accel.segments import Bytes, Launch, Linked, Status, Table, first_failed
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
@@ -368,3 +369,22 @@ def trial_of(operation: Operation[Any], job: Job[Any]) -> Trial:
         return all(operation.agrees(row_of(launch, i), output_of(launch, results, i)) for i in rows)
 
     return Trial(launch, passed)
+
+
+def periodic(size: int) -> bytes:
+    """Return bytes of a prime period, so that swapped blocks show."""
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+def require_success(operation: Operation[Any], results: Table) -> None:
+    """Check that all rows of a launch have been done.
+
+    Raises
+    ------
+    DeviceError
+        One has not.
+    """
+    failed = first_failed(results)
+    if failed is not None:
+        status = results["status"][failed]
+        raise DeviceError(f"{operation.entry} ended row {failed} of {len(results)} with status {status}")

@@ -9,7 +9,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import Job, RowInput, RowOutput, trial_of
+from fpga_accel.operations.contract import Job, RowInput, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import BLOCK, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.segments import Status
 
@@ -105,7 +105,7 @@ class CtrOperation(KeyedOperation):
 
     def trial(self) -> Trial:
         sizes = (0, 1, 16, 17, 64, 255, 1023, 4096, ROW + 33)
-        data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        data = [periodic(size) for size in sizes]
         keys = [bytes(range(i, i + self.key_sizes[i % len(self.key_sizes)])) for i in range(len(sizes))]
         # Counters that wrap after i blocks.
         nonces = [(2**128 - 1 - i).to_bytes(16, "big") for i in range(len(sizes))]

@@ -12,12 +12,21 @@ import numpy as np
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, trial_of
+from fpga_accel.operations.contract import (
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    periodic,
+    require_success,
+    trial_of,
+)
 from fpga_accel.operations.keyed import require_rows
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Launch, Table, first_failed
+from fpga_accel.segments import SEGMENT, Launch, Table
 
 # Most bytes of an extendable output: what a row may hold, and more than anyone asks for.
 MOST = 1 << 24
@@ -103,7 +112,7 @@ class DigestOperation(Operation[DigestOptions]):
     def trial(self) -> Trial:
         block = self.block
         sizes = sorted({0, 1, *(n * block + more for n in (1, 2, 4) for more in range(-20, 2)), 16 * block + 3, 4096})
-        items = Items.of([(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes if size >= 0])
+        items = Items.of([periodic(size) for size in sizes if size >= 0])
         return trial_of(self, Job(items, DigestOptions(self.size or 2 * block + 1), BytesSink(len(items))))
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DigestOptions]:
@@ -130,17 +139,3 @@ def ordered(table: Table) -> Table:
         by_size = np.concatenate((dealt.reshape(-1), by_size[:rest]))
     placed: Table = table[by_size]
     return placed
-
-
-def require_success(operation: Operation[Any], results: Table) -> None:
-    """Check that all rows of a launch have been done.
-
-    Raises
-    ------
-    DeviceError
-        One has not.
-    """
-    failed = first_failed(results)
-    if failed is not None:
-        status = results["status"][failed]
-        raise DeviceError(f"{operation.entry} ended row {failed} of {len(results)} with status {status}")

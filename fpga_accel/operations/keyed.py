@@ -16,9 +16,9 @@ from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
-from fpga_accel.operations.contract import Errors, Job, RowInput, Run
+from fpga_accel.operations.contract import Errors, Job, RowInput, Run, require_success
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, copy_many, first_failed, words_at
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, copy_many, words_at
 
 BLOCK = 16
 # Of AES (FIPS 197).
@@ -198,10 +198,7 @@ class KeyedOperation(CipherOperation):
         return errors
 
     def _finished(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        failed = first_failed(results)
-        if failed is not None:
-            status = results["status"][failed]
-            raise DeviceError(f"{self.entry} ended row {failed} of {len(results)} with status {status}")
+        require_success(self, results)
         return self.finish(job, texts, cut, results)
 
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:

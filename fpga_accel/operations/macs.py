@@ -13,8 +13,8 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items
 from fpga_accel.operations.ciphers import CipherOptions, KeysOperation, spaced
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
-from fpga_accel.operations.digests import ordered, require_success
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
+from fpga_accel.operations.digests import ordered
 from fpga_accel.operations.keyed import Record, Texts, require_rows, rows_of_whole
 from fpga_accel.segments import Launch
 
@@ -91,7 +91,7 @@ class MacOperation(KeysOperation):
     def trial(self) -> Trial:
         block, legal = self.block, self.key_sizes
         sizes = sorted({0, 1, *(n * block + more for n in (1, 2, 4) for more in range(-20, 2)), 16 * block + 3, 4096})
-        texts: Sequence[bytes] = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes if size >= 0]
+        texts: Sequence[bytes] = [periodic(size) for size in sizes if size >= 0]
         lengths = legal if isinstance(legal, tuple) else [n for n in (0, 1, block - 1, block, block + 1) if n in legal]
         keys = [(bytes(range(i, 251)) * 9)[: lengths[i % len(lengths)]] for i in range(len(texts))]
         nonces = [bytes([i]) * self.nonce_sizes[-1] for i in range(len(texts))] if self.takes_nonce else None

@@ -20,7 +20,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
-from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, trial_of
+from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import DECRYPT, ROW, TAG_IN_DST, Cut, KeyedOperation, Texts, wrong_tags
 from fpga_accel.segments import Status, Table
 
@@ -76,7 +76,7 @@ class SealedOperation(KeyedOperation):
 
     def trial(self) -> Trial:
         sizes = (0, 1, 15, 16, 17, 64, 255, 256, 1023, 4096, ROW + 33)
-        texts = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        texts = [periodic(size) for size in sizes]
         aads = [bytes(range(i * 7)) for i in range(len(sizes))]
         legal = self.nonce_sizes
         nonces = [bytes([i]) * (self.nonce_size if i % 3 else legal[i % len(legal)]) for i in range(len(sizes))]

@@ -15,7 +15,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, require_room
 from fpga_accel.operations.cbc import CbcDecrypt, CbcEncrypt
 from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, kept, trial_of
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, kept, periodic, trial_of
 from fpga_accel.operations.ctr import CtrDecryption, CtrEncryption, CtrOperation
 from fpga_accel.operations.gcm import GcmOperation
 from fpga_accel.operations.keyed import BLOCK, DECRYPT, ROW, KeyedOperation, Record
@@ -210,7 +210,7 @@ class _Sm4Ecb(KeyedOperation):
 
     def trial(self) -> Trial:
         sizes: Sequence[int] = (0, 16, 32, 240, 256, 496, 1024, 2032, 2048, 2064, 4096, ROW + 48)
-        data = [(bytes(range(251)) * (size // 251 + 1))[:size] for size in sizes]
+        data = [periodic(size) for size in sizes]
         keys = [bytes(range(i, i + 16)) for i in range(len(sizes))]
         return trial_of(self, Job(Items.of(data), CipherOptions(keys), BytesSink(len(sizes))))
 

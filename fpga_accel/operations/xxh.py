@@ -11,9 +11,8 @@ import xxhash
 
 from fpga_accel.backends import Trial
 from fpga_accel.operations.buffers import Flat, Items, NumberSink
-from fpga_accel.operations.checksums import ChecksumOperation, number_at, periodic, record, zeroed
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, trial_of
-from fpga_accel.operations.digests import require_success
+from fpga_accel.operations.checksums import ChecksumOperation, number_at, record, zeroed
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.keyed import require_rows
 from fpga_accel.segments import Launch
 
