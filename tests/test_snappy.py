@@ -605,9 +605,9 @@ def test_bad_files_are_refused(acc: fa.Accelerator) -> None:
     for stream, kind in BAD_FRAMING.values():
         with pytest.raises(kind):
             read(acc, stream)
-    for kind in (0x02, 0x7F):
+    for reserved in (0x02, 0x7F):
         with pytest.raises(fa.FormatError, match="reserved"):
-            read(acc, IDENTIFIER + stored(b"a") + chunk(kind, b""))
+            read(acc, IDENTIFIER + stored(b"a") + chunk(reserved, b""))
     parts = IDENTIFIER + chunk(0x99, bytes(100_000)) + stored(b"a") + IDENTIFIER + compressed(periodic(5000))
     assert read(acc, parts) == b"a" + periodic(5000)
 
