@@ -333,6 +333,17 @@ PEERS = (
         function(_CRAMJAM + "decompress"),
         function(_CRAMJAM + "decompress_into"),
     ),
+    *(
+        Peer(
+            f"{name}.{op}",
+            "cramjam.snappy",
+            "cramjam",
+            function(f"cramjam:snappy.{op}{ending}"),
+            function(f"cramjam:snappy.{op}{ending}_into"),
+        )
+        for name, ending in (("snappy", ""), ("snappy-raw", "_raw"))
+        for op in ("compress", "decompress")
+    ),
     Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
     Peer("aes-gcm.encrypt", "AESGCM", "cryptography", aead("AESGCM", "encrypt"), aead("AESGCM", "encrypt_into")),
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),

@@ -29,7 +29,15 @@ from fpga_accel.bench.works.ciphers import (
     XtsDecrypt,
     XtsEncrypt,
 )
-from fpga_accel.bench.works.codecs import Lz4Compress, Lz4Decompress, Lz4DecompressLinked
+from fpga_accel.bench.works.codecs import (
+    Lz4Compress,
+    Lz4Decompress,
+    Lz4DecompressLinked,
+    SnappyCompress,
+    SnappyDecompress,
+    SnappyRawCompress,
+    SnappyRawDecompress,
+)
 from fpga_accel.bench.works.digests import (
     Blake2b,
     Blake2s,
@@ -74,6 +82,10 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Lz4Compress,
             Lz4Decompress,
             Lz4DecompressLinked,
+            SnappyCompress,
+            SnappyDecompress,
+            SnappyRawCompress,
+            SnappyRawDecompress,
             GcmEncrypt,
             GcmDecrypt,
             CtrEncrypt,

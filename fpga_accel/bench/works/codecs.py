@@ -7,11 +7,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import cramjam
 import lz4.frame
 
 from fpga_accel import Accelerator
 from fpga_accel.bench import inputs
 from fpga_accel.bench.works.work import MIB, Buffer, Call, Work
+from fpga_accel.operations.snappy_format import IDENTIFIER
 
 # Blocks that can be decoded side by side, of the size that the library has between its least and its largest two.
 FRAME_OPTIONS = MappingProxyType({"block_linked": False, "block_size": lz4.frame.BLOCKSIZE_MAX256KB})
@@ -75,3 +77,74 @@ class Lz4DecompressLinked(Lz4Decompress):
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
         return [lz4.frame.compress(item) for item in items]
+
+
+class SnappyCompress(Work):
+    """Streams of the framing format."""
+
+    name = "snappy.compress"
+    operations = ("snappy.compress",)
+    kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
+    has_ratio = True
+    format = "snappy"
+    stock_decompress = staticmethod(cramjam.snappy.decompress)
+
+    def room(self, nbytes: int) -> int:
+        return nbytes + nbytes // 6 + 1024
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.compress, self.fed[0], self.format)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.compress_into, self.fed[0], out, self.format)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.compress_many, items, self.format)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(self.stock_decompress(part)) == item
+
+
+class SnappyDecompress(Work):
+    """Streams of the framing format that the stock library made; of nothing, it makes less than one."""
+
+    name = "snappy.decompress"
+    operations = ("snappy.decompress",)
+    kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
+    format = "snappy"
+    stock_compress = staticmethod(cramjam.snappy.compress)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return [bytes(self.stock_compress(item)) or IDENTIFIER for item in items]
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.decompress, self.fed[0], self.format)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.decompress_into, self.fed[0], out, self.format)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.decompress_many, items, self.format)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == item
+
+
+class SnappyRawCompress(SnappyCompress):
+    """Raw streams."""
+
+    name = "snappy-raw.compress"
+    operations = ("snappy-raw.compress",)
+    kinds = ("text",)
+    format = "snappy-raw"
+    stock_decompress = staticmethod(cramjam.snappy.decompress_raw)
+
+
+class SnappyRawDecompress(SnappyDecompress):
+    """Raw streams that the stock library made."""
+
+    name = "snappy-raw.decompress"
+    operations = ("snappy-raw.decompress",)
+    kinds = ("text",)
+    format = "snappy-raw"
+    stock_compress = staticmethod(cramjam.snappy.compress_raw)
