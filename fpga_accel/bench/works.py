@@ -23,7 +23,7 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, AESGCMSIV, ChaCha20Poly1305
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.poly1305 import Poly1305
@@ -459,6 +459,30 @@ class CcmDecrypt(Decrypt):
 
     def message(self, nonce: bytes, item: bytes) -> bytes:
         return AESCCM(KEY).encrypt(nonce, item, None)
+
+
+class GcmSivEncrypt(Encrypt):
+    """AES-256-GCM-SIV."""
+
+    name = "aes-gcm-siv.encrypt"
+    operations = ("aes-gcm-siv.encrypt",)
+    cipher = "aes-gcm-siv"
+    grown = TAG
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == AESGCMSIV(KEY).encrypt(self.nonce(index), item, None)
+
+
+class GcmSivDecrypt(Decrypt):
+    """AES-256-GCM-SIV."""
+
+    name = "aes-gcm-siv.decrypt"
+    operations = ("aes-gcm-siv.decrypt",)
+    cipher = "aes-gcm-siv"
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return AESGCMSIV(KEY).encrypt(nonce, item, None)
 
 
 def _data_unit(tweak: bytes, data: Buffer) -> bytes:
@@ -1180,6 +1204,8 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             CbcDecrypt,
             CcmEncrypt,
             CcmDecrypt,
+            GcmSivEncrypt,
+            GcmSivDecrypt,
             XtsEncrypt,
             XtsDecrypt,
             SectorsEncrypt,
