@@ -351,6 +351,10 @@ PEERS = (
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
     *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
+    *(
+        Peer(f"aes-gcm-siv.{op}", "AESGCMSIV", "cryptography", aead("AESGCMSIV", op), aead("AESGCMSIV", f"{op}_into"))
+        for op in _BOTH
+    ),
     *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
     *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
