@@ -34,6 +34,7 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_BGZF_END: int
 
     def fa_abi_layout(self, out: CData, /) -> None: ...
     def fa_pages_alloc(self, size: int, /) -> CData: ...

@@ -19,6 +19,7 @@ from fpga_accel.operations import (
     chacha20_poly1305,
     cmac,
     crc,
+    deflate_compress,
     gmac,
     hashes,
     hmacs,
@@ -41,6 +42,10 @@ from fpga_accel.operations.contract import Operation
 _ROWS: tuple[Operation[Any], ...] = (
     lz4_compress.Lz4Compress(),
     lz4_decompress.Lz4Decompress(),
+    deflate_compress.DeflateCompress(),
+    deflate_compress.ZlibCompress(),
+    deflate_compress.GzipCompress(),
+    deflate_compress.BgzfCompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
@@ -123,6 +128,10 @@ DEFAULTS = MappingProxyType(
 
 _FORMATS: tuple[Format, ...] = (
     Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
+    Format("deflate", (".deflate",), None, deflate_compress.compress_bound, None),
+    Format("zlib", (".zz",), None, deflate_compress.compress_bound, None),
+    Format("gzip", (".gz",), None, deflate_compress.compress_bound, None),
+    Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, None),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})
