@@ -159,6 +159,42 @@ class Lib(Protocol):
         kinds: CData,
         /,
     ) -> int: ...
+    def fa_deflate_room(self, size: int, /) -> int: ...
+    def fa_deflate_cut_count(self, sizes: CData, count: int, block: int, linked: int, room: CData, /) -> int: ...
+    def fa_deflate_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        block: int,
+        history: int,
+        linked: int,
+        final: int,
+        slots: int,
+        row_flags: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> None: ...
+    def fa_deflate_sizes(
+        self, results: CData, first_rows: CData, count: int, each_item: int, each_row: int, sizes: CData, /
+    ) -> None: ...
+    def fa_deflate_join(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        count: int,
+        head: bytes,
+        head_size: int,
+        tails: bytes,
+        tail_size: int,
+        targets: CData,
+        /,
+    ) -> None: ...
+    def fa_bgzf_join(
+        self, rows: CData, results: CData, first_rows: CData, count: int, checks: CData, targets: CData, /
+    ) -> None: ...
 
 ffi: FFI
 lib: Lib
