@@ -167,9 +167,13 @@ def streaming(name: str) -> Stream:
     find("compress", name)
     stream = FORMATS[name].stream
     if stream is None:
-        legal = ", ".join(row.name for row in _FORMATS if row.stream is not None)
-        raise ValueError(f"{name} needs the size of its content first; formats of streams are {legal}")
+        raise ValueError(f"{name} needs the size of its content first; formats of streams are {', '.join(streamed())}")
     return stream
+
+
+def streamed() -> list[str]:
+    """List the formats that streams and files can have."""
+    return sorted(row.name for row in _FORMATS if row.stream is not None)
 
 
 def cipher(op: str, algorithm: str) -> CipherOperation:
