@@ -34,6 +34,7 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_BGZF_END: int
     FA_SNAPPY_SOUND: int
     FA_SNAPPY_CUT: int
     FA_SNAPPY_NO_IDENTIFIER: int
@@ -226,6 +227,42 @@ class Lib(Protocol):
         /,
     ) -> None: ...
     def fa_snappy_check(self, count: int, rows: CData, results: CData, checks: CData, items: CData, /) -> int: ...
+    def fa_deflate_room(self, size: int, /) -> int: ...
+    def fa_deflate_cut_count(self, sizes: CData, count: int, block: int, linked: int, room: CData, /) -> int: ...
+    def fa_deflate_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        block: int,
+        history: int,
+        linked: int,
+        final: int,
+        slots: int,
+        row_flags: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> None: ...
+    def fa_deflate_sizes(
+        self, results: CData, first_rows: CData, count: int, each_item: int, each_row: int, sizes: CData, /
+    ) -> None: ...
+    def fa_deflate_join(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        count: int,
+        head: bytes,
+        head_size: int,
+        tails: bytes,
+        tail_size: int,
+        targets: CData,
+        /,
+    ) -> None: ...
+    def fa_bgzf_join(
+        self, rows: CData, results: CData, first_rows: CData, count: int, checks: CData, targets: CData, /
+    ) -> None: ...
 
 ffi: FFI
 lib: Lib

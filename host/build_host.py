@@ -20,6 +20,7 @@ SOURCES = [
     "lz4_frame.c",
     "lz4_batch.c",
     "lz4_plain.c",
+    "deflate_frame.c",
     "snappy.c",
 ]
 
@@ -40,6 +41,7 @@ TYPES = """
 #define FA_LZ4_BLOCK_LIMIT ...
 #define FA_LZ4_TOO_LARGE ...
 #define FA_LZ4_OTHER ...
+#define FA_BGZF_END ...
 #define FA_SNAPPY_SOUND ...
 #define FA_SNAPPY_CUT ...
 #define FA_SNAPPY_NO_IDENTIFIER ...
@@ -106,6 +108,7 @@ ffibuilder.set_source(
         "kernels/common/abi.h",
         "kernels/lz4/params.h",
         "kernels/snappy/params.h",
+        "kernels/deflate/params.h",
         "kernels/common/keyed.h",
     ],
     extra_compile_args=FLAGS,

@@ -278,4 +278,38 @@ void fa_snappy_place(const uint64_t *sources, const uint64_t *sizes, size_t coun
 uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *results,
                          const uint32_t *checks, fa_snappy_t *items);
 
+/* ---- deflate_frame.c: what the rows of deflate_compress become ---- */
+
+#define FA_BGZF_END 28 /* bytes of the empty member that ends a BGZF file */
+
+/* The room that a row of `size` bytes of content needs. */
+uint64_t fa_deflate_room(uint64_t size);
+
+/* How many rows fa_deflate_cut makes; *room: bytes of all their slots. */
+uint64_t fa_deflate_cut_count(const uint64_t *sizes, size_t count, uint32_t block, int linked,
+                              uint64_t *room);
+
+/* Cuts contents at absolute addresses into rows of at most `block` bytes; slots from the address
+ * `slots` on. linked: a row may look back into the content before it and into `history` bytes
+ * before the content, and only the last row of a content is final, if `final` is set; empty content
+ * is one row. Else each row is a stream of its own, and empty content none. first_rows gets the
+ * first row of each content, and one entry more. */
+void fa_deflate_cut(const uint64_t *sources, const uint64_t *sizes, size_t count, uint32_t block,
+                    uint32_t history, int linked, int final, uint64_t slots, uint32_t row_flags,
+                    segment_t *rows, uint64_t *first_rows);
+
+/* The size of each content's result, with so many bytes more for each content and each row. */
+void fa_deflate_sizes(const result_t *results, const uint64_t *first_rows, size_t count,
+                      uint64_t each_item, uint64_t each_row, uint64_t *sizes);
+
+/* Writes head, outputs of the rows, and tail of each content to targets[i]. */
+void fa_deflate_join(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                     size_t count, const uint8_t *head, size_t head_size, const uint8_t *tails,
+                     size_t tail_size, const uint64_t *targets);
+
+/* The same as BGZF: each row a member with its CRC-32, checks[k], and an empty member behind. A row
+ * gives at most 65,510 bytes. */
+void fa_bgzf_join(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                  size_t count, const uint32_t *checks, const uint64_t *targets);
+
 #endif

@@ -20,6 +20,7 @@ from fpga_accel.operations import (
     chacha20_poly1305,
     cmac,
     crc,
+    deflate_compress,
     gmac,
     hashes,
     hmacs,
@@ -50,6 +51,10 @@ _ROWS: tuple[Operation[Any], ...] = (
     snappy_compress.RawCompress(),
     snappy_decompress.SnappyDecompress(),
     snappy_decompress.RawDecompress(),
+    deflate_compress.DeflateCompress(),
+    deflate_compress.ZlibCompress(),
+    deflate_compress.GzipCompress(),
+    deflate_compress.BgzfCompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_gcm_siv.GcmSivEncrypt(),
@@ -136,6 +141,10 @@ _FORMATS: tuple[Format, ...] = (
     Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
     Format("snappy", (".sz",), snappy_format.starts, snappy_compress.framed_bound, snappy_stream.STREAM),
     Format("snappy-raw", (".snappy",), None, snappy_compress.raw_bound, None),
+    Format("deflate", (".deflate",), None, deflate_compress.compress_bound, None),
+    Format("zlib", (".zz",), None, deflate_compress.compress_bound, None),
+    Format("gzip", (".gz",), None, deflate_compress.compress_bound, None),
+    Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, None),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})
