@@ -15,10 +15,10 @@ from gzip import READ, WRITE, BadGzipFile
 from pathlib import Path
 from typing import Any
 
-from isal import igzip_lib, isal_zlib
+from isal import igzip, igzip_lib, isal_zlib
 
 from fpga_accel.dropin import zlib
-from fpga_accel.dropin.reading import ENDED_EARLY, Content
+from fpga_accel.dropin.reading import Content
 
 __all__ = ["BadGzipFile", "GzipFile", "compress", "decompress", "open"]
 
@@ -32,6 +32,9 @@ _DEFLATED = 8
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 _COPIED_AT_ONCE = 1 << 20
+
+_igzip: Any = igzip
+_ISAL_ERROR: Any = igzip_lib.error
 
 
 def __getattr__(name: str) -> Any:
@@ -53,7 +56,20 @@ def compress(data: Any, compresslevel: int = _BEST, *, mtime: float | None = Non
 
 def decompress(data: Any) -> bytes:
     """Return the content of all members."""
-    return _standard.decompress(data)
+    content = _at_once(data)
+    # The standard says what is wrong, or is not.
+    return _standard.decompress(data) if content is None else content
+
+
+def _at_once(data: Any) -> bytes | None:
+    """Return the content of all members; None of data that has to be looked at by another."""
+    if not len(data):
+        return b""
+    try:
+        content: bytes = _igzip.decompress(data)
+    except (OSError, EOFError, _ISAL_ERROR):
+        return None
+    return content
 
 
 # ---- files ----
@@ -64,17 +80,14 @@ class _Member:
 
     def __init__(self) -> None:
         self.eof = False
-        self.unused_data = b""
+        self.unused_data: bytes | None = b""
         self.mtime: int | None = None
+        self.needs_input = True
         self._head: bytes | None = b""
         self._inflate = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
         self._tail = b""
         self._crc = 0
         self._size = 0
-
-    @property
-    def needs_input(self) -> bool:
-        return self._head is not None or self._inflate.eof or self._inflate.needs_input
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         if self._head is not None:
@@ -89,12 +102,13 @@ class _Member:
             return b""
         try:
             content: bytes = self._inflate.decompress(data, max_length)
-        except igzip_lib.error as failure:
+        except _ISAL_ERROR as failure:
             raise zlib.error(f"Error -3 while decompressing data: {failure}") from None
         self._crc = isal_zlib.crc32(content, self._crc)
         self._size += len(content)
         if self._inflate.eof:
             self._end(self._inflate.unused_data)
+        self.needs_input = self._inflate.eof or self._inflate.needs_input
         return content
 
     def _header_end(self, data: bytes) -> int | None:
@@ -106,7 +120,7 @@ class _Member:
         _, method, flags, self.mtime, _, _ = _HEADER.unpack_from(data)
         if method != _DEFLATED:
             raise BadGzipFile("Unknown compression method")
-        end: int | None = _HEADER.size
+        end = _HEADER.size
         if flags & _FEXTRA:
             end += 2 + int.from_bytes(data[end : end + 2], "little")
         for flag in (_FNAME, _FCOMMENT):
@@ -138,7 +152,10 @@ class _Members(Content):
         super().__init__(file, _Member, self._whole_file)
 
     def _whole_file(self, data: bytes) -> bytes | None:
-        return b"" if not data else None
+        content = _at_once(data)
+        if content is not None and len(data) >= _HEADER.size:
+            self._last_mtime = _HEADER.unpack_from(data)[3]
+        return content
 
     def _piece(self, size: int) -> bytes:
         # An empty file has no member, and so no content.
@@ -185,7 +202,7 @@ class GzipFile(_standard.GzipFile):
             )
 
 
-def open(  # noqa: A001 (like the standard's)
+def open(
     filename: Any,
     mode: str = "rb",
     compresslevel: int = _BEST,

@@ -69,6 +69,8 @@ __all__ = [
     "error",
 ]
 
+_NG_ERROR: Any = zlib_ng.error
+
 # From here on planning a checksum is nothing next to it.
 _LARGE = 1 << 20
 
@@ -85,7 +87,7 @@ def compress(data: Any, /, level: int = Z_DEFAULT_COMPRESSION, wbits: int = MAX_
     """Return `data` compressed: as zlib, raw (negative `wbits`) or gzip (`wbits` of 25 and more)."""
     try:
         compressed: bytes = zlib_ng.compress(data, level, wbits)
-    except zlib_ng.error as failure:
+    except _NG_ERROR as failure:
         raise error(*failure.args) from None
     return compressed
 
@@ -94,7 +96,7 @@ def decompress(data: Any, /, wbits: int = MAX_WBITS, bufsize: int = DEF_BUF_SIZE
     """Return the content of the stream that `data` begins with."""
     try:
         content: bytes = zlib_ng.decompress(data, wbits, bufsize)
-    except zlib_ng.error as failure:
+    except _NG_ERROR as failure:
         raise error(*failure.args) from None
     return content
 
@@ -159,7 +161,7 @@ class Compress(_Wrapped):
         """Take `data` and return what is compressed so far."""
         try:
             made: bytes = self._inner.compress(data)
-        except zlib_ng.error as failure:
+        except _NG_ERROR as failure:
             raise error(*failure.args) from None
         return made
 
@@ -167,7 +169,7 @@ class Compress(_Wrapped):
         """Return what is pending; by default this ends the stream."""
         try:
             made: bytes = self._inner.flush(mode)
-        except zlib_ng.error as failure:
+        except _NG_ERROR as failure:
             raise error(*failure.args) from None
         return made
 
@@ -198,7 +200,7 @@ class Decompress(_Wrapped):
         """Take `data` and return content, at most `max_length` bytes where that is not 0."""
         try:
             content: bytes = self._inner.decompress(data, max_length)
-        except zlib_ng.error as failure:
+        except _NG_ERROR as failure:
             raise error(*failure.args) from None
         return content
 
@@ -206,7 +208,7 @@ class Decompress(_Wrapped):
         """Return the rest of the content."""
         try:
             content: bytes = self._inner.flush(length)
-        except zlib_ng.error as failure:
+        except _NG_ERROR as failure:
             raise error(*failure.args) from None
         return content
 
