@@ -39,7 +39,7 @@ EXPECTED_FAILURES = {
 }
 
 RUNNER = """
-    import importlib, json, sys, unittest
+    import importlib, json, os, sys, unittest
     name = sys.argv[1]
     module = importlib.import_module("fpga_accel.dropin." + name)
     sys.modules[name] = module
@@ -52,8 +52,10 @@ RUNNER = """
         from test.support import script_helper
         popen, ok, failure = tests.Popen, script_helper.assert_python_ok, script_helper.assert_python_failure
         tests.Popen = lambda words, **options: popen(swapped(words), **options)
-        tests.assert_python_ok = lambda *words: ok(*swapped(words), __isolated=False)
-        tests.assert_python_failure = lambda *words: failure(*swapped(words), __isolated=False)
+        # With a variable that is named, the children are not cut off from the environment.
+        seen = {"__isolated": False, "PYTHONPATH": os.environ["PYTHONPATH"]}
+        tests.assert_python_ok = lambda *words: ok(*swapped(words), **seen)
+        tests.assert_python_failure = lambda *words: failure(*swapped(words), **seen)
 
     class Result(unittest.TestResult):
         passed = ()
