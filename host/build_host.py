@@ -20,6 +20,7 @@ SOURCES = [
     "lz4_frame.c",
     "lz4_batch.c",
     "lz4_plain.c",
+    "snappy.c",
 ]
 
 # -Werror stays out of users' builds, where a newer compiler may know new
@@ -39,6 +40,19 @@ TYPES = """
 #define FA_LZ4_BLOCK_LIMIT ...
 #define FA_LZ4_TOO_LARGE ...
 #define FA_LZ4_OTHER ...
+#define FA_SNAPPY_SOUND ...
+#define FA_SNAPPY_CUT ...
+#define FA_SNAPPY_NO_IDENTIFIER ...
+#define FA_SNAPPY_BAD_IDENTIFIER ...
+#define FA_SNAPPY_RESERVED ...
+#define FA_SNAPPY_BAD_SIZE ...
+#define FA_SNAPPY_BAD_PREAMBLE ...
+#define FA_SNAPPY_IMPLAUSIBLE ...
+#define FA_SNAPPY_TOO_LONG ...
+#define FA_SNAPPY_BAD_ELEMENTS ...
+#define FA_SNAPPY_ELEMENTS_CUT ...
+#define FA_SNAPPY_CHECKSUM ...
+#define FA_SNAPPY_NOT_DONE ...
 typedef struct {
   uint64_t src;
   uint64_t dst;
@@ -53,6 +67,12 @@ typedef struct {
   uint64_t check;
   uint8_t partial[16];
 } result_t;
+typedef struct {
+  uint64_t content;
+  uint64_t rows;
+  uint64_t position;
+  uint64_t fault;
+} fa_snappy_t;
 """
 
 # Code that cffi generates does not compile without these warnings.
@@ -80,6 +100,13 @@ ffibuilder.set_source(
     PREAMBLE,
     sources=[f"host/{name}" for name in SOURCES],
     include_dirs=["host", "kernels/common"],
-    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h", "kernels/common/keyed.h"],
+    depends=[
+        "host/host.h",
+        "host/bytes.h",
+        "kernels/common/abi.h",
+        "kernels/lz4/params.h",
+        "kernels/snappy/params.h",
+        "kernels/common/keyed.h",
+    ],
     extra_compile_args=FLAGS,
 )
