@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import cramjam
+from fpga_accel.accelerator import default_accelerator
+from fpga_accel.errors import FallbackDisabledError
+from fpga_accel.operations.contract import DATA_ERRORS
 
 __all__ = [
     "StreamCompressor",
@@ -35,21 +37,28 @@ class UncompressError(Exception):
 
 def compress(data: Any, encoding: str = "utf-8") -> bytes:
     """Return `data` as one raw Snappy block; text is encoded first."""
-    return bytes(cramjam.snappy.compress_raw(data.encode(encoding) if isinstance(data, str) else data))
+    return default_accelerator().compress(data.encode(encoding) if isinstance(data, str) else data, "snappy-raw")
 
 
 def uncompress(data: Any, decoding: str | None = None) -> Any:
     """Return the content of a raw Snappy block, as text where `decoding` is given."""
     if isinstance(data, str):
         raise UncompressError("Snappy data is bytes, not str")
-    try:
-        content = bytes(cramjam.snappy.decompress_raw(data))
-    except cramjam.DecompressionError as failure:
-        raise UncompressError(str(failure)) from failure
+    content = _decompressed(data, "snappy-raw")
     return content.decode(decoding) if decoding else content
 
 
 decompress = uncompress
+
+
+def _decompressed(data: Any, format: str) -> bytes:
+    try:
+        return default_accelerator().decompress(data, format)
+    except FallbackDisabledError:
+        # One kind of it is also an error of data.
+        raise
+    except DATA_ERRORS as failure:
+        raise UncompressError(str(failure)) from failure
 
 
 def isValidCompressed(data: Any) -> bool:  # noqa: N802 (python-snappy's name)
@@ -72,7 +81,7 @@ class StreamCompressor:
 
     def add_chunk(self, data: Any, compress: bool | None = None) -> bytes:
         """Return the chunks of `data`, the first time behind the stream identifier. `compress` changes nothing."""
-        framed = bytes(cramjam.snappy.compress(data)) or _START
+        framed = default_accelerator().compress(data, "snappy")
         start = len(_START) if self._begun else 0
         self._begun = True
         return framed[start:]
@@ -111,10 +120,7 @@ class StreamDecompressor:
             return b""
         chunks = (_START if self._begun else b"") + held[:end]
         self._begun = True
-        try:
-            return bytes(cramjam.snappy.decompress(chunks))
-        except cramjam.DecompressionError as failure:
-            raise UncompressError(str(failure)) from failure
+        return _decompressed(chunks, "snappy")
 
     def flush(self) -> bytes:
         """Return nothing; this is where a stream may end.
