@@ -288,6 +288,12 @@ def sodium(way: str) -> Maker:
     return make
 
 
+def zstandard_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take zstandard's own threads."""
+    compressor = resolve_name("zstandard:ZstdCompressor")(level=1, threads=2)
+    return compressor.compress, [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -344,6 +350,15 @@ PEERS = (
         for name, ending in (("snappy", ""), ("snappy-raw", "_raw"))
         for op in ("compress", "decompress")
     ),
+    Peer("gzip.compress", "isal", "isal", function("isal.igzip:compress", compresslevel=1)),
+    Peer("gzip.compress", "zlib-ng", "zlib-ng", function("zlib_ng.gzip_ng:compress", compresslevel=1)),
+    # No library of Python's makes BGZF: plain gzip is what it is compared with.
+    Peer("bgzf.compress", "isal gzip", "isal", function("isal.igzip:compress", compresslevel=1)),
+    Peer("zlib.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1)),
+    Peer("deflate.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1, wbits=-15)),
+    Peer("zstd.compress", "zstandard", "zstandard", function("zstandard:compress", level=1)),
+    Peer("zstd.compress", "zstandard 2 threads", "zstandard", zstandard_threads),
+    Peer("zstd.decompress", "zstandard", "zstandard", function("zstandard:decompress")),
     Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
     Peer("aes-gcm.encrypt", "AESGCM", "cryptography", aead("AESGCM", "encrypt"), aead("AESGCM", "encrypt_into")),
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),

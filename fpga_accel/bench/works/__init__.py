@@ -32,6 +32,9 @@ from fpga_accel.bench.works.ciphers import (
     XtsEncrypt,
 )
 from fpga_accel.bench.works.codecs import (
+    BgzfCompress,
+    DeflateCompress,
+    GzipCompress,
     Lz4Compress,
     Lz4Decompress,
     Lz4DecompressLinked,
@@ -39,6 +42,9 @@ from fpga_accel.bench.works.codecs import (
     SnappyDecompress,
     SnappyRawCompress,
     SnappyRawDecompress,
+    ZlibCompress,
+    ZstdCompress,
+    ZstdDecompress,
 )
 from fpga_accel.bench.works.digests import (
     Blake2b,
@@ -88,6 +94,12 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             SnappyDecompress,
             SnappyRawCompress,
             SnappyRawDecompress,
+            GzipCompress,
+            ZlibCompress,
+            DeflateCompress,
+            BgzfCompress,
+            ZstdCompress,
+            ZstdDecompress,
             GcmEncrypt,
             GcmDecrypt,
             CtrEncrypt,

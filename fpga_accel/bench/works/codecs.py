@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+import zlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import cramjam
 import lz4.frame
+import zstandard
 
-from fpga_accel import Accelerator
+from fpga_accel import Accelerator, compress_bound
 from fpga_accel.bench import inputs
 from fpga_accel.bench.works.work import MIB, Buffer, Call, Work
 from fpga_accel.operations.snappy_format import IDENTIFIER
@@ -79,18 +82,16 @@ class Lz4DecompressLinked(Lz4Decompress):
         return [lz4.frame.compress(item) for item in items]
 
 
-class SnappyCompress(Work):
-    """Streams of the framing format."""
+class FormatCompress(Work):
+    """A format with the default options."""
 
-    name = "snappy.compress"
-    operations = ("snappy.compress",)
     kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
     has_ratio = True
-    format = "snappy"
-    stock_decompress = staticmethod(cramjam.snappy.decompress)
+    format: ClassVar[str]
+    stock_decompress: ClassVar[Callable[[Buffer], Any]]
 
     def room(self, nbytes: int) -> int:
-        return nbytes + nbytes // 6 + 1024
+        return compress_bound(nbytes, self.format)
 
     def one(self, acc: Accelerator) -> Call:
         return partial(acc.compress, self.fed[0], self.format)
@@ -105,17 +106,15 @@ class SnappyCompress(Work):
         return bytes(self.stock_decompress(part)) == item
 
 
-class SnappyDecompress(Work):
-    """Streams of the framing format that the stock library made; of nothing, it makes less than one."""
+class FormatDecompress(Work):
+    """A format as the stock library makes it."""
 
-    name = "snappy.decompress"
-    operations = ("snappy.decompress",)
     kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
-    format = "snappy"
-    stock_compress = staticmethod(cramjam.snappy.compress)
+    format: ClassVar[str]
+    stock_compress: ClassVar[Callable[[bytes], Any]]
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
-        return [bytes(self.stock_compress(item)) or IDENTIFIER for item in items]
+        return [bytes(self.stock_compress(item)) for item in items]
 
     def one(self, acc: Accelerator) -> Call:
         return partial(acc.decompress, self.fed[0], self.format)
@@ -130,7 +129,28 @@ class SnappyDecompress(Work):
         return bytes(part) == item
 
 
-class SnappyRawCompress(SnappyCompress):
+class SnappyCompress(FormatCompress):
+    """Streams of the framing format."""
+
+    name = "snappy.compress"
+    operations = ("snappy.compress",)
+    format = "snappy"
+    stock_decompress = staticmethod(cramjam.snappy.decompress)
+
+
+class SnappyDecompress(FormatDecompress):
+    """Streams of the framing format that the stock library made; of nothing, it makes less than one."""
+
+    name = "snappy.decompress"
+    operations = ("snappy.decompress",)
+    format = "snappy"
+    stock_compress = staticmethod(cramjam.snappy.compress)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return [fed or IDENTIFIER for fed in super().feed(items)]
+
+
+class SnappyRawCompress(FormatCompress):
     """Raw streams."""
 
     name = "snappy-raw.compress"
@@ -140,7 +160,7 @@ class SnappyRawCompress(SnappyCompress):
     stock_decompress = staticmethod(cramjam.snappy.decompress_raw)
 
 
-class SnappyRawDecompress(SnappyDecompress):
+class SnappyRawDecompress(FormatDecompress):
     """Raw streams that the stock library made."""
 
     name = "snappy-raw.decompress"
@@ -148,3 +168,60 @@ class SnappyRawDecompress(SnappyDecompress):
     kinds = ("text",)
     format = "snappy-raw"
     stock_compress = staticmethod(cramjam.snappy.compress_raw)
+
+
+class GzipCompress(FormatCompress):
+    """Members of gzip."""
+
+    name = "gzip.compress"
+    operations = ("gzip.compress",)
+    format = "gzip"
+    stock_decompress = staticmethod(gzip.decompress)
+
+
+class BgzfCompress(FormatCompress):
+    """Blocks that readers can start at."""
+
+    name = "bgzf.compress"
+    operations = ("bgzf.compress",)
+    kinds = ("text",)
+    format = "bgzf"
+    stock_decompress = staticmethod(gzip.decompress)
+
+
+class ZlibCompress(FormatCompress):
+    """Streams of zlib."""
+
+    name = "zlib.compress"
+    operations = ("zlib.compress",)
+    kinds = ("text",)
+    format = "zlib"
+    stock_decompress = staticmethod(zlib.decompress)
+
+
+class DeflateCompress(FormatCompress):
+    """Raw streams of DEFLATE."""
+
+    name = "deflate.compress"
+    operations = ("deflate.compress",)
+    kinds = ("text",)
+    format = "deflate"
+    stock_decompress = staticmethod(partial(zlib.decompress, wbits=-15))
+
+
+class ZstdCompress(FormatCompress):
+    """Frames of Zstandard."""
+
+    name = "zstd.compress"
+    operations = ("zstd.compress",)
+    format = "zstd"
+    stock_decompress = staticmethod(zstandard.decompress)
+
+
+class ZstdDecompress(FormatDecompress):
+    """Frames of Zstandard."""
+
+    name = "zstd.decompress"
+    operations = ("zstd.decompress",)
+    format = "zstd"
+    stock_compress = staticmethod(partial(zstandard.compress, level=1))
