@@ -246,7 +246,7 @@ class Accelerator:
         registry.find("compress", format)
         if nbytes < 0:
             raise ValueError(f"nbytes is {nbytes}; it must not be negative")
-        return registry.COMPRESS_BOUNDS[format](nbytes)
+        return registry.FORMATS[format].bound(nbytes)
 
     def decompress(self, data: Any, format: str | None = None, *, max_output: int | None = None) -> bytes:
         """Decompress all joined frames of one buffer.

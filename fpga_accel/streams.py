@@ -15,6 +15,7 @@ from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.errors import ConcurrentUseError, TruncatedError
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat, flat, flat_writable
+from fpga_accel.operations.codecs import START, pass_skippable
 from fpga_accel.operations.contract import Operation
 from fpga_accel.runtime import forks
 
@@ -87,6 +88,7 @@ def open(
     if direction != "r":
         # Checked before a file is made or emptied.
         name = format or _format_by_name(file)
+        registry.streaming(name)
         compress = registry.find("compress", name).settings(**given)
     opened, owned = _opened(file, direction)
     try:
@@ -148,6 +150,7 @@ class Source:
         self._file = file
         self._held = b""
         self._at = 0
+        self.taken = 0
 
     def _fill(self, count: int) -> int:
         """Hold `count` bytes if there are so many; return how many are held."""
@@ -182,6 +185,7 @@ class Source:
             raise TruncatedError(f"the stream ends {count - held} bytes too early")
         taken = self._held[self._at : self._at + count]
         self._at += count
+        self.taken += count
         return taken
 
 
@@ -244,7 +248,7 @@ class Reader(io.BufferedIOBase):
         self._source = Source(file)
         self._format = format
         if format is not None:
-            registry.find("decompress", format)
+            registry.streaming(format)
         self._acc = acc
         self._max_output = max_output
         self._chunks: Iterator[bytes] | None = None
@@ -336,9 +340,17 @@ class Reader(io.BufferedIOBase):
         self._position += count
 
     def _decoding(self) -> Iterator[bytes]:
-        name = self._format or registry.format_of_start(self._source.peek(4))
+        if self._format is None:
+            pass_skippable(self._source)
+        start = self._source.peek(START)
+        if not start and self._position == 0 and self._source.taken:
+            # Nothing but skippable frames.
+            return iter(())
+        name = self._format or registry.format_of_start(start)
+        if name is None:
+            raise registry.unknown_start(start)
         self._beside = _Beside(self._acc, registry.find("decompress", name))
-        return registry.DECODERS[name](self._source, self._beside.start, self._max_output)
+        return registry.streaming(name).decoder(self._source, self._beside.start, self._max_output)
 
 
 class Writer(io.BufferedIOBase):
@@ -350,9 +362,9 @@ class Writer(io.BufferedIOBase):
         self._owned = owned
         self._owner = _OneOwner()
         self._beside = _Beside(acc, registry.find("compress", format))
-        self._encoder = registry.ENCODERS[format](options, self._beside.start)
+        self._encoder = registry.streaming(format).encoder(options, self._beside.start)
         # Waits for the blocks of the slab that is on its way.
-        self._waiting: Callable[[], memoryview] | None = None
+        self._waiting: Callable[[], bytes | memoryview] | None = None
         self._pending = bytearray()
         self._position = 0
         self._begun = False

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import fpga_accel as fa
-from fpga_accel.operations.lz4_compress import sample_data
+from fpga_accel.operations.codecs import sample_data
 from fpga_accel.runtime import health
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.testing import FaultyDevice, Stage

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import lz4.block
@@ -20,6 +18,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
+from fpga_accel.operations.codecs import DENSE, content_work, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
@@ -32,11 +31,6 @@ CPU_PART = 1 << 20
 # none.
 _ONE_BLOCK = 64 << 10
 _only_block: Callable[[Flat], bytes] = lz4.frame.compress
-
-# Data that does not get smaller, which the library passes over 10 times as fast as text; and how much of it tells.
-DENSE = "dense"
-_PROBE = 1 << 10
-_TEXTS = ("pydoc_data/topics.py", "typing.py", "argparse.py", "inspect.py", "tarfile.py", "subprocess.py")
 
 LEVELS = range(-65536, 13)
 # Levels from here on are the library's high-compression search, for which there is no kernel.
@@ -243,10 +237,7 @@ class Lz4Compress(Operation[CompressOptions]):
         return trial_of(self, job)
 
     def work(self, data: Flat) -> Work:
-        middle = len(data) // 2
-        probe = data[middle : middle + _PROBE]
-        dense = len(lz4.block.compress(probe, store_size=False)) >= len(probe)
-        return Work(len(data), DENSE if dense else "")
+        return content_work(data)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
         return [sample_data(nbytes, kind)] * count, CompressOptions()
@@ -295,27 +286,6 @@ def _library_options(block_size: int, options: CompressOptions) -> dict[str, Any
 def _library_frame(data: Flat, block_size: int, options: CompressOptions) -> bytes:
     frame: bytes = lz4.frame.compress(data, **_library_options(block_size, options))
     return frame
-
-
-def sample_data(nbytes: int, kind: str) -> bytes:
-    """Return bytes to time with: dense ones, or text of the kind that users have."""
-    if kind == DENSE:
-        return np.random.default_rng(3).bytes(nbytes)
-    text = _text()
-    # Repeated beyond the 64 KiB that a match reaches back, so that the copies do not show.
-    return (text * (nbytes // len(text) + 1))[:nbytes]
-
-
-@cache
-def _text() -> bytes:
-    """Return sources and manual texts of Python's library; made-up words where it is not in files."""
-    folder = Path(sysconfig.get_path("stdlib"))
-    parts = [path.read_bytes() for name in _TEXTS if (path := folder / name).is_file()]
-    joined = b"".join(parts)
-    if len(joined) >= 4 * lz4_frame.HISTORY:
-        return joined
-    words = np.random.default_rng(1).integers(97, 123, (4096, 6), np.uint8)
-    return words[np.random.default_rng(2).zipf(1.3, 1 << 18) % 4096].tobytes()
 
 
 def cut(

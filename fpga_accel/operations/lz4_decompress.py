@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import lz4.block
@@ -28,6 +27,7 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import lz4_block, lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
+from fpga_accel.operations.codecs import DENSE, DecompressOptions, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
@@ -42,7 +42,6 @@ from fpga_accel.operations.contract import (
     one_ahead,
     trial_of,
 )
-from fpga_accel.operations.lz4_compress import DENSE, sample_data
 from fpga_accel.operations.lz4_frame import (
     GROUP,
     HISTORY,
@@ -74,34 +73,6 @@ _LARGEST_CONTENT = 2**64 - 1
 _THREADS_FROM = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class DecompressOptions:
-    """Options of ``lz4.decompress``: at most `max_output` bytes an item."""
-
-    max_output: int | None = None
-    # True where the limit is the size of the caller's buffer.
-    by_buffer: bool = False
-
-    def __post_init__(self) -> None:
-        if self.max_output is not None and self.max_output < 0:
-            raise ValueError(f"max_output is {self.max_output}; it must not be negative")
-
-    @property
-    def most(self) -> int:
-        """Bytes that an item may become."""
-        return _LARGEST_CONTENT if self.max_output is None else min(self.max_output, _LARGEST_CONTENT)
-
-    def check(self, nbytes: int) -> None:
-        """Refuse more output than was allowed."""
-        if self.max_output is None or nbytes <= self.max_output:
-            return
-        if self.by_buffer:
-            raise BufferTooSmallError(
-                f"the content has at least {nbytes} bytes, the buffer {self.max_output}", needed=nbytes
-            )
-        raise OutputLimitError(f"the content has at least {nbytes} bytes, max_output is {self.max_output}")
-
-
 class Lz4Decompress(Operation[DecompressOptions]):
     """``lz4.decompress``: independent and linked blocks, skippable, joined and legacy frames."""
 
@@ -123,9 +94,7 @@ class Lz4Decompress(Operation[DecompressOptions]):
         return DecompressOptions(**given)
 
     def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
-        if options.max_output is not None and options.max_output <= capacity:
-            return options
-        return DecompressOptions(capacity, by_buffer=True)
+        return options.bounded(capacity)
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         frame = _regular_for_threads(data, options, workers)

@@ -10,11 +10,12 @@ import xxhash
 
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.codecs import SKIPPABLE
 
 MAGIC = 0x184D2204
 LEGACY_MAGIC = 0x184C2102
-SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 END_MARK = bytes(4)
+_MAGICS = (MAGIC.to_bytes(4, "little"), LEGACY_MAGIC.to_bytes(4, "little"))
 
 # Block maximum sizes and their codes in the BD byte.
 BLOCK_CODES = {64 << 10: 4, 256 << 10: 5, 1 << 20: 6, 4 << 20: 7}
@@ -94,6 +95,11 @@ class FrameHeader:
 def is_magic(word: int) -> bool:
     """Whether a word starts a frame of any kind."""
     return word in (MAGIC, LEGACY_MAGIC) or word in SKIPPABLE
+
+
+def starts(start: bytes) -> bool:
+    """Whether data that begins so looks like a frame."""
+    return start[:4] in _MAGICS
 
 
 def header_rest(start: bytes) -> int:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import xxhash
 
 from fpga_accel.errors import FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.codecs import SKIPPABLE, DecompressOptions, Source, Start, Stream, pass_skippable
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.operations.lz4_compress import CompressOptions
-from fpga_accel.operations.lz4_decompress import DecompressOptions
 from fpga_accel.operations.lz4_frame import HISTORY, FrameHeader
 
 # Content bytes of one call: many blocks, so that a launch is worth it, and few enough that a stream, which holds some
@@ -27,31 +26,11 @@ _BLOCKS = 4
 _STORED_BIT = 1 << 31
 _WORD = 4
 
-# Send a slab on its way; what is returned waits for its result.
-Compress = Callable[[Flat, CompressOptions], Callable[[], bytes]]
-Decompress = Callable[[Flat, DecompressOptions], Callable[[], bytes]]
-
-
-class Source(Protocol):
-    """Where compressed bytes come from."""
-
-    def take(self, count: int) -> bytes:
-        """Return exactly `count` bytes.
-
-        Raises
-        ------
-        TruncatedError
-            There are fewer.
-        """
-
-    def peek(self, count: int) -> bytes:
-        """Return up to `count` bytes without taking them; fewer only at the end."""
-
 
 class Encoder:
     """Writes one frame, slab by slab."""
 
-    def __init__(self, options: CompressOptions, compress: Compress) -> None:
+    def __init__(self, options: CompressOptions, compress: Start) -> None:
         block_size = options.block_for(SLAB)
         self.slab = max(SLAB, _BLOCKS * block_size)
         self._header = options.header(None, block_size)
@@ -76,7 +55,7 @@ class Encoder:
         return lz4_frame.END_MARK + (self._hash.digest()[::-1] if self._hash is not None else b"")
 
 
-def decoded(source: Source, decompress: Decompress, max_output: int | None) -> Iterator[bytes]:
+def decoded(source: Source, decompress: Start, max_output: int | None) -> Iterator[bytes]:
     """Yield the content of joined frames.
 
     Raises
@@ -89,8 +68,8 @@ def decoded(source: Source, decompress: Decompress, max_output: int | None) -> I
     limit, produced = DecompressOptions(max_output), 0
     while source.peek(1):
         magic = int.from_bytes(source.peek(_WORD), "little")
-        if magic in lz4_frame.SKIPPABLE:
-            _skip(source)
+        if magic in SKIPPABLE:
+            pass_skippable(source)
             continue
         if not lz4_frame.is_magic(magic):
             raise FormatError(f"LZ4 data goes on with 0x{magic:08x} after {produced} bytes of content: no magic number")
@@ -101,13 +80,7 @@ def decoded(source: Source, decompress: Decompress, max_output: int | None) -> I
             yield content
 
 
-def _skip(source: Source) -> None:
-    left = int.from_bytes(source.take(2 * _WORD)[_WORD:], "little")
-    while left:
-        left -= len(source.take(min(left, SLAB)))
-
-
-def _frame(source: Source, decompress: Decompress, limit: DecompressOptions) -> Iterator[bytes]:
+def _frame(source: Source, decompress: Start, limit: DecompressOptions) -> Iterator[bytes]:
     start = source.take(_WORD + 2)
     header = lz4_frame.parse_header(start + source.take(lz4_frame.header_rest(start)), plausible=False)
     if header.content_size is not None:
@@ -125,14 +98,14 @@ def _frame(source: Source, decompress: Decompress, limit: DecompressOptions) -> 
         raise IntegrityError("the content checksum of the LZ4 frame is wrong")
 
 
-def _independent(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Decompress) -> Iterator[bytes]:
+def _independent(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Start) -> Iterator[bytes]:
     def start(blocks: list[bytes]) -> Callable[[], bytes]:
         return decompress(b"".join((header.pack(), *blocks)), DecompressOptions())
 
     return one_ahead(groups, start)
 
 
-def _linked(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Decompress) -> Iterator[bytes]:
+def _linked(groups: Iterator[list[bytes]], header: FrameHeader, decompress: Start) -> Iterator[bytes]:
     history = b""
     for blocks in groups:
         frame = b"".join((header.pack(), _remembered(history, header), *blocks))
@@ -168,7 +141,7 @@ def _groups(source: Source, header: FrameHeader) -> Iterator[list[bytes]]:
         yield [*group, lz4_frame.END_MARK]
 
 
-def _legacy(source: Source, decompress: Decompress) -> Iterator[bytes]:
+def _legacy(source: Source, decompress: Start) -> Iterator[bytes]:
     """Yield the blocks of a legacy frame, which ends with the data or where another frame starts."""
     magic = source.take(_WORD)
     while word := source.peek(_WORD):
@@ -178,3 +151,6 @@ def _legacy(source: Source, decompress: Decompress) -> Iterator[bytes]:
         if size > lz4_frame.LEGACY_BLOCK_BOUND:
             raise FormatError(f"an LZ4 legacy block of {size} bytes; {lz4_frame.LEGACY_BLOCK_BOUND} is the most")
         yield decompress(magic + source.take(_WORD) + source.take(size), DecompressOptions())()
+
+
+STREAM = Stream(Encoder, decoded)

@@ -35,6 +35,7 @@ from fpga_accel.operations import (
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
+from fpga_accel.operations.codecs import SKIPPABLE, START, Format, Stream
 from fpga_accel.operations.contract import Operation
 
 _ROWS: tuple[Operation[Any], ...] = (
@@ -120,20 +121,16 @@ DEFAULTS = MappingProxyType(
     }
 )
 
-# First bytes of each self-describing format.
-_BY_MAGIC = {
-    lz4_frame.MAGIC.to_bytes(4, "little"): "lz4",
-    lz4_frame.LEGACY_MAGIC.to_bytes(4, "little"): "lz4",
-}
+_FORMATS: tuple[Format, ...] = (
+    Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
+)
 
-COMPRESS_BOUNDS = MappingProxyType({"lz4": lz4_compress.compress_bound})
+FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})
 
-# How streams write and read a format: the encoder's class, and a generator over decoded chunks.
-ENCODERS = MappingProxyType({"lz4": lz4_stream.Encoder})
-DECODERS = MappingProxyType({"lz4": lz4_stream.decoded})
+_STARTS = tuple((row.starts, row.name) for row in _FORMATS if row.starts is not None)
 
 # File name endings of compressed formats.
-SUFFIXES = MappingProxyType({".lz4": "lz4"})
+SUFFIXES: Mapping[str, str] = MappingProxyType({suffix: row.name for row in _FORMATS for suffix in row.suffixes})
 
 
 def find(op: str, algorithm: str) -> Operation[Any]:
@@ -148,6 +145,22 @@ def find(op: str, algorithm: str) -> Operation[Any]:
     if operation is None:
         raise ValueError(f"unknown algorithm {algorithm!r} for {op}; legal ones are {', '.join(algorithms(op))}")
     return operation
+
+
+def streaming(name: str) -> Stream:
+    """Return how a format is written and read as a stream.
+
+    Raises
+    ------
+    ValueError
+        There is no such format, or it has no streams.
+    """
+    find("compress", name)
+    stream = FORMATS[name].stream
+    if stream is None:
+        legal = ", ".join(row.name for row in _FORMATS if row.stream is not None)
+        raise ValueError(f"{name} needs the size of its content first; formats of streams are {legal}")
+    return stream
 
 
 def cipher(op: str, algorithm: str) -> CipherOperation:
@@ -185,39 +198,39 @@ def of_kernel(kernel: str) -> list[Operation[Any]]:
 
 
 def format_of(data: Flat) -> str:
-    """Tell the format by its magic number, past leading skippable frames.
+    """Tell the format by its first bytes, past leading skippable frames.
 
     Raises
     ------
     FormatError
         No known format starts so.
     """
-    name = _BY_MAGIC.get(bytes(data[:4]))
-    return name or _format_behind_skippable(memoryview(data))
+    return format_of_start(bytes(data[:START])) or _format_behind_skippable(memoryview(data))
 
 
-def format_of_start(start: bytes) -> str:
-    """Tell the format of a stream by its first four bytes.
-
-    Raises
-    ------
-    FormatError
-        No known format starts so.
-    """
-    if int.from_bytes(start, "little") in lz4_frame.SKIPPABLE:
-        # Skippable frames are LZ4's, and its decoder passes over them.
-        return "lz4"
-    return format_of(start)
+def format_of_start(start: bytes) -> str | None:
+    """Tell the format by its first bytes, as many as `START` or all there are; None where no known one starts so."""
+    # A plain loop: this is part of what small calls take.
+    for starts, name in _STARTS:
+        if starts(start):
+            return name
+    return None
 
 
 def _format_behind_skippable(data: memoryview) -> str:
     position = 0
-    while position + 8 <= len(data) and lz4_frame.word_at(data, position) in lz4_frame.SKIPPABLE:
+    while position + 8 <= len(data) and lz4_frame.word_at(data, position) in SKIPPABLE:
         position = min(lz4_frame.skip(data, position), len(data))
         if position == len(data):
             # Nothing but skippable frames: LZ4 decodes that to nothing.
             return "lz4"
-    start = bytes(data[position : position + 4])
-    if start in _BY_MAGIC:
-        return _BY_MAGIC[start]
-    raise FormatError(f"no known format starts with {start.hex() or 'nothing'}", hint="name it with format=...")
+    start = bytes(data[position : position + START])
+    found = format_of_start(start)
+    if found is None:
+        raise unknown_start(start)
+    return found
+
+
+def unknown_start(start: bytes) -> FormatError:
+    """Return the error for data that no known format starts with."""
+    return FormatError(f"no known format starts with {start[:8].hex() or 'nothing'}", hint="name it with format=...")

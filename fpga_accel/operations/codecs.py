@@ -1,0 +1,176 @@
+"""What all compression formats share: the row of a format, limits of output, streams, and data to time with."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import lz4.block
+import numpy as np
+
+from fpga_accel.errors import BufferTooSmallError, OutputLimitError
+from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.contract import Work
+
+# Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
+DENSE = "dense"
+_PROBE = 1 << 10
+# Text that is repeated beyond what any kernel's matches reach back, so that the copies do not show.
+_TEXT_SIZE = 256 << 10
+_TEXTS = ("pydoc_data/topics.py", "typing.py", "argparse.py", "inspect.py", "tarfile.py", "subprocess.py")
+
+_LARGEST_CONTENT = 2**64 - 1
+
+# Magic numbers of frames that hold no content and that decoders pass over, in LZ4 (frame format 1.6) and in
+# Zstandard (RFC 8878 §3.1.2) alike.
+SKIPPABLE = range(0x184D2A50, 0x184D2A60)
+_WORD = 4
+_SKIPPED_AT_ONCE = 4 << 20
+
+
+class Source(Protocol):
+    """Where compressed bytes come from."""
+
+    def take(self, count: int) -> bytes:
+        """Return exactly `count` bytes.
+
+        Raises
+        ------
+        TruncatedError
+            There are fewer.
+        """
+
+    def peek(self, count: int) -> bytes:
+        """Return up to `count` bytes without taking them; fewer only at the end."""
+
+
+# Send a piece of a stream on its way through a one-shot operation; what is returned waits for its result.
+Start = Callable[[Flat, Any], Callable[[], bytes]]
+
+
+class Encoder(Protocol):
+    """Writes a stream, slab by slab."""
+
+    # Content bytes of a slab: many blocks, so that a launch is worth it.
+    slab: int
+
+    def begin(self) -> bytes:
+        """Return what a stream begins with."""
+
+    def start(self, content: Flat) -> Callable[[], bytes | memoryview]:
+        """Send a slab on its way; what is returned waits for what it became. All but the last have `slab` bytes."""
+
+    def end(self) -> bytes:
+        """Return what a stream ends with."""
+
+
+class Stream(NamedTuple):
+    """How a format is written and read as a stream: an encoder's class, and a generator over decoded chunks.
+
+    The encoder is made of compress options; the generator is given the most bytes of output.
+    """
+
+    encoder: Callable[[Any, Start], Encoder]
+    decoder: Callable[[Source, Start, int | None], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A compression format.
+
+    Attributes
+    ----------
+    suffixes
+        Endings of file names; what is written gets the first.
+    starts
+        Whether data that begins with so many as `START` bytes, or all there are, looks like it; None where the format
+        has nothing to tell it by.
+    bound
+        The largest size that so many bytes can become.
+    stream
+        None where the format needs the size of the content first.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    starts: Callable[[bytes], bool] | None
+    bound: Callable[[int], int]
+    stream: Stream | None
+
+
+# Bytes that tell every format.
+START = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DecompressOptions:
+    """Options of all decompression: at most `max_output` bytes an item."""
+
+    max_output: int | None = None
+    # True where the limit is the size of the caller's buffer.
+    by_buffer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_output is not None and self.max_output < 0:
+            raise ValueError(f"max_output is {self.max_output}; it must not be negative")
+
+    @property
+    def most(self) -> int:
+        """Bytes that an item may become."""
+        return _LARGEST_CONTENT if self.max_output is None else min(self.max_output, _LARGEST_CONTENT)
+
+    def check(self, nbytes: int) -> None:
+        """Refuse more output than was allowed."""
+        if self.max_output is None or nbytes <= self.max_output:
+            return
+        if self.by_buffer:
+            raise BufferTooSmallError(
+                f"the content has at least {nbytes} bytes, the buffer {self.max_output}", needed=nbytes
+            )
+        raise OutputLimitError(f"the content has at least {nbytes} bytes, max_output is {self.max_output}")
+
+    def bounded(self, capacity: int) -> DecompressOptions:
+        """Return the options for a call into a buffer of `capacity` bytes."""
+        if self.max_output is not None and self.max_output <= capacity:
+            return self
+        return DecompressOptions(capacity, by_buffer=True)
+
+
+def pass_skippable(source: Source) -> None:
+    """Take the skippable frames that a stream goes on with."""
+    while int.from_bytes(source.peek(_WORD), "little") in SKIPPABLE:
+        left = int.from_bytes(source.take(2 * _WORD)[_WORD:], "little")
+        while left:
+            left -= len(source.take(min(left, _SKIPPED_AT_ONCE)))
+
+
+def content_work(data: Flat) -> Work:
+    """Return what compressing `data` means for the time it takes, by a look at its middle."""
+    middle = len(data) // 2
+    probe = data[middle : middle + _PROBE]
+    dense = len(lz4.block.compress(probe, store_size=False)) >= len(probe)
+    return Work(len(data), DENSE if dense else "")
+
+
+def sample_data(nbytes: int, kind: str) -> bytes:
+    """Return bytes to time with: dense ones, or text of the kind that users have."""
+    if kind == DENSE:
+        return np.random.default_rng(3).bytes(nbytes)
+    text = _text()
+    return (text * (nbytes // len(text) + 1))[:nbytes]
+
+
+@cache
+def _text() -> bytes:
+    """Return sources and manual texts of Python's library; made-up words where it is not in files."""
+    folder = Path(sysconfig.get_path("stdlib"))
+    parts = [path.read_bytes() for name in _TEXTS if (path := folder / name).is_file()]
+    joined = b"".join(parts)
+    if len(joined) >= _TEXT_SIZE:
+        return joined
+    words = np.random.default_rng(1).integers(97, 123, (4096, 6), np.uint8)
+    return words[np.random.default_rng(2).zipf(1.3, 1 << 18) % 4096].tobytes()
