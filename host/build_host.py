@@ -20,6 +20,7 @@ SOURCES = [
     "lz4_frame.c",
     "lz4_batch.c",
     "lz4_plain.c",
+    "zstd_frame.c",
 ]
 
 # -Werror stays out of users' builds, where a newer compiler may know new
@@ -39,6 +40,8 @@ TYPES = """
 #define FA_LZ4_BLOCK_LIMIT ...
 #define FA_LZ4_TOO_LARGE ...
 #define FA_LZ4_OTHER ...
+#define FA_ZSTD_ROW ...
+#define FA_ZSTD_HEADER_MOST ...
 typedef struct {
   uint64_t src;
   uint64_t dst;
@@ -80,6 +83,13 @@ ffibuilder.set_source(
     PREAMBLE,
     sources=[f"host/{name}" for name in SOURCES],
     include_dirs=["host", "kernels/common"],
-    depends=["host/host.h", "host/bytes.h", "kernels/common/abi.h", "kernels/lz4/params.h", "kernels/common/keyed.h"],
+    depends=[
+        "host/host.h",
+        "host/bytes.h",
+        "kernels/common/abi.h",
+        "kernels/common/keyed.h",
+        "kernels/lz4/params.h",
+        "kernels/zstd_compress/params.h",
+    ],
     extra_compile_args=FLAGS,
 )

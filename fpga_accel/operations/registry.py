@@ -31,6 +31,7 @@ from fpga_accel.operations import (
     sm4,
     xchacha20_poly1305,
     xxh,
+    zstd_compress,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
@@ -41,6 +42,7 @@ from fpga_accel.operations.contract import Operation
 _ROWS: tuple[Operation[Any], ...] = (
     lz4_compress.Lz4Compress(),
     lz4_decompress.Lz4Decompress(),
+    zstd_compress.ZstdCompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
@@ -123,6 +125,7 @@ DEFAULTS = MappingProxyType(
 
 _FORMATS: tuple[Format, ...] = (
     Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
+    Format("zstd", (".zst",), zstd_compress.starts, zstd_compress.compress_bound, None),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})

@@ -1,5 +1,5 @@
-/* Bits from the lowest of the first byte on, which decoders read from the other end (RFC 8878 section
- * 4.1). */
+/* Bits from the lowest of the first byte on, which decoders read from the other end (RFC 8878
+ * section 4.1). */
 #ifndef ZSTD_BITS_H
 #define ZSTD_BITS_H
 

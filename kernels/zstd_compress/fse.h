@@ -1,5 +1,5 @@
-/* Finite state entropy: normalised counts, their description, and encoders' tables (RFC 8878 section
- * 4.1). */
+/* Finite state entropy: normalised counts, their description, and encoders' tables (RFC 8878
+ * section 4.1). */
 #ifndef ZSTD_FSE_H
 #define ZSTD_FSE_H
 

@@ -74,8 +74,8 @@ static void sort_keys(STORE uint *keys, uint total) {
 }
 
 /* Huffman's tree by two ascending queues, leaves and inner nodes. Leaves how many codes have each
- * length in `lengths`, longer ones as of the longest. Returns by how much they exceed what there is,
- * in codes of the longest. */
+ * length in `lengths`, longer ones as of the longest. Returns by how much they exceed what there
+ * is, in codes of the longest. */
 static int count_lengths(STORE huffman_t *h) {
   uint total = h->total, leaf = 0, inner = total, nodes = 2 * total - 1;
   for (uint i = 0; i < total; i++)

@@ -17,7 +17,7 @@
  * and so count as the row's start, where tables that are new would point. */
 typedef struct {
   input_t origin;
-  uint low, end; /* of the row, history included */
+  uint low, end;    /* of the row, history included */
   uint distance[2]; /* of the last match and of the one before, 0: none yet */
   STORE uint *table;
 } search_t;
