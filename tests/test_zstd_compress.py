@@ -31,7 +31,6 @@ BLOCK, ROW = 64 * KIB, 512 * KIB
 TEXT = text(700 * KIB + 3)
 RAW, RLE, COMPRESSED = range(3)
 FITTED = 2
-EMPTY = b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"
 SEEKABLE = struct.pack("<I", 0x8F92EAB1)
 
 
@@ -255,6 +254,9 @@ def test_all_types_of_literals_and_all_modes_of_tables_occur(acc: fa.Accelerator
     items = [TEXT, b"a" * 1000, noise(2000) * 2, b"abcdefgh" * 3, text(300), (noise(40) + b"x" * 40) * 9, zeros(BLOCK)]
     records = b"".join(b"%06d;name;%d\n" % (n * 7, n % 10) for n in range(5000))
     items += [records, b"q" * 50 + noise(20) + b"q" * 700, b"wwww" * 30 + noise(64) + b"wwww" * 50]
+    # A block whose literals are the one byte between parts of what the block before repeats.
+    unit = noise(60)
+    items.append((unit * (BLOCK // 60 + 1))[:BLOCK] + b"".join(unit[at : at + 40] + b"~" for at in range(1, 20, 3)))
     kinds, modes = set(), set()
     for item, frame in zip(items, acc.compress_many(items, "zstd"), strict=True):
         assert read(frame) == item
