@@ -15,7 +15,8 @@ from fpga_accel.bench.cases import Case
 from fpga_accel.bench.contestants import DEVICES, Contestant, Field, Result, opened
 from fpga_accel.bench.inputs import RANDOM
 from fpga_accel.bench.measure import judge
-from fpga_accel.bench.works import KIB, MIB, WORKS, Work
+from fpga_accel.bench.works import WORKS
+from fpga_accel.bench.works.work import KIB, MIB, Work
 
 CASES = (
     Case(WORKS["lz4.compress"], "text", 64 * KIB),

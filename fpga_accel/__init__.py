@@ -12,6 +12,7 @@ from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.aead import AESCCM, AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
 from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
+from fpga_accel.capabilities import capabilities
 from fpga_accel.chains import Chain, Chained
 from fpga_accel.errors import (
     BatchError,
@@ -113,6 +114,7 @@ __all__ = [
     "TruncatedError",
     "XChaCha20Poly1305",
     "astream",
+    "capabilities",
     "chain",
     "checksum",
     "checksum_combine",

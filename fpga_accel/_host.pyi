@@ -34,6 +34,19 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_SNAPPY_SOUND: int
+    FA_SNAPPY_CUT: int
+    FA_SNAPPY_NO_IDENTIFIER: int
+    FA_SNAPPY_BAD_IDENTIFIER: int
+    FA_SNAPPY_RESERVED: int
+    FA_SNAPPY_BAD_SIZE: int
+    FA_SNAPPY_BAD_PREAMBLE: int
+    FA_SNAPPY_IMPLAUSIBLE: int
+    FA_SNAPPY_TOO_LONG: int
+    FA_SNAPPY_BAD_ELEMENTS: int
+    FA_SNAPPY_ELEMENTS_CUT: int
+    FA_SNAPPY_CHECKSUM: int
+    FA_SNAPPY_NOT_DONE: int
     FA_ZSTD_ROW: int
     FA_ZSTD_HEADER_MOST: int
 
@@ -160,6 +173,61 @@ class Lib(Protocol):
         kinds: CData,
         /,
     ) -> int: ...
+    def fa_snappy_cut_count(self, sizes: CData, count: int, /) -> int: ...
+    def fa_snappy_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        slots: int,
+        row_flags: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> None: ...
+    def fa_snappy_packed_size(self, rows: CData, results: CData, count: int, framed: int, /) -> int: ...
+    def fa_snappy_pack(
+        self, out: CData, capacity: int, rows: CData, results: CData, count: int, framed: int, /
+    ) -> int: ...
+    def fa_snappy_head(self, out: CData, content: int, framed: int, /) -> int: ...
+    def fa_snappy_stream_sizes(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        sizes: CData,
+        count: int,
+        framed: int,
+        stream_sizes: CData,
+        /,
+    ) -> int: ...
+    def fa_snappy_streams(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        sizes: CData,
+        count: int,
+        framed: int,
+        targets: CData,
+        stream_sizes: CData,
+        /,
+    ) -> int: ...
+    def fa_snappy_preamble(self, stream: CData, size: int, content: CData, /) -> int: ...
+    def fa_snappy_look(self, sources: CData, sizes: CData, count: int, framed: int, items: CData, /) -> int: ...
+    def fa_snappy_place(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        framed: int,
+        items: CData,
+        targets: CData,
+        rows: CData,
+        checks: CData,
+        /,
+    ) -> None: ...
+    def fa_snappy_check(self, count: int, rows: CData, results: CData, checks: CData, items: CData, /) -> int: ...
     def fa_zstd_cut_count(self, sizes: CData, count: int, /) -> int: ...
     def fa_zstd_cut(
         self,

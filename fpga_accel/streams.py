@@ -87,7 +87,7 @@ def open(
         raise ValueError("max_output is for reading")
     if direction != "r":
         # Checked before a file is made or emptied.
-        name = format or _format_by_name(file)
+        name = format or format_by_name(file)
         registry.streaming(name)
         compress = registry.find("compress", name).settings(**given)
     opened, owned = _opened(file, direction)
@@ -110,7 +110,8 @@ def _parsed(mode: str) -> tuple[str, bool]:
     return direction, kind == "t"
 
 
-def _format_by_name(file: object) -> str:
+def format_by_name(file: object) -> str:
+    """Tell the format of a file to be written by its name's ending; lz4 where that tells nothing."""
     name = fspath(file) if isinstance(file, str | bytes | PathLike) else ""
     text = name.decode(errors="replace") if isinstance(name, bytes) else name
     return next((found for suffix, found in registry.SUFFIXES.items() if text.endswith(suffix)), "lz4")
@@ -254,6 +255,11 @@ class Reader(io.BufferedIOBase):
         self._chunks: Iterator[bytes] | None = None
         self._position = 0
 
+    @property
+    def format(self) -> str | None:
+        """The format, once something has been read."""
+        return self._format
+
     def readable(self) -> bool:
         """Return True."""
         self._check_open()
@@ -349,6 +355,7 @@ class Reader(io.BufferedIOBase):
         name = self._format or registry.format_of_start(start)
         if name is None:
             raise registry.unknown_start(start)
+        self._format = name
         self._beside = _Beside(self._acc, registry.find("decompress", name))
         return registry.streaming(name).decoder(self._source, self._beside.start, self._max_output)
 

@@ -203,6 +203,81 @@ uint64_t fa_lz4_check(const uint64_t *sources, const uint64_t *sizes, const uint
  * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
 uint64_t fa_lz4_plain_size(const uint8_t *frame, uint64_t size);
 
+/* ---- snappy.c: raw streams, and streams of the framing format, which are `framed` ---- */
+
+/* How many rows fa_snappy_cut makes. */
+uint64_t fa_snappy_cut_count(const uint64_t *sizes, size_t count);
+
+/* Cuts contents at absolute addresses into rows of 64 KiB each, as fa_lz4_cut does. */
+void fa_snappy_cut(const uint64_t *sources, const uint64_t *sizes, size_t count, uint64_t slots,
+                   uint32_t row_flags, segment_t *rows, uint64_t *first_rows);
+
+/* The size of what fa_snappy_pack writes, or
+ * -STATUS_BAD_PARAM: a source is empty or larger than a block;
+ * -STATUS_BAD_DATA:  a row has neither output nor STATUS_DST_TOO_SMALL. */
+int64_t fa_snappy_packed_size(const segment_t *rows, const result_t *results, size_t count,
+                              int framed);
+
+/* Writes each absolute row as a chunk, whose checksum is result.check, or as a fragment. A row is
+ * stored, in a raw stream as a literal, where compressing it did not help. Returns the size, an
+ * error of fa_snappy_packed_size, or -STATUS_DST_TOO_SMALL. */
+int64_t fa_snappy_pack(uint8_t *out, uint64_t capacity, const segment_t *rows,
+                       const result_t *results, size_t count, int framed);
+
+/* Writes what is in front of chunks or fragments: at most 10 bytes. Returns how many. */
+uint32_t fa_snappy_head(uint8_t *out, uint64_t content, int framed);
+
+/* The size of the stream of each content. Returns 0 or an error of fa_snappy_packed_size. */
+int64_t fa_snappy_stream_sizes(const segment_t *rows, const result_t *results,
+                               const uint64_t *first_rows, const uint64_t *sizes, size_t count,
+                               int framed, uint64_t *stream_sizes);
+
+/* Writes the streams to the addresses `targets`. Returns 0 or an error of fa_snappy_pack. */
+int64_t fa_snappy_streams(const segment_t *rows, const result_t *results,
+                          const uint64_t *first_rows, const uint64_t *sizes, size_t count,
+                          int framed, const uint64_t *targets, const uint64_t *stream_sizes);
+
+/* Reads a raw stream's size of its content. Returns its bytes; 0 where there is no varint of at
+ * most 5 bytes and 32 bits. */
+uint32_t fa_snappy_preamble(const uint8_t *stream, uint64_t size, uint64_t *content);
+
+/* What is wrong with a compressed item. */
+#define FA_SNAPPY_SOUND 0
+#define FA_SNAPPY_CUT 1            /* it ends inside a chunk, or before its preamble does */
+#define FA_SNAPPY_NO_IDENTIFIER 2  /* it does not begin with a stream identifier */
+#define FA_SNAPPY_BAD_IDENTIFIER 3 /* another stream identifier is none */
+#define FA_SNAPPY_RESERVED 4       /* a chunk that must not be skipped */
+#define FA_SNAPPY_BAD_SIZE 5       /* a chunk that cannot hold the content that it declares */
+#define FA_SNAPPY_BAD_PREAMBLE 6
+#define FA_SNAPPY_IMPLAUSIBLE 7 /* a raw stream declares more than its bytes can hold */
+#define FA_SNAPPY_TOO_LONG 8    /* a raw stream is larger than a row can be */
+#define FA_SNAPPY_BAD_ELEMENTS 9
+#define FA_SNAPPY_ELEMENTS_CUT 10
+#define FA_SNAPPY_CHECKSUM 11
+#define FA_SNAPPY_NOT_DONE 12 /* a row's status is none of its input */
+
+typedef struct {
+  uint64_t content;  /* bytes that it declares */
+  uint64_t rows;     /* to decode it by */
+  uint64_t position; /* of the chunk with the fault, then of the row */
+  uint64_t fault;
+} fa_snappy_t;
+
+/* Looks at compressed items, without the elements. Returns the rows of all without a fault. */
+uint64_t fa_snappy_look(const uint64_t *sources, const uint64_t *sizes, size_t count, int framed,
+                        fa_snappy_t *items);
+
+/* Writes the rows of the items without a fault, which go to where they belong in the content at the
+ * address targets[i], and what their checksums have to be. */
+void fa_snappy_place(const uint64_t *sources, const uint64_t *sizes, size_t count, int framed,
+                     const fa_snappy_t *items, const uint64_t *targets, segment_t *rows,
+                     uint32_t *checks);
+
+/* Compares sizes and checksums; what is wrong becomes the item's fault. Returns how many have one
+ * now. */
+uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *results,
+                         const uint32_t *checks, fa_snappy_t *items);
+
 /* ---- zstd_frame.c: Zstandard frames (RFC 8878) of blocks that a device made ---- */
 
 /* Content of a row, which is as far as matches reach back, and so the window of larger frames. */

@@ -1,4 +1,4 @@
-"""Makes ``kernels/crc/constants.h``: run this file to write it anew. ``test_crc.py`` fails where it is stale.
+"""Makes ``kernels/common/crc_constants.h``: run this file to write it anew. ``test_crc.py`` fails where it is stale.
 
 Everything in it is a power of x modulo a polynomial P. Registers are reflected: bit i of a register of W bits is
 x^(W - 1 - i). A CRC of 32 bits is taken as one of 64 bits modulo P x^32, whose register is that of 32 bits with zeros
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FORMATTER = Path(sys.executable).parent / "clang-format"
-PATH = Path(__file__).resolve().parent.parent / "kernels" / "crc" / "constants.h"
+PATH = Path(__file__).resolve().parent.parent / "kernels" / "common" / "crc_constants.h"
 
 # Bytes that a step of the tables takes, bytes of a word of the FPGA variant, and of a stream of the crc32 instruction.
 STEP, WORD, STREAM = 16, 64, 256

@@ -29,7 +29,8 @@ from fpga_accel.bench.comparison import Verdict
 from fpga_accel.bench.contestants import Contestant, Entry
 from fpga_accel.bench.measure import LEAST_ROUNDS, MOST_CALLS, SAMPLE_SECONDS, TOO_SLOW, Effort, Race, Timed
 from fpga_accel.bench.results import Row, Run
-from fpga_accel.bench.works import KIB, MIB, WORKS
+from fpga_accel.bench.works import WORKS
+from fpga_accel.bench.works.work import KIB, MIB
 from fpga_accel.cli.app import app
 from fpga_accel.operations import registry
 

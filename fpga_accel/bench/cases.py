@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fpga_accel.bench import inputs
-from fpga_accel.bench.works import KIB, MIB, WORKS, Work
+from fpga_accel.bench.works import WORKS
+from fpga_accel.bench.works.work import KIB, MIB, Work
 
 GIB = 1 << 30
 # The size at which all kinds of data are timed, those that otherwise say nothing new included.

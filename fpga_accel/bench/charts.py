@@ -23,7 +23,7 @@ from fpga_accel.bench.cases import Phase, size_text
 from fpga_accel.bench.contestants import Result
 from fpga_accel.bench.results import Row, Run
 from fpga_accel.bench.tables import number
-from fpga_accel.bench.works import KIB
+from fpga_accel.bench.works.work import KIB
 
 # Colours that nothing else has, and what the page calls them.
 INK, FAINT = "#010203", "#010204"

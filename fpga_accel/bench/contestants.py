@@ -16,7 +16,7 @@ from fpga_accel import Accelerator, FpgaAccelError
 from fpga_accel.backends.cpu import available_cores
 from fpga_accel.bench import peers
 from fpga_accel.bench.peers import Peer
-from fpga_accel.bench.works import Buffer, Call, Work
+from fpga_accel.bench.works.work import Buffer, Call, Work
 
 DEVICES = ("opencl", "auto", "cpu")
 # Whose methods of cipher classes run besides those of the Accelerator: what is bound once is routed as "auto" is.

@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from fpga_accel.bench.contestants import Entry
-from fpga_accel.bench.works import UNDECODABLE, Buffer
+from fpga_accel.bench.works.work import UNDECODABLE, Buffer
 from fpga_accel.receipts import Receipt
 
 # A sample is as many calls as take at least this long, so that the clock and a single interrupt count for little, and

@@ -10,7 +10,9 @@ from pkgutil import resolve_name
 from platform import python_version
 from typing import Any
 
-from fpga_accel.bench.works import KEY, SECTOR, SM4_WORKS, XTS_KEY, Seal, Sealed, Sm4Work, Work, padded
+from fpga_accel.bench.works.ciphers import SECTOR, SM4_WORKS, XTS_KEY, Sm4Work, padded
+from fpga_accel.bench.works.files import Seal, Sealed
+from fpga_accel.bench.works.work import KEY, Work
 
 # A function of the library and the arguments of each of its calls.
 Calls = tuple[Callable[..., Any], list[tuple[Any, ...]]]

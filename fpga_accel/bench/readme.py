@@ -13,7 +13,7 @@ from fpga_accel.bench.contestants import Result
 from fpga_accel.bench.inputs import RANDOM
 from fpga_accel.bench.results import Row, Run
 from fpga_accel.bench.tables import thread_counts
-from fpga_accel.bench.works import KIB, MIB
+from fpga_accel.bench.works.work import KIB, MIB
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 _SIZES = (64 * KIB, MIB, FULL)

@@ -8,7 +8,6 @@ import typer
 
 from fpga_accel import streams
 from fpga_accel.cli import files, jobs, output, session
-from fpga_accel.cli.failures import UsageError
 from fpga_accel.cli.options import (
     Delivery,
     Device,
@@ -26,7 +25,13 @@ from fpga_accel.cli.options import (
 )
 from fpga_accel.operations import registry
 
-Format = Annotated[str, typer.Option(help=f"One of: {', '.join(registry.algorithms('compress'))}.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help=f"One of: {', '.join(registry.streamed())}; by default told by the ending of OUT, else lz4.",
+        show_default=False,
+    ),
+]
 Level = Annotated[int | None, typer.Option(metavar="N", help="Effort, as the format defines it.", show_default=False)]
 BlockSize = Annotated[
     int | None, typer.Option(metavar="BYTES", help="Block size, as the format defines it.", show_default=False)
@@ -36,7 +41,7 @@ BlockSize = Annotated[
 def compress(
     sources: Files = None,
     *,
-    format: Format = "lz4",
+    format: Format = None,
     level: Level = None,
     block_size: BlockSize = None,
     out: Output = None,
@@ -50,37 +55,33 @@ def compress(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Compress each FILE into FILE.lz4, in the standard frame that the lz4 command reads.
+    """Compress each FILE into FILE.lz4, or with the ending of another format, which stock tools read.
 
     The input is kept. The output appears under its name once it is complete. With --json the report goes to
     standard output, or to standard error where the data goes to standard output.
     """
     delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
+    name = format or streams.format_by_name(delivery.output or "")
     # Refused before any file is opened.
-    registry.find("compress", format).settings(level=level, block_size=block_size)
-    planned = jobs.planned(sources, delivery, lambda name: name + _suffix(format), joinable=True)
+    registry.streaming(name)
+    registry.find("compress", name).settings(level=level, block_size=block_size)
+    suffix = registry.FORMATS[name].suffixes[0]
+    planned = jobs.planned(sources, delivery, lambda source: source + suffix, joinable=True)
     for job in planned:
         files.refuse_terminal_output(job.target, force=force)
     where = Where(device, fallback, verify, threads, timeout)
     with session.accelerator(where, as_json=as_json) as acc:
 
-        def work(job: jobs.Job) -> tuple[int, int]:
+        def work(job: jobs.Job) -> jobs.Done:
             with (
                 files.reading(job.source) as source,
                 files.writing(job.target, force=force, like=job.source) as target,
                 output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
             ):
                 outlet = files.Outlet(target)
-                frame = streams.open(outlet, "wb", format, accelerator=acc, level=level, block_size=block_size)
+                frame = streams.open(outlet, "wb", name, accelerator=acc, level=level, block_size=block_size)
                 with outlet.fed_by(frame):
                     read = files.copied(source, frame, at)
-                return read, outlet.written
+                return jobs.Done(read, outlet.written)
 
         jobs.run(planned, work, acc, delivery)
-
-
-def _suffix(format: str) -> str:
-    for suffix, name in registry.SUFFIXES.items():
-        if name == format:
-            return suffix
-    raise UsageError(f"files in the format {format} have no usual suffix", hint="name the output with -o")

@@ -31,12 +31,18 @@ from fpga_accel.operations import registry
 Format = Annotated[
     str | None,
     typer.Option(
-        help=f"One of: {', '.join(registry.algorithms('decompress'))}; told by the first bytes if not given.",
+        help=f"One of: {', '.join(registry.streamed())}; told by the first bytes if not given.",
         show_default=False,
     ),
 ]
 MaxOutput = Annotated[
     int | None, typer.Option(metavar="BYTES", help="Fail beyond so many bytes a file.", show_default=False)
+]
+
+
+Test = Annotated[bool, typer.Option("--test", "-t", help="Decompress, write nothing, and say which files are bad.")]
+List = Annotated[
+    bool, typer.Option("--list", "-l", help="Test, and list each file's format, sizes and ratio: writes nothing else.")
 ]
 
 
@@ -47,6 +53,8 @@ def decompress(
     max_output: MaxOutput = None,
     out: Output = None,
     stdout: Stdout = False,
+    test: Test = False,
+    listing: List = False,
     force: Force = False,
     quiet: Quiet = False,
     device: Device = None,
@@ -56,22 +64,26 @@ def decompress(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Decompress each FILE.lz4 into FILE; joined frames are all decoded.
+    """Decompress each FILE.lz4, or of another format, into FILE; joined frames are all decoded.
 
     The input is kept. The output appears under its name once all of it is good; what goes to standard output is
     written as it is decoded. With --json the report goes to standard output, or to standard error where the data
     goes to standard output.
     """
-    delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
+    delivery = Delivery.of(out, stdout, force=force, quiet=quiet or listing, json=as_json)
     if format is not None:
-        registry.find("decompress", format)
+        registry.streaming(format)
     if max_output is not None and max_output < 0:
         raise UsageError(f"--max-output is {max_output}; it must not be negative")
-    planned = jobs.planned(sources, delivery, _without_suffix, joinable=True)
+    if (test or listing) and delivery.output is not None:
+        raise UsageError("--test and --list write no data", hint="leave -o and -c out")
+    unwritten = test or listing
+    planned = jobs.tested(sources) if unwritten else jobs.planned(sources, delivery, _without_suffix, joinable=True)
     where = Where(device, fallback, verify, threads, timeout)
+    rows: list[tuple[object, ...]] = []
     with session.accelerator(where, as_json=as_json) as acc:
 
-        def work(job: jobs.Job) -> tuple[int, int]:
+        def work(job: jobs.Job) -> jobs.Done:
             with (
                 files.reading(job.source) as source,
                 files.writing(job.target, force=force, like=job.source) as target,
@@ -81,9 +93,19 @@ def decompress(
                 content = streams.open(inlet, "rb", format, accelerator=acc, max_output=max_output)
                 with closing(content):
                     written = files.copied(content, target, lambda _: at(inlet.taken))
-                return inlet.taken, written
+                done = jobs.Done(inlet.taken, written, content.format)
+                rows.append((job.source, done.format, done.bytes_in, done.bytes_out, _ratio(done)))
+                return done
 
-        jobs.run(planned, work, acc, delivery)
+        try:
+            jobs.run(planned, work, acc, delivery)
+        finally:
+            if listing and rows and not as_json:
+                output.show_table(("file", "format", ">compressed", ">content", ">ratio"), rows)
+
+
+def _ratio(done: jobs.Done) -> str:
+    return f"{done.bytes_out / done.bytes_in:.3f}" if done.bytes_in else "-"
 
 
 def _without_suffix(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -23,9 +24,21 @@ class Job:
     source: str
     target: str
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is a result at all: inputs that are only tested have none."""
+        return self.target != os.devnull
 
-# Does one job and returns the bytes read and written.
-Work = Callable[[Job], tuple[int, int]]
+
+class Done(NamedTuple):
+    """The bytes that a job read and wrote, and the format that was found on reading."""
+
+    bytes_in: int
+    bytes_out: int
+    format: str | None = None
+
+
+Work = Callable[[Job], Done]
 
 
 def planned(
@@ -60,6 +73,12 @@ def planned(
     for job in jobs:
         _refuse_same_file(job)
     return jobs
+
+
+def tested(sources: Sequence[str] | None) -> list[Job]:
+    """Return the jobs of inputs that are read and nothing more."""
+    files.refuse_terminal_input(list(sources or ()))
+    return [Job(name, os.devnull) for name in sources or (files.STANDARD,)]
 
 
 def _renamed(name: str, rename: Callable[[str], str]) -> str:
@@ -102,25 +121,27 @@ def run(jobs: Sequence[Job], work: Work, acc: Accelerator, delivery: Delivery) -
 def _done(job: Job, work: Work, acc: Accelerator, delivery: Delivery) -> dict[str, Any]:
     started = time.perf_counter()
     with acc.trace() as trace:
-        bytes_in, bytes_out = work(job)
+        done = work(job)
     seconds = time.perf_counter() - started
     calls = output.places(trace.receipts)
     if not (delivery.quiet or delivery.json or files.is_standard(job.target)):
-        output.say(_summary(job, bytes_in, bytes_out, seconds, calls))
-    return {
+        output.say(_summary(job, done, seconds, calls))
+    report = {
         "input": job.source,
-        "output": job.target,
-        "bytes_in": bytes_in,
-        "bytes_out": bytes_out,
-        "seconds": seconds,
-        "calls": calls,
+        "output": job.target if job.kept else None,
+        "bytes_in": done.bytes_in,
+        "bytes_out": done.bytes_out,
     }
+    if done.format is not None:
+        report["format"] = done.format
+    return report | {"seconds": seconds, "calls": calls}
 
 
-def _summary(job: Job, bytes_in: int, bytes_out: int, seconds: float, calls: list[dict[str, Any]]) -> str:
+def _summary(job: Job, done: Done, seconds: float, calls: list[dict[str, Any]]) -> str:
     where = dict.fromkeys(f"{call['device'] or 'cpu'}/{call['variant']} ({call['reason']})" for call in calls)
-    sizes = f"{bytes_in:,} -> {bytes_out:,} bytes"
-    return f"{job.source} -> {job.target}: {sizes}, {seconds:.3f} s, {', '.join(where) or 'nothing to do'}"
+    sizes = f"{done.bytes_in:,} -> {done.bytes_out:,} bytes"
+    target = job.target if job.kept else "good"
+    return f"{job.source} -> {target}: {sizes}, {seconds:.3f} s, {', '.join(where) or 'nothing to do'}"
 
 
 def _failed(job: Job, error: BaseException, delivery: Delivery) -> dict[str, Any]:

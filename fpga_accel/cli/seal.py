@@ -92,7 +92,7 @@ def seal(
         # Refused before any file is opened.
         Closers.of(recipients, secret, WORK_FACTOR).wipe()
 
-        def work(job: jobs.Job) -> tuple[int, int]:
+        def work(job: jobs.Job) -> jobs.Done:
             with (
                 files.reading(job.source) as opened,
                 files.writing(job.target, force=force, like=job.source) as target,
@@ -108,6 +108,6 @@ def seal(
                     armor=armor,
                     accelerator=acc,
                 )
-                return read, outlet.written
+                return jobs.Done(read, outlet.written)
 
         jobs.run(planned, work, acc, delivery)

@@ -32,7 +32,7 @@ class Sealing:
         """Return what does one file."""
         call: Any = acc.encrypt if self.op == "encrypt" else acc.decrypt
 
-        def work(job: jobs.Job) -> tuple[int, int]:
+        def work(job: jobs.Job) -> jobs.Done:
             with (
                 files.reading(job.source) as source,
                 files.writing(job.target, force=self.delivery.force, like=job.source) as target,
@@ -40,7 +40,7 @@ class Sealing:
                 data = self._whole(source, job.source)
                 result = call(data, self.key, cipher_of(job), aad=self.aad)
                 target.write(result)
-                return len(data), len(result)
+                return jobs.Done(len(data), len(result))
 
         return work
 

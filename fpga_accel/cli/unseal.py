@@ -93,7 +93,7 @@ def unseal(
         # Refused before any file is opened.
         Openers.of(identities, secret, MOST_WORK_FACTOR).wipe()
 
-        def work(job: jobs.Job) -> tuple[int, int]:
+        def work(job: jobs.Job) -> jobs.Done:
             with (
                 files.reading(job.source) as opened,
                 files.writing(job.target, force=force, like=job.source) as target,
@@ -109,7 +109,7 @@ def unseal(
                     max_output=max_output,
                     accelerator=acc,
                 )
-                return inlet.taken, written
+                return jobs.Done(inlet.taken, written)
 
         jobs.run(planned, work, acc, delivery)
 

@@ -115,6 +115,12 @@ class KeysOperation(Operation[CipherOptions]):
             self._check(made, count)
         return made
 
+    def limits(self) -> dict[str, dict[str, Any]]:
+        found = {"key_size": _limits(self.key_sizes)}
+        if self.nonce_sizes != range(1):
+            found["nonce_size"] = _limits(self.nonce_sizes)
+        return found
+
     def own(self, **given: Any) -> Any:
         """Check the options of the algorithm's own and return them, None where it has none.
 
@@ -221,6 +227,12 @@ class CipherOperation(KeysOperation):
     def in_front(self, items: Items) -> Items:
         """Return the nonces that items carry in front."""
         return Items(items.addresses, np.full(len(items), self.nonce_size, np.uint64), items.keep)
+
+
+def _limits(sizes: tuple[int, ...] | range) -> dict[str, Any]:
+    if isinstance(sizes, range) and len(sizes) > 1:
+        return {"minimum": sizes[0], "maximum": sizes[-1]}
+    return {"values": list(sizes)}
 
 
 def _told(sizes: tuple[int, ...] | range) -> str:

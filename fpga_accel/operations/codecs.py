@@ -140,6 +140,11 @@ class DecompressOptions:
         return DecompressOptions(capacity, by_buffer=True)
 
 
+def between(legal: range) -> dict[str, Any]:
+    """Return a range as `Operation.limits` has it."""
+    return {"minimum": legal[0], "maximum": legal[-1]}
+
+
 def pass_skippable(source: Source) -> None:
     """Take the skippable frames that a stream goes on with."""
     while int.from_bytes(source.peek(_WORD), "little") in SKIPPABLE:

@@ -240,6 +240,13 @@ class Operation(ABC, Generic[OptionsT]):
         """Return why no device can do it with these options, None where one can."""
         return None
 
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """Return the legal values of options as plain data: ``minimum`` and ``maximum``, or ``values``.
+
+        ``on_device`` holds the same for those that have a kernel, where not all have.
+        """
+        return {}
+
     @property
     def kernels(self) -> tuple[str, ...]:
         """The kernel folders that a device needs for it."""

@@ -18,7 +18,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, content_work, sample_data
+from fpga_accel.operations.codecs import DENSE, between, content_work, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
@@ -132,6 +132,13 @@ class Lz4Compress(Operation[CompressOptions]):
         if options.level >= FIRST_HC_LEVEL:
             return f"level {options.level} is a high-compression level, which has no kernel"
         return None
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        kernels = range(LEVELS[0], FIRST_HC_LEVEL)
+        return {
+            "level": between(LEVELS) | {"on_device": between(kernels)},
+            "block_size": {"values": list(lz4_frame.BLOCK_CODES)},
+        }
 
     def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
         block_size = options.block_for(len(data))

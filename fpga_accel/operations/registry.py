@@ -29,6 +29,10 @@ from fpga_accel.operations import (
     lz4_stream,
     poly1305,
     sm4,
+    snappy_compress,
+    snappy_decompress,
+    snappy_format,
+    snappy_stream,
     xchacha20_poly1305,
     xxh,
     zstd_compress,
@@ -42,6 +46,10 @@ from fpga_accel.operations.contract import Operation
 _ROWS: tuple[Operation[Any], ...] = (
     lz4_compress.Lz4Compress(),
     lz4_decompress.Lz4Decompress(),
+    snappy_compress.SnappyCompress(),
+    snappy_compress.RawCompress(),
+    snappy_decompress.SnappyDecompress(),
+    snappy_decompress.RawDecompress(),
     zstd_compress.ZstdCompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
@@ -125,6 +133,8 @@ DEFAULTS = MappingProxyType(
 
 _FORMATS: tuple[Format, ...] = (
     Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
+    Format("snappy", (".sz",), snappy_format.starts, snappy_compress.framed_bound, snappy_stream.STREAM),
+    Format("snappy-raw", (".snappy",), None, snappy_compress.raw_bound, None),
     Format("zstd", (".zst",), zstd_compress.starts, zstd_compress.compress_bound, None),
 )
 
@@ -161,9 +171,13 @@ def streaming(name: str) -> Stream:
     find("compress", name)
     stream = FORMATS[name].stream
     if stream is None:
-        legal = ", ".join(row.name for row in _FORMATS if row.stream is not None)
-        raise ValueError(f"{name} needs the size of its content first; formats of streams are {legal}")
+        raise ValueError(f"{name} needs the size of its content first; formats of streams are {', '.join(streamed())}")
     return stream
+
+
+def streamed() -> list[str]:
+    """List the formats that streams and files can have."""
+    return sorted(row.name for row in _FORMATS if row.stream is not None)
 
 
 def cipher(op: str, algorithm: str) -> CipherOperation:

@@ -6,7 +6,7 @@
 
 #define BLOCK_BYTES 16u
 
-/* Constants of one CRC, see constants.h: moved[0] is for 128 bits, and so on. */
+/* Constants of one CRC, see crc_constants.h: moved[0] is for 128 bits, and so on. */
 typedef struct {
   long2 moved[7];
   long2 past_1024, past_1536, past_2048;

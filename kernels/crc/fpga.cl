@@ -21,7 +21,7 @@
 #pragma OPENCL EXTENSION cl_intel_channels : enable
 #endif
 
-#include "constants.h"
+#include "crc_constants.h"
 #include "front.h"
 
 #define ARGUMENTS                                                                                  \

@@ -2,8 +2,8 @@
  *
  * No -D parameters. Tested on every device that the host lists.
  */
-#include "constants.h"
-#include "tables.h"
+#include "crc_constants.h"
+#include "crc_tables.h"
 
 constant uint crc32c_tables[STEP][256] = CRC32C_TABLES;
 constant uint crc32_tables[STEP][256] = CRC32_TABLES;

@@ -1,4 +1,4 @@
-/* One block, sequence by sequence: the search, and the encoder of sequences of any size. */
+/* One block, sequence by sequence: the encoder of sequences of any size, and the end of a block. */
 #ifndef LZ4_COMPRESS_H
 #define LZ4_COMPRESS_H
 
@@ -14,47 +14,7 @@
 #define SEARCH_MARGIN 13u
 #define MAX_SRC 0x7E000000u /* the format's limit for one block */
 
-/* Entries of 16 bits: 32 KiB. README.md has the ratio and speed of other sizes. */
-#define HASH_BITS 14
-#define HASH_BYTES 6
-#define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
-/* The search steps one byte wider for every 64 bytes without a match. */
-#define SKIP_SHIFT 6
-
-#define NO_MATCH (-65536L) /* the distance that 16 bits take for 0 */
-
-typedef struct {
-  input_t pos;    /* next position to search */
-  input_t anchor; /* first byte that is not yet encoded */
-  output_t op;    /* next byte of output */
-  input_t src, src_end;
-  output_t dst, dst_end;
-  uint acceleration;
-  int fits; /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
-               null pointer, and compilers take a comparison of such with null as known. */
-} block_t;
-
-INLINE uint slot_of(ulong x) {
-  return (uint)(((x << (64 - 8 * HASH_BYTES)) * HASH_FACTOR) >> (64 - HASH_BITS));
-}
-
-/* An entry is the low 16 bits of an address. Returns minus the distance: -1 to -65535 or NO_MATCH.
- * All entries are of positions before `at`, or of the block's start, so the result stays in the
- * block. */
-INLINE long back_to(ushort entry, input_t at) {
-  return (long)(((ulong)entry - (ulong)at) | ~0xFFFFUL);
-}
-
-static input_t match_end(input_t at, long back, input_t limit) {
-  for (; limit - at >= 8; at += 8) {
-    ulong diff = load8(at) ^ load8(at + back);
-    if (diff)
-      return at + low_zero_bytes(diff);
-  }
-  while (at < limit && *at == at[back])
-    at++;
-  return at;
-}
+#include "match_finder.h"
 
 INLINE uint length_bytes(uint length) { return length < 15 ? 0 : (length - 15) / 255 + 1; }
 
@@ -67,7 +27,6 @@ INLINE output_t put_length(output_t op, uint length) {
   return op;
 }
 
-/* Goes on at `end`, or clears `fits` where the sequence does not fit. */
 APART void put_sequence(private block_t *b, input_t start, long back, input_t end) {
   uint literals = (uint)(start - b->anchor), length = (uint)(end - start) - MIN_MATCH;
   output_t op = b->op;
@@ -87,54 +46,6 @@ APART void put_sequence(private block_t *b, input_t start, long back, input_t en
   op[1] = (uchar)(-back >> 8);
   b->op = put_length(op + 2, length);
   b->anchor = b->pos = end;
-}
-
-/* Both bytes before `pos` and before its match may be equal too; looks back 8 bytes. */
-INLINE input_t match_start(private const block_t *b, input_t pos, long back) {
-  if (pos + back - b->src < 8)
-    return pos;
-  ulong diff = load8(pos - 8) ^ load8(pos - 8 + back);
-  uint same = diff ? high_zero_bytes(diff) : 8;
-  ulong literals = (ulong)(pos - b->anchor);
-  return pos - (same < literals ? same : literals);
-}
-
-/* Encodes the next match. False: none starts up to search_end, or it does not fit. */
-APART int put_next(private block_t *b, private ushort *table, input_t search_end) {
-  input_t pos = b->pos, anchor = b->anchor;
-  uint acceleration = b->acceleration;
-  long back;
-  ulong diff;
-  for (;; pos += acceleration + ((ulong)(pos - anchor) >> SKIP_SHIFT)) {
-    if (pos > search_end) {
-      b->pos = pos;
-      return 0;
-    }
-    ulong x = load8(pos);
-    uint slot = slot_of(x);
-    back = back_to(table[slot], pos);
-    table[slot] = (ushort)(ulong)pos;
-    diff = x ^ load8(pos + back);
-    if (!(uint)diff & (back != NO_MATCH))
-      break;
-  }
-  input_t end =
-      diff ? pos + low_zero_bytes(diff) : match_end(pos + 8, back, b->src_end - LAST_LITERALS);
-  put_sequence(b, match_start(b, pos, back), back, end);
-  return b->fits;
-}
-
-static void start_block(private block_t *b, private ushort *table, segment_t row,
-                        global const uchar *src, global uchar *dst) {
-  b->src = b->anchor = src + row.src;
-  b->pos = b->src + 1;
-  b->src_end = b->src + row.src_size;
-  b->dst = b->op = dst + row.dst;
-  b->dst_end = b->dst + row.dst_capacity;
-  b->fits = row.src_size <= MAX_SRC;
-  b->acceleration = row.param ? row.param : 1;
-  for (uint i = 0; i < 1u << HASH_BITS; i++)
-    table[i] = (ushort)(ulong)b->src;
 }
 
 /* Encodes what is left. Returns the size of the block, 0 where it does not fit. */

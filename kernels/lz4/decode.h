@@ -4,6 +4,7 @@
 
 #include "abi.h"
 #include "bytes.h"
+#include "match_copy.h"
 #include "params.h"
 #include "xxh32.h"
 
@@ -11,34 +12,6 @@
 static void copy_match(global uchar *dst, uint op, uint offset, uint length) {
   for (uint i = 0; i < length; i++)
     dst[op + i] = offset ? dst[op + i - offset] : 0;
-}
-
-/* May write up to 31 bytes past op + length. */
-static inline void copy_match_wild(global uchar *dst, uint op, uint offset, uint length) {
-  uint end = op + length;
-  if (offset >= 16) {
-    do {
-      copy16(dst + op, dst + op - offset);
-      op += 16;
-    } while (op < end);
-  } else if (offset >= 8) {
-    do {
-      store8(dst + op, load8(dst + op - offset));
-      op += 8;
-    } while (op < end);
-  } else {
-    ulong pattern = load8(dst + op - offset) & ((1UL << (8 * offset)) - 1);
-    uint span = offset;
-    while (span < 8) {
-      pattern |= pattern << (8 * span);
-      span *= 2;
-    }
-    uint stride = 8 - 8 % offset;
-    do {
-      store8(dst + op, pattern);
-      op += stride;
-    } while (op < end);
-  }
 }
 
 static int decode_block(global const uchar *src, uint size, global uchar *dst, uint *produced,

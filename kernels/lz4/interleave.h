@@ -1,52 +1,21 @@
-/* Several blocks at once in one work-item: steps without unpredictable branches, taken in turns, so
- * that their waits overlap. */
+/* LZ4's records of several blocks at once. */
 #ifndef LZ4_INTERLEAVE_H
 #define LZ4_INTERLEAVE_H
 
 #include "compress.h"
-#include "x86_compare.h"
-
-/* Chosen by measurement; README.md tells what other values gave. */
-#define STREAMS 3u /* blocks in turns: their tables take 96 KiB of private memory */
-#define PROBES 5u  /* positions that a step probes */
-/* Of these, those that enter the table: not more than MIN_MATCH, as no entry may be at or behind
- * the next position. */
-#define STORES 4u
-#define BATCH 64u /* steps before their records are encoded; 3 KiB of records */
-/* A step without a match skips a byte more for every 16 bytes since the last one. After FAR bytes
- * the plain search, which widens its steps further, takes over. */
-#define GAP_SHIFT 4
-#define FAR 64
 
 /* What is encoded without branches: one extra length byte each at most, literals by two copies. */
 #define STEP_LITERALS 30u
 #define STEP_LENGTH 269u /* 15 and 254, less MIN_MATCH */
 
-/* A step compares SPAN bytes at up to PROBES behind its position, and its match stays off the last
- * literals: 5 + 64 + 5, rounded up. */
-#define STEP_SRC_MARGIN 80u
 /* Token, length byte, literals, offset and length byte: 35 bytes, rounded up. */
 #define STEP_DST_MARGIN 48u
 
-/* What a step found: back is minus the distance, 0 where it found nothing. */
-typedef struct {
-  input_t start;
-  int back;
-  uint size;
-} record_t;
+#include "match_streams.h"
 
-typedef struct {
-  block_t block;
-  input_t found; /* end of the last match found: the anchor, ahead of the encoder */
-  input_t src_limit;
-  output_t dst_limit;
-  __private ushort *table;
-  __private record_t *records;
-  uint count, row;
-} stream_t;
+/* A block has nothing in front. */
+static void start_row(private block_t *b, uint flags) {}
 
-/* Encodes the records. Apart from the search, as stores to addresses that depend on what was found
- * make the CPU hold back the loads of later steps. */
 INLINE void put_records(private stream_t *s) {
   input_t anchor = s->block.anchor;
   output_t op = s->block.op, limit = s->dst_limit;
@@ -84,97 +53,6 @@ INLINE void put_records(private stream_t *s) {
   }
   s->block.op = op;
   s->block.anchor = anchor;
-}
-
-APART int step_far(private stream_t *s) {
-  put_records(s);
-  if (!s->block.fits)
-    return 0;
-  put_next(&s->block, s->table, s->src_limit);
-  s->found = s->block.anchor;
-  return s->block.fits;
-}
-
-APART uint long_size(private const stream_t *s, input_t start, long back) {
-  return (uint)(match_end(start + SPAN, back, s->block.src_end - LAST_LITERALS) - start);
-}
-
-/* Probes PROBES positions and keeps the first match. False: the stream wants end_row(). All loads
- * come before the stores: the CPU guesses fewer of them to depend on each other. */
-INLINE int step(private stream_t *s) {
-  input_t pos = s->block.pos, found = s->found;
-  if (pos > s->src_limit)
-    return 0;
-private
-  ushort *table = s->table;
-  uint slots[PROBES], heads[PROBES];
-  long backs[PROBES];
-  int same[PROBES];
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++) {
-    ulong x = load8(pos + i);
-    slots[i] = slot_of(x);
-    heads[i] = (uint)x;
-  }
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    backs[i] = back_to(table[slots[i]], pos + i);
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    same[i] = heads[i] == load4(pos + i + backs[i]);
-#pragma unroll
-  for (uint i = 0; i < STORES; i++)
-    table[slots[i]] = (ushort)(ulong)(pos + i);
-  input_t start = pos + PROBES;
-  long back = 0;
-#pragma unroll
-  for (int i = PROBES - 1; i >= 0; i--) {
-    start = same[i] ? pos + i : start;
-    back = same[i] ? backs[i] : back;
-  }
-  int hit = (ushort)back != 0; /* not for 0 and NO_MATCH */
-  ulong diff = differing(start, start + back);
-  uint size = (uint)__builtin_ctzl(diff | 1UL << (SPAN - 1));
-  if (!(diff | !hit))
-    size = long_size(s, start, back);
-private
-  record_t *record = s->records + s->count++;
-  record->start = start;
-  record->back = hit ? (int)back : 0;
-  record->size = size;
-  input_t next = pos + PROBES + ((ulong)(pos - found) >> GAP_SHIFT);
-  input_t end = start + size;
-  s->block.pos = next = hit ? end : next;
-  s->found = found = hit ? end : found;
-  return next - found <= FAR ? 1 : step_far(s);
-}
-
-static void start_stream(private stream_t *s, segment_t row, global const uchar *src,
-                         global uchar *dst) {
-  start_block(&s->block, s->table, row, src, dst);
-  s->found = s->block.anchor;
-  s->count = 0;
-  int steps = s->block.fits && s->block.acceleration == 1 && row.src_size > STEP_SRC_MARGIN &&
-              row.dst_capacity > STEP_DST_MARGIN;
-  s->src_limit = steps ? s->block.src_end - STEP_SRC_MARGIN : s->block.src;
-  s->dst_limit = steps ? s->block.dst_end - STEP_DST_MARGIN : s->block.dst;
-}
-
-/* Steps the first `active` streams until one of them ends; returns which. */
-INLINE uint run_streams(private stream_t *s, uint active) {
-  for (;;) {
-    uint ended = active;
-    for (uint n = 0; n < BATCH && ended == active; n++)
-      for (uint k = 0; k < active; k++)
-        if (!step(s + k)) {
-          ended = k;
-          break;
-        }
-    for (uint k = 0; k < active; k++)
-      put_records(s + k);
-    if (ended != active)
-      return ended;
-  }
 }
 
 #endif

@@ -1,0 +1,272 @@
+"""Snappy compression: streams of the framing format, and raw streams of independent fragments of 64 KiB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import cramjam
+import numpy as np
+
+from fpga_accel._host import ffi, lib
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import DeviceError, FormatError
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, memory
+from fpga_accel.operations.codecs import DENSE, content_work, sample_data
+from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
+from fpga_accel.operations.snappy_format import (
+    BLOCK,
+    CHECKSUM,
+    CHUNK_HEADER,
+    GROUP,
+    IDENTIFIER,
+    LARGEST_RAW,
+    PREAMBLE,
+    ROW_CHECK,
+    ROW_PREAMBLE,
+    content_of_raw,
+    crc_of,
+    head_of,
+)
+from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
+
+# Content bytes of one thread's turn on the CPU path: whole blocks.
+CPU_PART = 1 << 20
+# In front of the content of a literal of a block.
+_LITERAL_TAG = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CompressOptions:
+    """Snappy has no options."""
+
+
+def framed_bound(nbytes: int) -> int:
+    """Return the largest stream of the framing format that `nbytes` of content can become."""
+    return nbytes + len(IDENTIFIER) + (CHUNK_HEADER + CHECKSUM) * -(-nbytes // BLOCK)
+
+
+def raw_bound(nbytes: int) -> int:
+    """Return the largest raw stream that `nbytes` of content can become.
+
+    More than we write, as the library that does it on CPUs may let content grow by a sixth.
+    """
+    return nbytes + nbytes // 6 + PREAMBLE + 32
+
+
+class _Compress(Operation[CompressOptions]):
+    """What both formats share."""
+
+    op = "compress"
+    kernel = "snappy"
+    entry = "snappy_compress"
+    library = "cramjam"
+    kinds = ("", DENSE)
+    # 4 KiB take 10 µs, and the library lets go of the GIL.
+    threads_from = 2 << 10
+    takes_views = True
+    framed: ClassVar[bool]
+    # What a row is asked for.
+    row_flags: ClassVar[int]
+
+    def options(self, **given: Any) -> CompressOptions:
+        if given:
+            raise TypeError(f"{self.algorithm} has no options, not even {', '.join(sorted(given))}")
+        return CompressOptions()
+
+    def _whole(self, data: Flat) -> Any:
+        """Return the library's stream."""
+        raise NotImplementedError
+
+    def _body(self, stream: memoryview) -> memoryview:
+        """Return a stream of the library without its head."""
+        raise NotImplementedError
+
+    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+        if len(data) < 2 * CPU_PART or workers.count == 1:
+            return bytes(self._whole(data))
+        # Blocks are independent, so the bodies of parts make one stream.
+        view = memoryview(data)
+        parts = [view[start : start + CPU_PART] for start in range(0, len(view), CPU_PART)]
+        bodies = workers.map(lambda part: self._body(memoryview(self._whole(part))), parts)
+        return b"".join((self._head(len(data)), *bodies))
+
+    def _head(self, nbytes: int) -> bytes:
+        return head_of(nbytes, self.framed)
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        return bytes(self._whole(flat(data)))
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return [bytes(self._whole(item)) for item in items]
+
+    def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
+        def start(indices: range) -> Callable[[], None]:
+            if len(indices) == 1 and int(job.items.sizes[indices[0]]) > GROUP:
+                return partial(self._in_groups, job, indices[0], run)
+            return self._start_streams(job, indices, run)
+
+        for _ in one_ahead(_grouped(job.items.sizes), start):
+            pass
+        return {}
+
+    def _start_streams(self, job: Job[CompressOptions], indices: range, run: Run) -> Callable[[], None]:
+        """Send some contents on their way in one launch; the result waits, and puts their streams into the sink."""
+        items = job.items.picked(slice(indices.start, indices.stop))
+        table, first_rows, scratch = self._cut(items)
+        wait = run.start(_launch(table, items, scratch)) if len(table) else lambda: table
+
+        def finish() -> None:
+            results = wait()
+            stream_sizes: Sizes = np.empty(len(items), np.uint64)
+            parts = (*_rows(table, results), words_at(first_rows), words_at(items.sizes), len(items), self.framed)
+            _packed(lib.fa_snappy_stream_sizes(*parts, words_at(stream_sizes)), results)
+            targets = job.sink.allocate(stream_sizes, indices.start)
+            _packed(lib.fa_snappy_streams(*parts, words_at(targets), words_at(stream_sizes)), results)
+
+        return finish
+
+    def _in_groups(self, job: Job[CompressOptions], index: int, run: Run) -> None:
+        """Compress content of any size with scratch memory of two groups."""
+        data = job.items.view(index)
+        groups = (data[start : start + GROUP] for start in range(0, len(data), GROUP))
+        parts: list[Flat] = [self._head(len(data)), *one_ahead(groups, partial(self._start_body, run=run))]
+        size = sum(map(len, parts))
+        (target,) = job.sink.allocate(np.array([size], np.uint64), index)
+        stream, position = memory(int(target), size), 0
+        for part in parts:
+            stream[position : position + len(part)] = part
+            position += len(part)
+
+    def _start_body(self, data: memoryview, run: Run) -> Callable[[], memoryview]:
+        items = Items.of([data])
+        table, _, scratch = self._cut(items)
+        wait = run.start(_launch(table, items, scratch))
+
+        def packed() -> memoryview:
+            results = wait()
+            parts = (*_rows(table, results), len(table), self.framed)
+            body = POOL.array(_packed(lib.fa_snappy_packed_size(*parts), results))
+            room = ffi.cast("uint8_t *", address_of(body))
+            _packed(lib.fa_snappy_pack(room, len(body), *parts), results)
+            view: memoryview = body.data
+            return view
+
+        return packed
+
+    def _cut(self, items: Items) -> tuple[Table, Sizes, Bytes]:
+        """Cut contents into rows of a block each, with scratch memory for their slots."""
+        scratch: Bytes = POOL.array(items.nbytes)
+        sizes = (words_at(items.sizes), len(items))
+        table: Table = POOL.array(lib.fa_snappy_cut_count(*sizes), SEGMENT)
+        first_rows: Sizes = np.empty(len(items) + 1, np.uint64)
+        rows = _rows(table, table)[0]
+        slots = address_of(scratch)
+        lib.fa_snappy_cut(words_at(items.addresses), *sizes, slots, self.row_flags, rows, words_at(first_rows))
+        return table, first_rows, scratch
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        check = crc_of(row.src) if row.flags & ROW_CHECK else 0
+        stream = bytes(cramjam.snappy.compress_raw(row.src))
+        data = stream if row.flags & ROW_PREAMBLE else stream[content_of_raw(stream)[1] :]
+        if len(data) > row.capacity:
+            return RowOutput(b"", Status.DST_TOO_SMALL, check)
+        return RowOutput(data, check=check)
+
+    def agrees(self, row: RowInput, output: RowOutput) -> bool:
+        if output.check != (crc_of(row.src) if row.flags & ROW_CHECK else 0):
+            return False
+        # Any valid elements of the same content are right; what did not fit is stored.
+        if output.status != Status.OK:
+            return output.status == Status.DST_TOO_SMALL
+        head = b"" if row.flags & ROW_PREAMBLE else head_of(len(row.src), framed=False)
+        try:
+            content = bytes(cramjam.snappy.decompress_raw(head + output.data))
+        except cramjam.DecompressionError:
+            return False
+        return content == row.src
+
+    def trial(self) -> Trial:
+        text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(3000))
+        parts = [b"a", b"abc" * 5, bytes(1000), bytes(range(251)) * 9, text, text[:65536], text[7:70000]]
+        return trial_of(self, Job(Items.of(parts), CompressOptions(), BytesSink(len(parts))))
+
+    def work(self, data: Flat) -> Work:
+        return content_work(data)
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
+        return [sample_data(nbytes, kind)] * count, CompressOptions()
+
+
+class SnappyCompress(_Compress):
+    """``snappy.compress``: a stream of the framing format."""
+
+    algorithm = "snappy"
+    framed = True
+    row_flags = ROW_CHECK | ROW_PREAMBLE
+
+    def _whole(self, data: Flat) -> Any:
+        # The library makes nothing of nothing.
+        return cramjam.snappy.compress(data) if len(data) else IDENTIFIER
+
+    def _body(self, stream: memoryview) -> memoryview:
+        return stream[len(IDENTIFIER) :]
+
+
+class RawCompress(_Compress):
+    """``snappy-raw.compress``: the size of the content, and fragments."""
+
+    algorithm = "snappy-raw"
+    framed = False
+    row_flags = 0
+
+    def _whole(self, data: Flat) -> Any:
+        _require_size(len(data))
+        return cramjam.snappy.compress_raw(data)
+
+    def _head(self, nbytes: int) -> bytes:
+        _require_size(nbytes)
+        return super()._head(nbytes)
+
+    def _body(self, stream: memoryview) -> memoryview:
+        return stream[content_of_raw(stream)[1] :]
+
+
+def _require_size(nbytes: int) -> None:
+    if nbytes > LARGEST_RAW:
+        raise FormatError(
+            f"{nbytes} bytes of content; a raw Snappy stream has at most {LARGEST_RAW}", hint="use the format snappy"
+        )
+
+
+def _launch(table: Table, *keep: Any) -> Launch:
+    return Launch("snappy", "snappy_compress", table, np.zeros(16, np.uint8), keep=keep)
+
+
+def _grouped(sizes: Sizes) -> Iterator[range]:
+    """Yield ranges of items that hold at most `GROUP` bytes together, or one item that is larger."""
+    ends = np.cumsum(sizes, dtype=np.uint64)
+    first, before = 0, 0
+    while first < len(sizes):
+        end = max(int(np.searchsorted(ends, before + GROUP, side="right")), first + 1)
+        yield range(first, end)
+        first, before = end, int(ends[end - 1])
+
+
+def _rows(table: Table, results: Table) -> tuple[Any, Any]:
+    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+
+
+def _packed(found: int, results: Table) -> int:
+    """Return what a packing function returned, unless it refused what the device gave."""
+    if found >= 0:
+        return found
+    status = results["status"]
+    bad = np.flatnonzero((status != Status.OK) & (status != Status.DST_TOO_SMALL))
+    if len(bad):
+        raise DeviceError(f"snappy_compress ended block {bad[0]} with status {status[bad[0]]}")
+    raise DeviceError(f"snappy_compress gave {len(results)} blocks that make no stream (status {-found})")
