@@ -34,6 +34,8 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_ZSTD_ROW: int
+    FA_ZSTD_HEADER_MOST: int
     FA_BGZF_END: int
     FA_SNAPPY_SOUND: int
     FA_SNAPPY_CUT: int
@@ -262,6 +264,45 @@ class Lib(Protocol):
     ) -> None: ...
     def fa_bgzf_join(
         self, rows: CData, results: CData, first_rows: CData, count: int, checks: CData, targets: CData, /
+    ) -> None: ...
+    def fa_zstd_cut_count(self, sizes: CData, count: int, /) -> int: ...
+    def fa_zstd_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        begins: int,
+        ends: int,
+        slots: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> int: ...
+    def fa_zstd_header(self, size: int, checksum: int, out: CData, /) -> int: ...
+    def fa_zstd_joined_size(self, rows: CData, results: CData, count: int, /) -> int: ...
+    def fa_zstd_join(self, rows: CData, results: CData, count: int, out: CData, /) -> int: ...
+    def fa_zstd_frame_sizes(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        sizes: CData,
+        count: int,
+        checksum: int,
+        frame_sizes: CData,
+        /,
+    ) -> int: ...
+    def fa_zstd_frames(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        sizes: CData,
+        count: int,
+        checksum: int,
+        checks: CData,
+        targets: CData,
+        /,
     ) -> None: ...
 
 ffi: FFI

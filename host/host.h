@@ -312,4 +312,40 @@ void fa_deflate_join(const segment_t *rows, const result_t *results, const uint6
 void fa_bgzf_join(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
                   size_t count, const uint32_t *checks, const uint64_t *targets);
 
+/* ---- zstd_frame.c: Zstandard frames (RFC 8878) of blocks that a device made ---- */
+
+/* Content of a row, which is as far as matches reach back, and so the window of larger frames. */
+#define FA_ZSTD_ROW (512u << 10)
+#define FA_ZSTD_HEADER_MOST 14
+
+/* How many rows fa_zstd_cut makes: one at least for each content. */
+uint64_t fa_zstd_cut_count(const uint64_t *sizes, size_t count);
+
+/* Cuts contents at absolute addresses into rows, whose slots follow each other from the address
+ * `slots` on. begins, ends: whether each starts its frame with the first row, and ends it with the
+ * last. first_rows gets the first row of each content, and one entry more. rows may be NULL.
+ * Returns the bytes of all slots. */
+uint64_t fa_zstd_cut(const uint64_t *sources, const uint64_t *sizes, size_t count, int begins,
+                     int ends, uint64_t slots, segment_t *rows, uint64_t *first_rows);
+
+/* Writes the header of a frame that declares `size` bytes of content; returns its size. */
+uint32_t fa_zstd_header(uint64_t size, int checksum, uint8_t *out);
+
+/* Bytes of the rows' blocks, or -STATUS_BAD_DATA where a row has none. */
+int64_t fa_zstd_joined_size(const segment_t *rows, const result_t *results, size_t count);
+
+/* Copies the rows' blocks behind each other; returns their bytes. */
+uint64_t fa_zstd_join(const segment_t *rows, const result_t *results, size_t count, uint8_t *out);
+
+/* The size of the frame of each content. Returns 0 or -STATUS_BAD_DATA. */
+int64_t fa_zstd_frame_sizes(const segment_t *rows, const result_t *results,
+                            const uint64_t *first_rows, const uint64_t *sizes, size_t count,
+                            int checksum, uint64_t *frame_sizes);
+
+/* Writes the frames to the addresses `targets`; with `checksum` each ends with the low half of its
+ * entry in checks. */
+void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                    const uint64_t *sizes, size_t count, int checksum, const uint64_t *checks,
+                    const uint64_t *targets);
+
 #endif

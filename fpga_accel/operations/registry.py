@@ -37,6 +37,7 @@ from fpga_accel.operations import (
     snappy_stream,
     xchacha20_poly1305,
     xxh,
+    zstd_compress,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
@@ -55,6 +56,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     deflate_compress.ZlibCompress(),
     deflate_compress.GzipCompress(),
     deflate_compress.BgzfCompress(),
+    zstd_compress.ZstdCompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_gcm_siv.GcmSivEncrypt(),
@@ -145,6 +147,7 @@ _FORMATS: tuple[Format, ...] = (
     Format("zlib", (".zz",), None, deflate_compress.compress_bound, None),
     Format("gzip", (".gz",), None, deflate_compress.compress_bound, None),
     Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, None),
+    Format("zstd", (".zst",), zstd_compress.starts, zstd_compress.compress_bound, None),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})
