@@ -31,6 +31,7 @@ from fpga_accel.operations import (
     sm4,
     xchacha20_poly1305,
     xxh,
+    zstd_decompress,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
@@ -41,6 +42,7 @@ from fpga_accel.operations.contract import Operation
 _ROWS: tuple[Operation[Any], ...] = (
     lz4_compress.Lz4Compress(),
     lz4_decompress.Lz4Decompress(),
+    zstd_decompress.ZstdDecompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
