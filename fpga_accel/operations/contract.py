@@ -270,7 +270,7 @@ class Operation(ABC, Generic[OptionsT]):
         raise NotImplementedError(f"{self.name} is compared row by row alone")
 
     def confirmed(self, data: Flat, error: Exception) -> Exception | None:
-        """Return the error of an item that a device calls bad input and the CPU library takes, where the device is right.
+        """Return the error of an item that a device refuses and the CPU library takes, where the device is right.
 
         A library may be less strict than its format; None where the device is wrong.
         """

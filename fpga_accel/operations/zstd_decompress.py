@@ -200,7 +200,8 @@ def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
         return None
 
 
-def _library_error(error: zstandard.ZstdError) -> FormatError | IntegrityError:
+def library_error(error: zstandard.ZstdError) -> FormatError | IntegrityError:
+    """Return what an error of the library means."""
     if "checksum" in str(error):
         return IntegrityError("the content checksum of the Zstandard frame is wrong")
     return FormatError(f"malformed Zstandard frame: {error}")
@@ -260,7 +261,7 @@ def _content_into(frame: memoryview, out: memoryview) -> None:
             size = reader.readinto(out) if len(out) else 0
             more = reader.read(1)
     except zstandard.ZstdError as error:
-        raise _library_error(error) from None
+        raise library_error(error) from None
     if size != len(out) or more:
         raise FormatError(f"the Zstandard frame declares {len(out)} bytes of content and holds others")
 
@@ -283,7 +284,7 @@ def _content(data: Flat, frame: Frame, most: int | None) -> bytes:
                 # To the checksum's end.
                 parts.append(reader.read(1))
     except zstandard.ZstdError as error:
-        raise _library_error(error) from None
+        raise library_error(error) from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
