@@ -166,12 +166,25 @@ INLINE void decode_rounds(private const huffman_t *huffman, private coded_t *cod
 private
   const ushort *cells = huffman->cells;
   const uint shift = 64 - huffman->log;
-  START_WORD(0)
-  START_WORD(1)
-  START_WORD(2)
-  START_WORD(3) for (; rounds > 0; rounds--){DECODE_ALL(0) DECODE_ALL(1) DECODE_ALL(2) DECODE_ALL(
-      3) DECODE_ALL(4) REFILL(0) REFILL(1) REFILL(2) REFILL(3)} END_WORD(0) END_WORD(1) END_WORD(2)
-      END_WORD(3)
+  START_WORD(0);
+  START_WORD(1);
+  START_WORD(2);
+  START_WORD(3);
+  for (; rounds > 0; rounds--) {
+    DECODE_ALL(0);
+    DECODE_ALL(1);
+    DECODE_ALL(2);
+    DECODE_ALL(3);
+    DECODE_ALL(4);
+    REFILL(0);
+    REFILL(1);
+    REFILL(2);
+    REFILL(3);
+  }
+  END_WORD(0);
+  END_WORD(1);
+  END_WORD(2);
+  END_WORD(3);
 }
 
 /* Rounds that no stream can end in. */
