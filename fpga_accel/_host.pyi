@@ -34,6 +34,12 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_ZSTD_UNKNOWN: int
+    FA_ZSTD_KNOWN: int
+    FA_ZSTD_SKIPPABLE: int
+    FA_ZSTD_ABOUT: int
+    FA_ZSTD_OTHER: int
+    FA_ZSTD_TOO_LARGE: int
     FA_ZSTD_ROW: int
     FA_ZSTD_HEADER_MOST: int
     FA_BGZF_END: int
@@ -304,6 +310,22 @@ class Lib(Protocol):
         targets: CData,
         /,
     ) -> None: ...
+    def fa_zstd_frame(self, data: CData, size: int, about: CData, /) -> int: ...
+    def fa_zstd_look(
+        self, sources: CData, sizes: CData, count: int, most: int, contents: CData, frames: CData, /
+    ) -> int: ...
+    def fa_zstd_place(
+        self,
+        sources: CData,
+        sizes: CData,
+        contents: CData,
+        count: int,
+        frames: CData,
+        targets: CData,
+        rows: CData,
+        /,
+    ) -> None: ...
+    def fa_zstd_check(self, count: int, rows: CData, results: CData, frames: CData, /) -> int: ...
 
 ffi: FFI
 lib: Lib

@@ -348,4 +348,41 @@ void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64
                     const uint64_t *sizes, size_t count, int checksum, const uint64_t *checks,
                     const uint64_t *targets);
 
+/* ---- zstd_scan.c: Zstandard frames (RFC 8878), by their headers alone ---- */
+
+/* Kinds of frames. */
+#define FA_ZSTD_UNKNOWN 0 /* its header does not say how much it holds */
+#define FA_ZSTD_KNOWN 1
+#define FA_ZSTD_SKIPPABLE 2
+
+#define FA_ZSTD_ABOUT 3
+
+/* The size of the frame that data starts with, or
+ * -STATUS_TRUNCATED: it is longer than data;
+ * -STATUS_BAD_DATA:  its headers break the format, or its blocks cannot hold what it declares;
+ * -STATUS_BAD_PARAM: it needs a dictionary.
+ * about gets what it declares to hold, or the most that its blocks can hold; the size of its
+ * window; and its kind. */
+int64_t fa_zstd_frame(const uint8_t *data, uint64_t size, uint64_t *about);
+
+/* Frames of an item. Regular ones are joined frames, one at least with content, all of which
+ * declare their size; skippable ones may lie between them. */
+#define FA_ZSTD_OTHER 0
+#define FA_ZSTD_TOO_LARGE 0xFFFFFFFF /* they declare more than was allowed */
+
+/* Writes how many frames with content each item has, or FA_ZSTD_*, and what they declare to hold
+ * together (0: FA_ZSTD_OTHER). Returns the frames of all regular ones. */
+uint64_t fa_zstd_look(const uint64_t *sources, const uint64_t *sizes, size_t count, uint64_t most,
+                      uint64_t *contents, uint32_t *frames);
+
+/* Writes a row for each frame of each regular item, which goes to where it belongs in the content
+ * at the address targets[i]. */
+void fa_zstd_place(const uint64_t *sources, const uint64_t *sizes, const uint64_t *contents,
+                   size_t count, const uint32_t *frames, const uint64_t *targets, segment_t *rows);
+
+/* An item with a row that failed or has another size than declared becomes FA_ZSTD_OTHER. Returns
+ * how many do. */
+uint64_t fa_zstd_check(size_t count, const segment_t *rows, const result_t *results,
+                       uint32_t *frames);
+
 #endif

@@ -38,6 +38,7 @@ from fpga_accel.operations import (
     xchacha20_poly1305,
     xxh,
     zstd_compress,
+    zstd_decompress,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
@@ -57,6 +58,7 @@ _ROWS: tuple[Operation[Any], ...] = (
     deflate_compress.GzipCompress(),
     deflate_compress.BgzfCompress(),
     zstd_compress.ZstdCompress(),
+    zstd_decompress.ZstdDecompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_gcm_siv.GcmSivEncrypt(),
