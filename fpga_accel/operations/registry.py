@@ -22,6 +22,7 @@ from fpga_accel.operations import (
     gmac,
     hashes,
     hmacs,
+    inflate,
     keccak,
     lz4_compress,
     lz4_decompress,
@@ -41,6 +42,10 @@ from fpga_accel.operations.contract import Operation
 _ROWS: tuple[Operation[Any], ...] = (
     lz4_compress.Lz4Compress(),
     lz4_decompress.Lz4Decompress(),
+    inflate.DeflateDecompress(),
+    inflate.ZlibDecompress(),
+    inflate.GzipDecompress(),
+    inflate.BgzfDecompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_ctr.CtrEncrypt(),
