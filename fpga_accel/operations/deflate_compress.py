@@ -22,7 +22,7 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, content_work, sample_data
+from fpga_accel.operations.codecs import DENSE, between, content_work, sample_data
 from fpga_accel.operations.contract import (
     Errors,
     Job,
@@ -350,6 +350,9 @@ class _Compress(Operation[CompressOptions]):
     threads_from = 2 << 10
     takes_views = True
 
+    def limits(self) -> dict[str, dict[str, Any]]:
+        return {"level": between(LEVELS), "block_size": {"values": list(BLOCK_SIZES)}}
+
     def work(self, data: Flat) -> Work:
         return content_work(data)
 
@@ -532,6 +535,9 @@ class BgzfCompress(_Compress):
 
     def options(self, **given: Any) -> CompressOptions:
         return BgzfOptions(**given)
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        return {"level": between(LEVELS), "block_size": {"minimum": _BGZF_LEAST, "maximum": BGZF_BLOCK}}
 
     def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
         view, block = memoryview(data), options.block

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fpga_accel.operations import inflate_stream
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.codecs import Start
+from fpga_accel.operations.codecs import Start, Stream
 from fpga_accel.operations.deflate_compress import (
     BGZF_END,
     HISTORY,
@@ -84,3 +85,9 @@ class BgzfEncoder:
     def end(self) -> bytes:
         """Return the empty member."""
         return BGZF_END
+
+
+DEFLATE = Stream(Encoder, inflate_stream.deflate_decoded)
+ZLIB = Stream(ZlibEncoder, inflate_stream.zlib_decoded)
+GZIP = Stream(GzipEncoder, inflate_stream.gzip_decoded)
+BGZF = Stream(BgzfEncoder, inflate_stream.bgzf_decoded)

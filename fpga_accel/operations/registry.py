@@ -21,9 +21,12 @@ from fpga_accel.operations import (
     cmac,
     crc,
     deflate_compress,
+    deflate_stream,
     gmac,
+    gzip_member,
     hashes,
     hmacs,
+    inflate,
     keccak,
     lz4_compress,
     lz4_decompress,
@@ -39,6 +42,8 @@ from fpga_accel.operations import (
     xxh,
     zstd_compress,
     zstd_decompress,
+    zstd_frame,
+    zstd_stream,
 )
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
@@ -59,6 +64,10 @@ _ROWS: tuple[Operation[Any], ...] = (
     deflate_compress.BgzfCompress(),
     zstd_compress.ZstdCompress(),
     zstd_decompress.ZstdDecompress(),
+    inflate.DeflateDecompress(),
+    inflate.ZlibDecompress(),
+    inflate.GzipDecompress(),
+    inflate.BgzfDecompress(),
     aes_gcm.GcmEncrypt(),
     aes_gcm.GcmDecrypt(),
     aes_gcm_siv.GcmSivEncrypt(),
@@ -145,11 +154,11 @@ _FORMATS: tuple[Format, ...] = (
     Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
     Format("snappy", (".sz",), snappy_format.starts, snappy_compress.framed_bound, snappy_stream.STREAM),
     Format("snappy-raw", (".snappy",), None, snappy_compress.raw_bound, None),
-    Format("deflate", (".deflate",), None, deflate_compress.compress_bound, None),
-    Format("zlib", (".zz",), None, deflate_compress.compress_bound, None),
-    Format("gzip", (".gz",), None, deflate_compress.compress_bound, None),
-    Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, None),
-    Format("zstd", (".zst",), zstd_compress.starts, zstd_compress.compress_bound, None),
+    Format("zstd", (".zst",), zstd_frame.starts, zstd_compress.compress_bound, zstd_stream.STREAM),
+    Format("gzip", (".gz",), gzip_member.starts, deflate_compress.compress_bound, deflate_stream.GZIP),
+    Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, deflate_stream.BGZF),
+    Format("zlib", (".zz",), gzip_member.zlib_starts, deflate_compress.compress_bound, deflate_stream.ZLIB),
+    Format("deflate", (".deflate",), None, deflate_compress.compress_bound, deflate_stream.DEFLATE),
 )
 
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})

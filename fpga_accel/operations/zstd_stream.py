@@ -12,8 +12,9 @@ import zstandard
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations import zstd_frame
 from fpga_accel.operations.buffers import Flat
-from fpga_accel.operations.codecs import SKIPPABLE, DecompressOptions, Source, Start, pass_skippable
+from fpga_accel.operations.codecs import SKIPPABLE, DecompressOptions, Source, Start, Stream, pass_skippable
 from fpga_accel.operations.contract import one_ahead
+from fpga_accel.operations.zstd_compress import Encoder
 from fpga_accel.operations.zstd_decompress import library_error, window_refusal
 from fpga_accel.operations.zstd_frame import FrameHeader
 
@@ -138,3 +139,6 @@ class _Frames:
             raise library_error(error) from None
         if not decoder.eof:
             raise TruncatedError("the Zstandard frame ends before its content")
+
+
+STREAM = Stream(Encoder, decoded)

@@ -9,8 +9,9 @@
 #define TABLES private
 #endif
 
-#define LITERAL_SYMBOLS 288u /* 256: end of block; from 257: lengths; the last two are never used  \
-                              */
+#define LITERAL_SYMBOLS                                                                            \
+  288u /* 256: end of block; from 257: lengths; the last two are never used                        \
+        */
 #define DISTANCE_SYMBOLS 30u
 #define LENGTH_SYMBOLS 19u
 #define END_OF_BLOCK 256u

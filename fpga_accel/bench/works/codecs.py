@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -88,7 +88,8 @@ class FormatCompress(Work):
     kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
     has_ratio = True
     format: ClassVar[str]
-    stock_decompress: ClassVar[Callable[[Buffer], Any]]
+    # A function of the stock library.
+    stock_decompress: ClassVar[Any]
 
     def room(self, nbytes: int) -> int:
         return compress_bound(nbytes, self.format)
@@ -111,7 +112,8 @@ class FormatDecompress(Work):
 
     kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
     format: ClassVar[str]
-    stock_compress: ClassVar[Callable[[bytes], Any]]
+    # A function of the stock library.
+    stock_compress: ClassVar[Any]
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
         return [bytes(self.stock_compress(item)) for item in items]
