@@ -67,7 +67,10 @@ def decoded(source: Source, decompress: Start, max_output: int | None) -> Iterat
         raise TruncatedError("no LZ4 frame in 0 bytes")
     limit, produced = DecompressOptions(max_output), 0
     while source.peek(1):
-        magic = int.from_bytes(source.peek(_WORD), "little")
+        start = source.peek(_WORD)
+        if len(start) < _WORD:
+            raise TruncatedError(f"LZ4 data ends {_WORD - len(start)} bytes too early, inside a magic number")
+        magic = int.from_bytes(start, "little")
         if magic in SKIPPABLE:
             pass_skippable(source)
             continue
