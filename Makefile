@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/fpga-accel demo
 
 # Development mode, and a file or socket that is left open is an error. Nearly all of the time is the compiler's, which
-# takes one core a kernel, so tests run in a process a core, those of a file in one; 8 processes need up to 24 GB.
+# takes one core a kernel, so tests run in a process a core, those of a file in one. A process needs up to 4 GB.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 STRICT := -X dev -W error::ResourceWarning
 PYTEST := $(BIN)/python $(STRICT) -m pytest --dist loadfile --tx '$(WORKERS)*popen//python=$(BIN)/python $(STRICT)'
