@@ -354,6 +354,11 @@ PEERS = (
     Peer("gzip.compress", "zlib-ng", "zlib-ng", function("zlib_ng.gzip_ng:compress", compresslevel=1)),
     # No library of Python's makes BGZF: plain gzip is what it is compared with.
     Peer("bgzf.compress", "isal gzip", "isal", function("isal.igzip:compress", compresslevel=1)),
+    Peer("gzip.decompress", "isal", "isal", function("isal.igzip:decompress")),
+    Peer("gzip.decompress", "zlib-ng", "zlib-ng", function("zlib_ng.gzip_ng:decompress")),
+    Peer("bgzf.decompress", "isal", "isal", function("isal.igzip:decompress")),
+    Peer("zlib.decompress", "isal", "isal", function("isal.isal_zlib:decompress")),
+    Peer("deflate.decompress", "isal", "isal", function("isal.isal_zlib:decompress", wbits=-15)),
     Peer("zlib.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1)),
     Peer("deflate.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1, wbits=-15)),
     Peer("zstd.compress", "zstandard", "zstandard", function("zstandard:compress", level=1)),

@@ -17,7 +17,7 @@ from typing import Any
 
 from isal import igzip, igzip_lib, isal_zlib
 
-from fpga_accel.dropin import zlib
+from fpga_accel.dropin import calls, zlib
 from fpga_accel.dropin.reading import Content
 
 __all__ = ["BadGzipFile", "GzipFile", "compress", "decompress", "open"]
@@ -32,6 +32,8 @@ _DEFLATED = 8
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 _COPIED_AT_ONCE = 1 << 20
+# From here on planning is nothing next to decompression.
+_LARGE = 256 << 10
 
 _igzip: Any = igzip
 _ISAL_ERROR: Any = igzip_lib.error
@@ -56,7 +58,8 @@ def compress(data: Any, compresslevel: int = _BEST, *, mtime: float | None = Non
 
 def decompress(data: Any) -> bytes:
     """Return the content of all members."""
-    content = _at_once(data)
+    large = memoryview(data).nbytes >= _LARGE
+    content = calls.decompressed(data, "gzip") if large else _at_once(data)
     # The standard says what is wrong, or is not.
     return _standard.decompress(data) if content is None else content
 

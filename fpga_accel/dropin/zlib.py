@@ -71,8 +71,12 @@ __all__ = [
 
 _NG_ERROR: Any = zlib_ng.error
 
-# From here on planning a checksum is nothing next to it.
+# From here on planning is nothing next to a checksum, and next to compression.
 _LARGE = 1 << 20
+_LARGE_CONTENT = 256 << 10
+# The formats of the Accelerator; others have smaller windows.
+_FORMATS = {MAX_WBITS: "zlib", -MAX_WBITS: "deflate", MAX_WBITS + 16: "gzip"}
+_LEVELS = {Z_DEFAULT_COMPRESSION: 6} | {level: level for level in range(10)}
 
 
 def __getattr__(name: str) -> Any:
@@ -85,11 +89,17 @@ def __getattr__(name: str) -> Any:
 
 def compress(data: Any, /, level: int = Z_DEFAULT_COMPRESSION, wbits: int = MAX_WBITS) -> bytes:
     """Return `data` compressed: as zlib, raw (negative `wbits`) or gzip (`wbits` of 25 and more)."""
+    if wbits in _FORMATS and level in _LEVELS and _nbytes(data) >= _LARGE_CONTENT:
+        return default_accelerator().compress(data, _FORMATS[wbits], level=_LEVELS[level])
     try:
         compressed: bytes = zlib_ng.compress(data, level, wbits)
     except _NG_ERROR as failure:
         raise error(*failure.args) from None
     return compressed
+
+
+def _nbytes(data: Any) -> int:
+    return len(data) if type(data) is bytes else memoryview(data).nbytes
 
 
 def decompress(data: Any, /, wbits: int = MAX_WBITS, bufsize: int = DEF_BUF_SIZE) -> bytes:
@@ -115,8 +125,7 @@ def adler32(data: Any, value: int = 1, /) -> int:
 
 
 def _checksum(algorithm: str, library: Callable[[Any, int], int], data: Any, value: int) -> int:
-    nbytes = len(data) if type(data) is bytes else memoryview(data).nbytes
-    if nbytes < _LARGE:
+    if _nbytes(data) < _LARGE:
         return library(data, value)
     return default_accelerator().checksum(data, algorithm, value=operator.index(value) & 0xFFFFFFFF)
 

@@ -33,8 +33,11 @@ from fpga_accel.bench.works.ciphers import (
 )
 from fpga_accel.bench.works.codecs import (
     BgzfCompress,
+    BgzfDecompress,
     DeflateCompress,
+    DeflateDecompress,
     GzipCompress,
+    GzipDecompress,
     Lz4Compress,
     Lz4Decompress,
     Lz4DecompressLinked,
@@ -43,6 +46,7 @@ from fpga_accel.bench.works.codecs import (
     SnappyRawCompress,
     SnappyRawDecompress,
     ZlibCompress,
+    ZlibDecompress,
     ZstdCompress,
     ZstdDecompress,
 )
@@ -95,9 +99,13 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             SnappyRawCompress,
             SnappyRawDecompress,
             GzipCompress,
+            GzipDecompress,
             ZlibCompress,
+            ZlibDecompress,
             DeflateCompress,
+            DeflateDecompress,
             BgzfCompress,
+            BgzfDecompress,
             ZstdCompress,
             ZstdDecompress,
             GcmEncrypt,

@@ -181,6 +181,44 @@ class GzipCompress(FormatCompress):
     stock_decompress = staticmethod(gzip.decompress)
 
 
+class GzipDecompress(FormatDecompress):
+    """Members of gzip, one an item."""
+
+    name = "gzip.decompress"
+    operations = ("gzip.decompress",)
+    format = "gzip"
+    stock_compress = staticmethod(gzip.compress)
+
+
+class ZlibDecompress(FormatDecompress):
+    """Streams of zlib."""
+
+    name = "zlib.decompress"
+    operations = ("zlib.decompress",)
+    kinds = ("text",)
+    format = "zlib"
+    stock_compress = staticmethod(zlib.compress)
+
+
+class DeflateDecompress(FormatDecompress):
+    """Raw streams of DEFLATE."""
+
+    name = "deflate.decompress"
+    operations = ("deflate.decompress",)
+    kinds = ("text",)
+    format = "deflate"
+    stock_compress = staticmethod(partial(zlib.compress, wbits=-15))
+
+
+class BgzfDecompress(FormatDecompress):
+    """Blocks that are independent; no library of Python's makes them, so this package's CPU path does."""
+
+    name = "bgzf.decompress"
+    operations = ("bgzf.decompress",)
+    format = "bgzf"
+    stock_compress = staticmethod(partial(Accelerator("cpu").compress, format="bgzf", level=6))
+
+
 class BgzfCompress(FormatCompress):
     """Blocks that readers can start at."""
 
