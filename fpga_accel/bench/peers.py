@@ -309,6 +309,21 @@ def age_file(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
     return resolve_name("pyrage:decrypt"), [(item, identities) for item in fed]
 
 
+def zstd(threads: int) -> Maker:
+    """Take compressors of level 1, each of which shares an input out to so many threads."""
+
+    def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+        made = resolve_name("zstandard:ZstdCompressor")
+
+        # A compressor serves one thread at a time, and calls may come from several.
+        def compress(item: bytes) -> Any:
+            return made(level=1, threads=threads).compress(item)
+
+        return compress, [(item,) for item in fed]
+
+    return make
+
+
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
 _CRAMJAM = "cramjam:lz4."
 _SPONGES_AND_BLAKE = ("sha3-224", "sha3-256", "sha3-384", "sha3-512", "blake2b", "blake2s")
@@ -334,6 +349,8 @@ PEERS = (
         function(_CRAMJAM + "decompress_into"),
     ),
     Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
+    Peer("zstd.compress", "zstandard", "zstandard", function("zstandard:compress", level=1)),
+    Peer("zstd.compress", "zstandard threads=2", "zstandard", zstd(2)),
     Peer("aes-gcm.encrypt", "AESGCM", "cryptography", aead("AESGCM", "encrypt"), aead("AESGCM", "encrypt_into")),
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),

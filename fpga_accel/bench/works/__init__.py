@@ -29,7 +29,7 @@ from fpga_accel.bench.works.ciphers import (
     XtsDecrypt,
     XtsEncrypt,
 )
-from fpga_accel.bench.works.codecs import Lz4Compress, Lz4Decompress, Lz4DecompressLinked
+from fpga_accel.bench.works.codecs import Lz4Compress, Lz4Decompress, Lz4DecompressLinked, ZstdCompress
 from fpga_accel.bench.works.digests import (
     Blake2b,
     Blake2s,
@@ -74,6 +74,7 @@ WORKS: Mapping[str, type[Work]] = MappingProxyType(
             Lz4Compress,
             Lz4Decompress,
             Lz4DecompressLinked,
+            ZstdCompress,
             GcmEncrypt,
             GcmDecrypt,
             CtrEncrypt,

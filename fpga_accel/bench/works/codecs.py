@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import lz4.frame
+import zstandard
 
 from fpga_accel import Accelerator
 from fpga_accel.bench import inputs
@@ -75,3 +76,22 @@ class Lz4DecompressLinked(Lz4Decompress):
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
         return [lz4.frame.compress(item) for item in items]
+
+
+class ZstdCompress(Lz4Compress):
+    """Zstandard frames of level 1, without checksum."""
+
+    name = "zstd.compress"
+    operations = ("zstd.compress",)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.compress, self.fed[0], "zstd")
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.compress_into, self.fed[0], out, "zstd")
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.compress_many, items, "zstd")
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bool(zstandard.decompress(part) == item)
