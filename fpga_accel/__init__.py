@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESCCM, AESGCM, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
+from fpga_accel.aead import AESCCM, AESGCM, AESGCMSIV, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
 from fpga_accel.age.streams import seal_stream, unseal_stream
 from fpga_accel.batch import Batch
 from fpga_accel.capabilities import capabilities
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AESCCM",
     "AESGCM",
+    "AESGCMSIV",
     "AESXTS",
     "SM4GCM",
     "Accelerator",

@@ -34,6 +34,15 @@ class Lib(Protocol):
     FA_LZ4_BLOCK_LIMIT: int
     FA_LZ4_TOO_LARGE: int
     FA_LZ4_OTHER: int
+    FA_ZSTD_UNKNOWN: int
+    FA_ZSTD_KNOWN: int
+    FA_ZSTD_SKIPPABLE: int
+    FA_ZSTD_ABOUT: int
+    FA_ZSTD_OTHER: int
+    FA_ZSTD_TOO_LARGE: int
+    FA_ZSTD_ROW: int
+    FA_ZSTD_HEADER_MOST: int
+    FA_BGZF_END: int
     FA_SNAPPY_SOUND: int
     FA_SNAPPY_CUT: int
     FA_SNAPPY_NO_IDENTIFIER: int
@@ -47,8 +56,6 @@ class Lib(Protocol):
     FA_SNAPPY_ELEMENTS_CUT: int
     FA_SNAPPY_CHECKSUM: int
     FA_SNAPPY_NOT_DONE: int
-    FA_ZSTD_ROW: int
-    FA_ZSTD_HEADER_MOST: int
 
     def fa_abi_layout(self, out: CData, /) -> None: ...
     def fa_pages_alloc(self, size: int, /) -> CData: ...
@@ -228,6 +235,42 @@ class Lib(Protocol):
         /,
     ) -> None: ...
     def fa_snappy_check(self, count: int, rows: CData, results: CData, checks: CData, items: CData, /) -> int: ...
+    def fa_deflate_room(self, size: int, /) -> int: ...
+    def fa_deflate_cut_count(self, sizes: CData, count: int, block: int, linked: int, room: CData, /) -> int: ...
+    def fa_deflate_cut(
+        self,
+        sources: CData,
+        sizes: CData,
+        count: int,
+        block: int,
+        history: int,
+        linked: int,
+        final: int,
+        slots: int,
+        row_flags: int,
+        rows: CData,
+        first_rows: CData,
+        /,
+    ) -> None: ...
+    def fa_deflate_sizes(
+        self, results: CData, first_rows: CData, count: int, each_item: int, each_row: int, sizes: CData, /
+    ) -> None: ...
+    def fa_deflate_join(
+        self,
+        rows: CData,
+        results: CData,
+        first_rows: CData,
+        count: int,
+        head: bytes,
+        head_size: int,
+        tails: bytes,
+        tail_size: int,
+        targets: CData,
+        /,
+    ) -> None: ...
+    def fa_bgzf_join(
+        self, rows: CData, results: CData, first_rows: CData, count: int, checks: CData, targets: CData, /
+    ) -> None: ...
     def fa_zstd_cut_count(self, sizes: CData, count: int, /) -> int: ...
     def fa_zstd_cut(
         self,
@@ -267,6 +310,22 @@ class Lib(Protocol):
         targets: CData,
         /,
     ) -> None: ...
+    def fa_zstd_frame(self, data: CData, size: int, about: CData, /) -> int: ...
+    def fa_zstd_look(
+        self, sources: CData, sizes: CData, count: int, most: int, contents: CData, frames: CData, /
+    ) -> int: ...
+    def fa_zstd_place(
+        self,
+        sources: CData,
+        sizes: CData,
+        contents: CData,
+        count: int,
+        frames: CData,
+        targets: CData,
+        rows: CData,
+        /,
+    ) -> None: ...
+    def fa_zstd_check(self, count: int, rows: CData, results: CData, frames: CData, /) -> int: ...
 
 ffi: FFI
 lib: Lib

@@ -290,6 +290,28 @@ class AESCCM(Aead):
         return library.AESCCM.generate_key(bit_length)
 
 
+class AESGCMSIV(Aead):
+    """AES-GCM-SIV (RFC 8452) under one key of 16, 24 or 32 bytes, with nonces of 12 bytes.
+
+    A nonce used twice tells whether both messages, associated data included, are the same, and nothing else. A message
+    has less than 2 GiB, which is the library's limit.
+
+    Examples
+    --------
+    >>> cipher = AESGCMSIV(bytes(32), accelerator=Accelerator("cpu"))
+    >>> sealed = cipher.encrypt(bytes(12), b"text", b"header")
+    >>> cipher.decrypt(bytes(12), sealed, b"header")
+    b'text'
+    """
+
+    _ALGORITHM = "aes-gcm-siv"
+
+    @staticmethod
+    def generate_key(bit_length: int = 256) -> bytes:
+        """Return a random key of 128, 192 or 256 bits."""
+        return library.AESGCMSIV.generate_key(bit_length)
+
+
 class SM4GCM(Aead):
     """SM4-GCM (GB/T 32907, RFC 8998) under one key of 16 bytes, with nonces of 8 to 128 bytes; 12 are best.
 

@@ -278,6 +278,40 @@ void fa_snappy_place(const uint64_t *sources, const uint64_t *sizes, size_t coun
 uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *results,
                          const uint32_t *checks, fa_snappy_t *items);
 
+/* ---- deflate_frame.c: what the rows of deflate_compress become ---- */
+
+#define FA_BGZF_END 28 /* bytes of the empty member that ends a BGZF file */
+
+/* The room that a row of `size` bytes of content needs. */
+uint64_t fa_deflate_room(uint64_t size);
+
+/* How many rows fa_deflate_cut makes; *room: bytes of all their slots. */
+uint64_t fa_deflate_cut_count(const uint64_t *sizes, size_t count, uint32_t block, int linked,
+                              uint64_t *room);
+
+/* Cuts contents at absolute addresses into rows of at most `block` bytes; slots from the address
+ * `slots` on. linked: a row may look back into the content before it and into `history` bytes
+ * before the content, and only the last row of a content is final, if `final` is set; empty content
+ * is one row. Else each row is a stream of its own, and empty content none. first_rows gets the
+ * first row of each content, and one entry more. */
+void fa_deflate_cut(const uint64_t *sources, const uint64_t *sizes, size_t count, uint32_t block,
+                    uint32_t history, int linked, int final, uint64_t slots, uint32_t row_flags,
+                    segment_t *rows, uint64_t *first_rows);
+
+/* The size of each content's result, with so many bytes more for each content and each row. */
+void fa_deflate_sizes(const result_t *results, const uint64_t *first_rows, size_t count,
+                      uint64_t each_item, uint64_t each_row, uint64_t *sizes);
+
+/* Writes head, outputs of the rows, and tail of each content to targets[i]. */
+void fa_deflate_join(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                     size_t count, const uint8_t *head, size_t head_size, const uint8_t *tails,
+                     size_t tail_size, const uint64_t *targets);
+
+/* The same as BGZF: each row a member with its CRC-32, checks[k], and an empty member behind. A row
+ * gives at most 65,510 bytes. */
+void fa_bgzf_join(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
+                  size_t count, const uint32_t *checks, const uint64_t *targets);
+
 /* ---- zstd_frame.c: Zstandard frames (RFC 8878) of blocks that a device made ---- */
 
 /* Content of a row, which is as far as matches reach back, and so the window of larger frames. */
@@ -313,5 +347,42 @@ int64_t fa_zstd_frame_sizes(const segment_t *rows, const result_t *results,
 void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64_t *first_rows,
                     const uint64_t *sizes, size_t count, int checksum, const uint64_t *checks,
                     const uint64_t *targets);
+
+/* ---- zstd_scan.c: Zstandard frames (RFC 8878), by their headers alone ---- */
+
+/* Kinds of frames. */
+#define FA_ZSTD_UNKNOWN 0 /* its header does not say how much it holds */
+#define FA_ZSTD_KNOWN 1
+#define FA_ZSTD_SKIPPABLE 2
+
+#define FA_ZSTD_ABOUT 3
+
+/* The size of the frame that data starts with, or
+ * -STATUS_TRUNCATED: it is longer than data;
+ * -STATUS_BAD_DATA:  its headers break the format, or its blocks cannot hold what it declares;
+ * -STATUS_BAD_PARAM: it needs a dictionary.
+ * about gets what it declares to hold, or the most that its blocks can hold; the size of its
+ * window; and its kind. */
+int64_t fa_zstd_frame(const uint8_t *data, uint64_t size, uint64_t *about);
+
+/* Frames of an item. Regular ones are joined frames, one at least with content, all of which
+ * declare their size; skippable ones may lie between them. */
+#define FA_ZSTD_OTHER 0
+#define FA_ZSTD_TOO_LARGE 0xFFFFFFFF /* they declare more than was allowed */
+
+/* Writes how many frames with content each item has, or FA_ZSTD_*, and what they declare to hold
+ * together (0: FA_ZSTD_OTHER). Returns the frames of all regular ones. */
+uint64_t fa_zstd_look(const uint64_t *sources, const uint64_t *sizes, size_t count, uint64_t most,
+                      uint64_t *contents, uint32_t *frames);
+
+/* Writes a row for each frame of each regular item, which goes to where it belongs in the content
+ * at the address targets[i]. */
+void fa_zstd_place(const uint64_t *sources, const uint64_t *sizes, const uint64_t *contents,
+                   size_t count, const uint32_t *frames, const uint64_t *targets, segment_t *rows);
+
+/* An item with a row that failed or has another size than declared becomes FA_ZSTD_OTHER. Returns
+ * how many do. */
+uint64_t fa_zstd_check(size_t count, const segment_t *rows, const result_t *results,
+                       uint32_t *frames);
 
 #endif

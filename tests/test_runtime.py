@@ -979,6 +979,7 @@ def test_pocl_gets_a_better_cpu_name(machine: Callable[..., None], current: str)
     [
         (frozenset(), "x86-64"),
         (quirks._AVX2, "haswell"),
+        (quirks._SKYLAKE, "skylake"),
         (quirks._AVX512, "skylake-avx512"),
         (quirks._ZNVER3, "znver3"),
         (quirks._ICELAKE, "icelake-server"),
@@ -1028,6 +1029,67 @@ def test_the_quirk_can_be_switched_off_and_keeps_names_that_are_as_good(
     device = FakeDevice(current)
     assert named(device, *disabled) == current
     assert device.cpu == current
+
+
+@pytest.mark.parametrize(
+    ("current", "flags", "expected"),
+    [
+        ("icelake-server", quirks._ICELAKE, "haswell"),
+        ("cascadelake", quirks._AVX512, "haswell"),
+        ("sapphirerapids", quirks._ICELAKE, "haswell"),
+        ("generic", quirks._AVX512, "haswell"),
+        ("skylake-avx512", quirks._AVX512 | quirks._SKYLAKE, "skylake"),
+        ("znver4", quirks._ZNVER3 | quirks._ICELAKE, "znver3"),
+        ("znver3", quirks._ZNVER3, "znver3"),
+        ("skylake", quirks._AVX2, "skylake"),
+    ],
+)
+def test_without_avx512_the_name_is_the_best_that_has_none(
+    machine: Callable[..., None], current: str, flags: frozenset[str], expected: str
+) -> None:
+    machine(flags)
+    device = FakeDevice(current)
+    assert named(device, quirks.AVX512) == device.cpu == expected
+    other = FakeDevice(current)
+    assert named(other, quirks.AVX512, quirks.POCL_CPU_NAME) == other.cpu == current
+
+
+def test_without_avx512_no_variant_has_it() -> None:
+    """What PoCL builds for a kernel says which macros its compiler had."""
+    flags = quirks.host_flags()
+    if not {"avx512f", "avx512bw"} <= flags:
+        pytest.skip("the CPU has no AVX-512")
+    code = """
+        import fpga_accel as fa
+        from fpga_accel.runtime import platforms
+        from fpga_accel.runtime.opencl import cl
+        found = [each for each in platforms.listed() if each.identity.driver == "3.0-rc2"]
+        if found:
+            context = cl.Context([found[0].handle])
+            for name in ("__AVX2__", "__AVX512F__"):
+                source = f"#ifndef {name}\\n#error none\\n#endif\\nkernel void k(global int *a) {{ a[0] = 1; }}"
+                try:
+                    cl.Program(context, source).build(cache_dir=False)
+                    print(name)
+                except cl.RuntimeError:
+                    print("no", name)
+            with fa.Accelerator("pocl-0") as acc:
+                data = bytes(100_000)
+                sealed = acc.encrypt_many([data] * 4, bytes(32), nonces=[bytes(12)] * 4)
+                assert acc.decrypt_many(sealed, bytes(32), nonces=[bytes(12)] * 4) == [data] * 4
+                print(found[0].identity.cpu_name, acc.last_receipt.variant)
+    """
+    with_it = run(code)[0].split("\n")
+    if with_it == [""]:
+        pytest.skip("no PoCL 3.0-rc2")
+    without = run(code, FPGA_ACCEL_DISABLE=quirks.AVX512)[0].split("\n")
+    assert with_it[:2] == ["__AVX2__", "__AVX512F__"]
+    assert without[:2] == ["__AVX2__", "no __AVX512F__"]
+    name, variant = without[2].split()
+    assert name == quirks.best_cpu_name(flags - {"avx512f"})
+    # LLVM's haswell has no AES instructions.
+    assert variant == ("portable" if name == "haswell" else "aesni")
+    assert with_it[2] != without[2]
 
 
 def test_host_flags_are_read_from_linux() -> None:

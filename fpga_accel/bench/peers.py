@@ -288,6 +288,12 @@ def sodium(way: str) -> Maker:
     return make
 
 
+def zstandard_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take zstandard's own threads."""
+    compressor = resolve_name("zstandard:ZstdCompressor")(level=1, threads=2)
+    return compressor.compress, [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -307,21 +313,6 @@ def age_file(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
         return resolve_name("pyrage:encrypt"), [(item, recipients) for item in fed]
     identities = [resolve_name("pyrage:x25519").Identity.from_str(work.identity)]
     return resolve_name("pyrage:decrypt"), [(item, identities) for item in fed]
-
-
-def zstd(threads: int) -> Maker:
-    """Take compressors of level 1, each of which shares an input out to so many threads."""
-
-    def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-        made = resolve_name("zstandard:ZstdCompressor")
-
-        # A compressor serves one thread at a time, and calls may come from several.
-        def compress(item: bytes) -> Any:
-            return made(level=1, threads=threads).compress(item)
-
-        return compress, [(item,) for item in fed]
-
-    return make
 
 
 # cramjam's default is a level of high compression; 0 is the one that other libraries have as their default.
@@ -348,15 +339,37 @@ PEERS = (
         function(_CRAMJAM + "decompress"),
         function(_CRAMJAM + "decompress_into"),
     ),
-    Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
+    *(
+        Peer(
+            f"{name}.{op}",
+            "cramjam.snappy",
+            "cramjam",
+            function(f"cramjam:snappy.{op}{ending}"),
+            function(f"cramjam:snappy.{op}{ending}_into"),
+        )
+        for name, ending in (("snappy", ""), ("snappy-raw", "_raw"))
+        for op in ("compress", "decompress")
+    ),
+    Peer("gzip.compress", "isal", "isal", function("isal.igzip:compress", compresslevel=1)),
+    Peer("gzip.compress", "zlib-ng", "zlib-ng", function("zlib_ng.gzip_ng:compress", compresslevel=1)),
+    # No library of Python's makes BGZF: plain gzip is what it is compared with.
+    Peer("bgzf.compress", "isal gzip", "isal", function("isal.igzip:compress", compresslevel=1)),
+    Peer("zlib.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1)),
+    Peer("deflate.compress", "isal", "isal", function("isal.isal_zlib:compress", level=1, wbits=-15)),
     Peer("zstd.compress", "zstandard", "zstandard", function("zstandard:compress", level=1)),
-    Peer("zstd.compress", "zstandard threads=2", "zstandard", zstd(2)),
+    Peer("zstd.compress", "zstandard 2 threads", "zstandard", zstandard_threads),
+    Peer("zstd.decompress", "zstandard", "zstandard", function("zstandard:decompress")),
+    Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
     Peer("aes-gcm.encrypt", "AESGCM", "cryptography", aead("AESGCM", "encrypt"), aead("AESGCM", "encrypt_into")),
     Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
     Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
     *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
     *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
+    *(
+        Peer(f"aes-gcm-siv.{op}", "AESGCMSIV", "cryptography", aead("AESGCMSIV", op), aead("AESGCMSIV", f"{op}_into"))
+        for op in _BOTH
+    ),
     *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
     *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),

@@ -65,8 +65,8 @@ Cipher = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="aes-gcm (the default), aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect changed data; "
-        "aes-ctr, aes-cbc, sm4-ctr and others do not.",
+        help="aes-gcm (the default), aes-gcm-siv, aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect "
+        "changed data; aes-ctr, aes-cbc, sm4-ctr and others do not.",
         show_default=False,
     ),
 ]

@@ -276,6 +276,13 @@ class Operation(ABC, Generic[OptionsT]):
         """Whether what a device made of one item is right."""
         raise NotImplementedError(f"{self.name} is compared row by row alone")
 
+    def confirmed(self, data: Flat, error: Exception) -> Exception | None:
+        """Return the error of an item that a device refuses and the CPU library takes, where the device is right.
+
+        A library may be less strict than its format; None where the device is wrong.
+        """
+        return None
+
     @abstractmethod
     def trial(self) -> Trial:
         """Return a known-answer test for a device."""

@@ -179,7 +179,7 @@ class Lz4Compress(Operation[CompressOptions]):
                 return partial(self._frame_in_groups, job, indices[0], run)
             return self._start_frames(job, indices, run)
 
-        for _ in one_ahead(_grouped(job.items.sizes), start):
+        for _ in one_ahead(grouped(job.items.sizes), start):
             pass
         return {}
 
@@ -270,7 +270,7 @@ def _launch(table: Table, *keep: Any) -> Launch:
     return Launch("lz4", "lz4_compress", table, np.zeros(16, np.uint8), keep=keep)
 
 
-def _grouped(sizes: Sizes) -> Iterator[range]:
+def grouped(sizes: Sizes) -> Iterator[range]:
     """Yield ranges of items that hold at most `GROUP` bytes together, or one item that is larger."""
     ends = np.cumsum(sizes, dtype=np.uint64)
     first, before = 0, 0

@@ -17,7 +17,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, Start, content_work, sample_data
+from fpga_accel.operations.codecs import DENSE, Start, between, content_work, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
@@ -25,6 +25,8 @@ from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_o
 MAGIC_BYTES = bytes.fromhex("28b52ffd")
 
 LEVELS = range(-7, 23)
+# Levels that devices have, beside 0, which is the library's default of 3.
+KERNEL_LEVELS = range(-7, 2)
 # Content bytes of the frames of the seekable format, where nothing else is asked for.
 FRAME_SIZE = 1 << 20
 FRAME_SIZES = range(64 << 10, (1 << 30) + 1)
@@ -96,11 +98,6 @@ def compress_bound(nbytes: int) -> int:
     return nbytes + (nbytes >> 8) + 64 * (nbytes // FRAME_SIZES[0] + 1) + 64
 
 
-def starts(start: bytes) -> bool:
-    """Whether data that begins so is a Zstandard frame."""
-    return start[:4] == MAGIC_BYTES
-
-
 def seek_table(frames: list[tuple[int, int, int]], checksum: bool) -> bytes:
     """Return the seekable format's table for frames of so many bytes, content bytes, and XXH64.
 
@@ -150,6 +147,12 @@ class ZstdCompress(Operation[CompressOptions]):
 
     def options(self, **given: Any) -> CompressOptions:
         return CompressOptions(**given)
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        return {
+            "level": between(LEVELS) | {"on_device": between(KERNEL_LEVELS)},
+            "frame_size": between(FRAME_SIZES),
+        }
 
     def unsupported(self, options: CompressOptions) -> str | None:
         if options.level == 0 or options.level > 1:

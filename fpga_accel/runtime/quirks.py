@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POCL_CPU_NAME = "pocl-cpu-name"
-NAMES = frozenset({POCL_CPU_NAME})
+# With it PoCL takes this CPU for one without AVX-512, so that what a CPU of AVX2 runs is built and tested here.
+AVX512 = "avx512"
+NAMES = frozenset({POCL_CPU_NAME, AVX512})
 
 _POCL_VERSION_PREFIX = "OpenCL 3.0 PoCL 3.0-rc2"
 # Byte offset of `char *llvm_cpu` in PoCL 3.0-rc2's struct _cl_device_id on x86-64.
 _LLVM_CPU_OFFSET = 640
 
 _AVX2 = frozenset({"avx2", "bmi1", "bmi2", "fma", "f16c", "movbe", "abm"})
+# LLVM's haswell has no AES instructions, its skylake has.
+_SKYLAKE = _AVX2 | {"aes", "pclmulqdq", "adx", "rdseed", "clflushopt", "xsavec", "xsaves", "3dnowprefetch", "fsgsbase"}
 _AVX512 = _AVX2 | {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "adx", "clflushopt", "clwb"}
 _ICELAKE = _AVX512 | {
     *("avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq"),
@@ -37,6 +41,7 @@ _CANDIDATES: tuple[tuple[str, frozenset[str]], ...] = (
     ("icelake-server", _ICELAKE),
     ("znver3", _ZNVER3),
     ("skylake-avx512", _AVX512),
+    ("skylake", _SKYLAKE),
     ("haswell", _AVX2),
     ("x86-64", frozenset()),
 )
@@ -46,14 +51,18 @@ _RANK: Mapping[str, int] = {
     "x86-64": 1,
     "haswell": 2,
     "broadwell": 2,
-    "skylake": 2,
-    "znver1": 2,
-    "znver2": 2,
-    "skylake-avx512": 3,
-    "cascadelake": 3,
-    "znver3": 4,
-    "icelake-server": 5,
+    "skylake": 3,
+    "znver1": 3,
+    "znver2": 3,
+    "skylake-avx512": 4,
+    "cascadelake": 4,
+    "znver3": 5,
+    "icelake-server": 6,
 }
+
+# Above all of them.
+_UNKNOWN = 99
+_WITH_AVX512 = frozenset({"skylake-avx512", "cascadelake", "icelake-server"})
 
 # The names handed to PoCL must outlive its device.
 _kept: dict[int, ctypes.Array[ctypes.c_char]] = {}
@@ -72,7 +81,13 @@ def host_flags() -> frozenset[str]:
 
 
 def best_cpu_name(flags: frozenset[str]) -> str:
-    """Return the best CPU name LLVM 14 knows whose features are all among `flags`."""
+    """Return the best CPU name LLVM 14 knows whose features are all among `flags`.
+
+    Examples
+    --------
+    >>> best_cpu_name(frozenset())
+    'x86-64'
+    """
     return next(name for name, needed in _CANDIDATES if needed <= flags)
 
 
@@ -89,6 +104,9 @@ def name_pocl_cpu(device: cl.Device, disabled: frozenset[str]) -> str | None:
         The OpenCL device.
     disabled
         Names from ``FPGA_ACCEL_DISABLE``.
+
+    With ``avx512`` among `disabled` the name is one without AVX-512, even where PoCL's own is right or newer than
+    LLVM 14 knows; ``pocl-cpu-name`` still leaves PoCL's own alone.
 
     Returns
     -------
@@ -107,11 +125,23 @@ def name_pocl_cpu(device: cl.Device, disabled: frozenset[str]) -> str | None:
     if not pointer.value or ctypes.string_at(pointer.value, len(current) + 1) != current.encode() + b"\0":
         log.info("PoCL's CPU name is not where 3.0-rc2 keeps it; left alone")
         return None
-    best = best_cpu_name(host_flags())
-    if POCL_CPU_NAME in disabled or _RANK.get(current, 99) >= _RANK[best]:
+    best = _wanted(current, disabled)
+    if best == current:
         return current
     name = ctypes.create_string_buffer(best.encode())
     _kept[device.int_ptr] = name
     pointer.value = ctypes.addressof(name)
     log.info("PoCL names this CPU %s; using %s", current, best)
     return best
+
+
+def _wanted(current: str, disabled: frozenset[str]) -> str:
+    """Return the name that PoCL should use in place of its own, or its own."""
+    if POCL_CPU_NAME in disabled:
+        return current
+    flags, own = host_flags(), _RANK.get(current, _UNKNOWN)
+    if AVX512 in disabled:
+        flags = frozenset(flag for flag in flags if not flag.startswith("avx512"))
+        own = -1 if current in _WITH_AVX512 or own == _UNKNOWN else own
+    best = best_cpu_name(flags)
+    return best if own < _RANK[best] else current

@@ -5,6 +5,11 @@
 #include "gf128.h"
 #include "x86_vector.h"
 
+/* A block as GHASH takes it. POLYVAL takes it as it is in memory. */
+#ifndef GHASH_ORDER
+#define GHASH_ORDER(a) v_reverse(a)
+#endif
+
 /* Powers that one group needs: of each of its blocks, and one more for the closing block. */
 #ifndef GROUP_BYTES
 #define GROUP_BYTES (GROUP * V_BYTES)
@@ -94,7 +99,7 @@ static inline block_t ghash_group(private const powers_t *powers, block_t hash,
   product_t sum = {(vec_t)(0), (vec_t)(0), (vec_t)(0)};
   UNROLL
   for (uint i = 0; i < GROUP; i++) {
-    vec_t x = v_reverse(data[i]);
+    vec_t x = GHASH_ORDER(data[i]);
     if (i == 0)
       x ^= v_in_first(as_long2(hash));
     product_add(&sum, x, powers_at(powers, 1 + i * V_BLOCKS));
@@ -119,7 +124,7 @@ static block_t ghash_by_powers(private const powers_t *powers, block_t hash,
   product_t sum = {(vec_t)(0), (vec_t)(0), (vec_t)(0)};
   vec_t before = v_in_first(as_long2(hash));
   for (uint i = 0; i < vectors; i++) {
-    vec_t part = v_reverse(v_load_part(data + i * V_BYTES, v_part(size, (ulong)i * V_BYTES)));
+    vec_t part = GHASH_ORDER(v_load_part(data + i * V_BYTES, v_part(size, (ulong)i * V_BYTES)));
     product_add(&sum, part ^ before, powers_at(powers, first + i * V_BLOCKS));
     before = (vec_t)(0);
   }

@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, AESGCMSIV, ChaCha20Poly1305
 
 import fpga_accel
 from fpga_accel import Accelerator
@@ -273,6 +273,30 @@ class CcmDecrypt(Decrypt):
 
     def message(self, nonce: bytes, item: bytes) -> bytes:
         return AESCCM(KEY).encrypt(nonce, item, None)
+
+
+class GcmSivEncrypt(Encrypt):
+    """AES-256-GCM-SIV."""
+
+    name = "aes-gcm-siv.encrypt"
+    operations = ("aes-gcm-siv.encrypt",)
+    cipher = "aes-gcm-siv"
+    grown = TAG
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == AESGCMSIV(KEY).encrypt(self.nonce(index), item, None)
+
+
+class GcmSivDecrypt(Decrypt):
+    """AES-256-GCM-SIV."""
+
+    name = "aes-gcm-siv.decrypt"
+    operations = ("aes-gcm-siv.decrypt",)
+    cipher = "aes-gcm-siv"
+    grown = TAG
+
+    def message(self, nonce: bytes, item: bytes) -> bytes:
+        return AESGCMSIV(KEY).encrypt(nonce, item, None)
 
 
 def _data_unit(tweak: bytes, data: Buffer) -> bytes:

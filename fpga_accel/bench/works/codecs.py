@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import cramjam
 import lz4.frame
 import zstandard
 
-from fpga_accel import Accelerator
+from fpga_accel import Accelerator, compress_bound
 from fpga_accel.bench import inputs
 from fpga_accel.bench.works.work import MIB, Buffer, Call, Work
+from fpga_accel.operations.snappy_format import IDENTIFIER
 
 # Blocks that can be decoded side by side, of the size that the library has between its least and its largest two.
 FRAME_OPTIONS = MappingProxyType({"block_linked": False, "block_size": lz4.frame.BLOCKSIZE_MAX256KB})
@@ -78,20 +82,148 @@ class Lz4DecompressLinked(Lz4Decompress):
         return [lz4.frame.compress(item) for item in items]
 
 
-class ZstdCompress(Lz4Compress):
-    """Zstandard frames of level 1, without checksum."""
+class FormatCompress(Work):
+    """A format with the default options."""
+
+    kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
+    has_ratio = True
+    format: ClassVar[str]
+    # A function of the stock library.
+    stock_decompress: ClassVar[Any]
+
+    def room(self, nbytes: int) -> int:
+        return compress_bound(nbytes, self.format)
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.compress, self.fed[0], self.format)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.compress_into, self.fed[0], out, self.format)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.compress_many, items, self.format)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(self.stock_decompress(part)) == item
+
+
+class FormatDecompress(Work):
+    """A format as the stock library makes it."""
+
+    kinds: ClassVar[tuple[str, ...]] = Lz4Compress.kinds
+    format: ClassVar[str]
+    # A function of the stock library.
+    stock_compress: ClassVar[Any]
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return [bytes(self.stock_compress(item)) for item in items]
+
+    def one(self, acc: Accelerator) -> Call:
+        return partial(acc.decompress, self.fed[0], self.format)
+
+    def into(self, acc: Accelerator, out: memoryview) -> Call:
+        return partial(acc.decompress_into, self.fed[0], out, self.format)
+
+    def many(self, acc: Accelerator, items: Any) -> Call:
+        return partial(acc.decompress_many, items, self.format)
+
+    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
+        return bytes(part) == item
+
+
+class SnappyCompress(FormatCompress):
+    """Streams of the framing format."""
+
+    name = "snappy.compress"
+    operations = ("snappy.compress",)
+    format = "snappy"
+    stock_decompress = staticmethod(cramjam.snappy.decompress)
+
+
+class SnappyDecompress(FormatDecompress):
+    """Streams of the framing format that the stock library made; of nothing, it makes less than one."""
+
+    name = "snappy.decompress"
+    operations = ("snappy.decompress",)
+    format = "snappy"
+    stock_compress = staticmethod(cramjam.snappy.compress)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return [fed or IDENTIFIER for fed in super().feed(items)]
+
+
+class SnappyRawCompress(FormatCompress):
+    """Raw streams."""
+
+    name = "snappy-raw.compress"
+    operations = ("snappy-raw.compress",)
+    kinds = ("text",)
+    format = "snappy-raw"
+    stock_decompress = staticmethod(cramjam.snappy.decompress_raw)
+
+
+class SnappyRawDecompress(FormatDecompress):
+    """Raw streams that the stock library made."""
+
+    name = "snappy-raw.decompress"
+    operations = ("snappy-raw.decompress",)
+    kinds = ("text",)
+    format = "snappy-raw"
+    stock_compress = staticmethod(cramjam.snappy.compress_raw)
+
+
+class GzipCompress(FormatCompress):
+    """Members of gzip."""
+
+    name = "gzip.compress"
+    operations = ("gzip.compress",)
+    format = "gzip"
+    stock_decompress = staticmethod(gzip.decompress)
+
+
+class BgzfCompress(FormatCompress):
+    """Blocks that readers can start at."""
+
+    name = "bgzf.compress"
+    operations = ("bgzf.compress",)
+    kinds = ("text",)
+    format = "bgzf"
+    stock_decompress = staticmethod(gzip.decompress)
+
+
+class ZlibCompress(FormatCompress):
+    """Streams of zlib."""
+
+    name = "zlib.compress"
+    operations = ("zlib.compress",)
+    kinds = ("text",)
+    format = "zlib"
+    stock_decompress = staticmethod(zlib.decompress)
+
+
+class DeflateCompress(FormatCompress):
+    """Raw streams of DEFLATE."""
+
+    name = "deflate.compress"
+    operations = ("deflate.compress",)
+    kinds = ("text",)
+    format = "deflate"
+    stock_decompress = staticmethod(partial(zlib.decompress, wbits=-15))
+
+
+class ZstdCompress(FormatCompress):
+    """Frames of Zstandard."""
 
     name = "zstd.compress"
     operations = ("zstd.compress",)
+    format = "zstd"
+    stock_decompress = staticmethod(zstandard.decompress)
 
-    def one(self, acc: Accelerator) -> Call:
-        return partial(acc.compress, self.fed[0], "zstd")
 
-    def into(self, acc: Accelerator, out: memoryview) -> Call:
-        return partial(acc.compress_into, self.fed[0], out, "zstd")
+class ZstdDecompress(FormatDecompress):
+    """Frames of Zstandard."""
 
-    def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.compress_many, items, "zstd")
-
-    def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
-        return bool(zstandard.decompress(part) == item)
+    name = "zstd.decompress"
+    operations = ("zstd.decompress",)
+    format = "zstd"
+    stock_compress = staticmethod(partial(zstandard.compress, level=1))

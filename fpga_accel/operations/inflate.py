@@ -1,0 +1,492 @@
+"""Decompression of deflate (RFC 1951), zlib (RFC 1950), gzip (RFC 1952) and BGZF (SAM specification 4.1)."""
+
+from __future__ import annotations
+
+import zlib
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from isal import isal_zlib
+
+from fpga_accel.backends import Trial
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
+from fpga_accel.operations import gzip_member
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, memory
+from fpga_accel.operations.codecs import DecompressOptions, sample_data
+from fpga_accel.operations.contract import (
+    DATA_ERRORS,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    kept,
+    trial_of,
+)
+from fpga_accel.operations.gzip_member import MAX_EXPANSION, TRAILER, Member
+from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import MAX_ROW, Launch, Status, Table, address_of, new_table
+
+# Decodes the raw stream that bytes start with, of at most so much content; returns content and size of the stream.
+StreamDecoder = Callable[[memoryview, int, DecompressOptions, int], tuple[bytes, int]]
+
+# The stubs of the library call its error's class an instance.
+_Malformed = cast("type[Exception]", isal_zlib.IsalError)
+
+# What the CPU library is given at once of a stream whose end is unknown: twice as much each time.
+_FIRST_PIECE, _LARGEST_PIECE = 64 << 10, 4 << 20
+# Content that the library decodes in less time than a launch takes.
+_SMALL_CONTENT = 256 << 10
+# Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
+_GUESS = 4
+_LARGEST_ROW = MAX_ROW - 1
+# Kinds of data: streams that are decoded one symbol after the other, and independent members.
+_SINGLE = "single"
+
+
+def crc32(data: Flat) -> int:
+    """Return the CRC-32."""
+    value: int = isal_zlib.crc32(data)
+    return value
+
+
+def _checked(crc: int, size: int, content: Flat) -> None:
+    if size != len(content) & 0xFFFFFFFF:
+        raise IntegrityError(f"a gzip member declares {size} bytes and holds {len(content)}")
+    if crc != crc32(content):
+        raise IntegrityError("the CRC-32 of a gzip member is wrong")
+
+
+def _within(options: DecompressOptions, produced: int, most: int) -> None:
+    """Refuse more than was allowed, where a decoder stopped at more than `most`."""
+    options.check(produced + most + 1)
+
+
+def _decoded(library: Any, data: memoryview, hint: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
+    """Decode a raw stream on the CPU; what stands behind it may be long."""
+    most = options.most - produced
+    decoder = library.decompressobj(-15)
+    parts, size, at, piece = [], 0, 0, max(_FIRST_PIECE, hint)
+    try:
+        while not decoder.eof:
+            part = data[at : at + piece]
+            if not part:
+                raise TruncatedError(f"a deflate stream is not at its end after {len(data)} bytes")
+            # One byte more than allowed tells "as much as allowed" from "more". 0 is no limit.
+            room = 0 if options.max_output is None else most + 1 - size
+            parts.append(decoder.decompress(part, room))
+            size += len(parts[-1])
+            if size > most:
+                _within(options, produced, most)
+            at, piece = at + len(part), min(2 * piece, max(_LARGEST_PIECE, hint))
+    except (_Malformed, zlib.error) as error:
+        raise FormatError(f"malformed deflate stream: {error}") from None
+    return parts[0] if len(parts) == 1 else b"".join(parts), at - len(decoder.unused_data)
+
+
+_by_library: StreamDecoder = partial(_decoded, isal_zlib)
+_by_zlib: StreamDecoder = partial(_decoded, zlib)
+
+
+class _Inflate(Operation[DecompressOptions]):
+    """What the formats around deflate have in common."""
+
+    op = "decompress"
+    kernel = "inflate"
+    entry = "inflate"
+    library = "isal"
+    # 4 KiB take 10 µs.
+    threads_from = 8 << 10
+    takes_views = True
+    small = 64 << 10
+    call_limit = _SMALL_CONTENT
+    # Bytes in front of a stream and behind it that no content is in.
+    header: ClassVar[int] = 0
+    tail: ClassVar[int] = 0
+
+    def options(self, **given: Any) -> DecompressOptions:
+        return DecompressOptions(**given)
+
+    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
+        return options.bounded(capacity)
+
+    @abstractmethod
+    def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
+        """Decode an item; `stream` decodes what is inside."""
+
+    def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
+        return self.decode(memoryview(data), options, _by_library)
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        try:
+            return self.decode(memoryview(data), self._defaults, _by_library)
+        except DATA_ERRORS:
+            return None
+
+    def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
+        guesses = _Guesses(job, self.header, run)
+        errors: Errors = {}
+        for index in range(len(job.items)):
+            try:
+                job.sink.put(index, self.decode(job.items.view(index), job.options, guesses.of(index)))
+            except DATA_ERRORS as error:
+                errors[index] = kept(error)
+        return errors
+
+    def confirmed(self, data: Flat, error: Exception) -> Exception | None:
+        # The CPU library takes codes that are incomplete; zlib and the kernel do not.
+        try:
+            self.decode(memoryview(data), self._defaults, _by_zlib)
+        except FormatError as strict:
+            return kept(strict)
+        return None
+
+    def emulate(self, row: RowInput) -> RowOutput:
+        # Python's zlib refuses what the kernel refuses; the CPU library reads incomplete codes.
+        decoder = zlib.decompressobj(-15)
+        try:
+            content = decoder.decompress(row.src, row.capacity + 1)
+        except zlib.error:
+            return RowOutput(b"", Status.BAD_DATA)
+        if len(content) > row.capacity:
+            return RowOutput(b"", Status.DST_TOO_SMALL)
+        if not decoder.eof:
+            return RowOutput(b"", Status.TRUNCATED)
+        return RowOutput(content, check=len(row.src) - len(decoder.unused_data))
+
+    def agrees(self, row: RowInput, output: RowOutput) -> bool:
+        expected = self.emulate(row)
+        if expected.status == Status.OK:
+            return expected == output
+        # Which of several faults is met first may differ.
+        return output.status != Status.OK
+
+    def trial(self) -> Trial:
+        text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(5000))
+        contents = [text, b"", b"abc" * 40, bytes(range(251)) * 9, bytes(70000)]
+        items = [self.packed(content, level) for level in (0, 1, 6, 9) for content in contents]
+        return trial_of(self, Job(Items.of(items), DecompressOptions(), BytesSink(len(items))))
+
+    @abstractmethod
+    def packed(self, content: bytes, level: int) -> bytes:
+        """Return content in this format, by Python's zlib."""
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
+        return [self.packed(sample_data(nbytes, kind), 1)] * count, DecompressOptions()
+
+
+class DeflateDecompress(_Inflate):
+    """``deflate.decompress``: one raw stream."""
+
+    algorithm = "deflate"
+
+    def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
+        content, size = stream(data, len(data), options, 0)
+        if size < len(data):
+            raise FormatError(f"{len(data) - size} bytes stand behind the deflate stream")
+        return content
+
+    def packed(self, content: bytes, level: int) -> bytes:
+        return _packed(content, level, -15)
+
+
+class ZlibDecompress(_Inflate):
+    """``zlib.decompress``: one stream without a preset dictionary."""
+
+    algorithm = "zlib"
+    header = 2
+
+    def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
+        start = gzip_member.check_zlib_header(data)
+        content, size = stream(data[start:], len(data), options, 0)
+        end = start + size
+        stated = data[end : end + gzip_member.ADLER]
+        if len(stated) < gzip_member.ADLER:
+            raise TruncatedError(f"zlib data ends at byte {len(data)}, before its checksum")
+        if int.from_bytes(stated, "big") != isal_zlib.adler32(content):
+            raise IntegrityError("the Adler-32 of the zlib stream is wrong")
+        if end + gzip_member.ADLER < len(data):
+            raise FormatError(f"{len(data) - end - gzip_member.ADLER} bytes stand behind the zlib stream")
+        return content
+
+    def packed(self, content: bytes, level: int) -> bytes:
+        return _packed(content, level, 15)
+
+
+def _packed(content: bytes, level: int, wbits: int) -> bytes:
+    encoder = zlib.compressobj(level, zlib.DEFLATED, wbits)
+    return encoder.compress(content) + encoder.flush()
+
+
+class GzipDecompress(_Inflate):
+    """``gzip.decompress``: joined members, which may be followed by zeros."""
+
+    algorithm = "gzip"
+    kinds: ClassVar[tuple[str, ...]] = ("", _SINGLE)
+    # Whether members that do not tell their size are read too.
+    any_member: ClassVar[bool] = True
+
+    def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
+        if not len(data):
+            raise TruncatedError("no gzip member in 0 bytes")
+        parts: list[bytes] = []
+        position = produced = 0
+        while position < len(data) and not (parts and _is_padding(data[position:])):
+            header = gzip_member.parse_gzip_header(data, crc32, position)
+            position += header.size
+            # The first is most often the only one, and given at once; of others, what stands behind is copied.
+            hint = len(data) if not parts and not header.member_size else header.member_size
+            content, size = stream(data[position:], hint, options, produced)
+            position += size
+            _checked(*gzip_member.trailer(data, position), content)
+            if header.member_size and header.member_size != header.size + size + TRAILER:
+                raise FormatError(f"a BGZF block claims {header.member_size} bytes, not {header.size + size + TRAILER}")
+            position += TRAILER
+            produced += len(content)
+            options.check(produced)
+            parts.append(content)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
+        if workers.count > 1 and len(data) >= self.small:
+            members = _members(data, options, self.any_member)
+            if len(members) > 1:
+                return _by_threads(memoryview(data), members, workers)
+        return super().on_cpu(data, options, index, workers)
+
+    def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
+        slow = _decode_placed(job, run, self.any_member)
+        errors: Errors = {}
+        for index in slow:
+            try:
+                job.sink.put(index, self.decode(job.items.view(index), job.options, _Guesses.alone(run)))
+            except DATA_ERRORS as error:
+                errors[index] = kept(error)
+        return errors
+
+    def work(self, data: Flat) -> Work:
+        if len(data) < gzip_member.PLAIN_HEADER + TRAILER:
+            return Work(len(data), _SINGLE)
+        if not gzip_member.bgzf_starts(bytes(data[:16])):
+            _, declared = gzip_member.trailer(data, len(data) - TRAILER)
+            return Work(max(1, min(declared, MAX_EXPANSION * len(data))), _SINGLE)
+        size = int.from_bytes(data[16:18], "little") + 1
+        declared = gzip_member.trailer(data, size - TRAILER)[1] if TRAILER <= size <= len(data) else size
+        return Work(max(1, len(data) * min(declared, 1 << 16) // size))
+
+    def packed(self, content: bytes, level: int) -> bytes:
+        return _bgzf_packed(content, level)
+
+    def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
+        content = sample_data(nbytes, kind)
+        return [_packed(content, 1, 31) if kind else _bgzf_packed(content, 1)] * count, DecompressOptions()
+
+
+class BgzfDecompress(GzipDecompress):
+    """``bgzf.decompress``: members that all tell their size.
+
+    As `bgzip` does, it reads data whose empty last block is missing.
+    """
+
+    algorithm = "bgzf"
+    kinds = ("",)
+    any_member = False
+
+    def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
+        # All are looked at before any is decoded.
+        for _ in gzip_member.bgzf_members(data, crc32):
+            pass
+        return super().decode(data, options, stream)
+
+    def work(self, data: Flat) -> Work:
+        return Work(super().work(data).nbytes)
+
+
+def _bgzf_packed(content: bytes, level: int) -> bytes:
+    parts = []
+    for start in range(0, len(content), _BGZF_CONTENT):
+        piece = content[start : start + _BGZF_CONTENT]
+        stream = _packed(piece, level, -15)
+        head = gzip_member.BGZF_END[:16] + (len(stream) + 25).to_bytes(2, "little")
+        parts.append(head + stream + crc32(piece).to_bytes(4, "little") + len(piece).to_bytes(4, "little"))
+    return b"".join((*parts, gzip_member.BGZF_END))
+
+
+# What `bgzip` puts into a block, so that it has at most 64 KiB even if stored.
+_BGZF_CONTENT = 0xFF00
+
+
+def _is_padding(data: memoryview) -> bool:
+    return data[0] == 0 and not any(map(any, (data[at : at + 4096] for at in range(0, len(data), 4096))))
+
+
+def _members(data: Flat, options: DecompressOptions, any_member: bool) -> list[Member]:
+    """Return the members that can be decoded where they belong; none where the general way has to look."""
+    try:
+        members = list(gzip_member.bgzf_members(data, crc32))
+    except (FormatError, TruncatedError):
+        members = _only_member(data) if any_member else []
+    total = sum(member.content_size for member in members)
+    possible = all(member.content_size <= MAX_EXPANSION * (member.end - member.start) for member in members)
+    return members if possible and total <= options.most else []
+
+
+def _only_member(data: Flat) -> list[Member]:
+    """Return the one member that all of the data is, if it is."""
+    try:
+        start = gzip_member.parse_gzip_header(data, crc32).size
+        end = len(data) - TRAILER
+        crc, size = gzip_member.trailer(data, end)
+    except (FormatError, TruncatedError):
+        return []
+    return [Member(start, end, crc, size)] if start <= end <= _LARGEST_ROW and size <= _LARGEST_ROW else []
+
+
+def _by_threads(data: memoryview, members: list[Member], workers: Workers) -> bytes:
+    def content(some: list[Member]) -> bytes:
+        return b"".join([_member_on_cpu(data, member) for member in some])
+
+    each = max(1, len(members) // (4 * workers.count))
+    return b"".join(workers.map(content, [members[at : at + each] for at in range(0, len(members), each)]))
+
+
+def _member_on_cpu(data: memoryview, member: Member) -> bytes:
+    options = DecompressOptions(member.content_size)
+    stream = data[member.start : member.end]
+    decoder = isal_zlib.decompressobj(-15)
+    try:
+        content: bytes = decoder.decompress(stream, options.most + 1)
+    except _Malformed as error:
+        raise FormatError(f"malformed deflate stream: {error}") from None
+    if len(content) > member.content_size:
+        raise IntegrityError(f"a gzip member declares {member.content_size} bytes and holds more")
+    if not decoder.eof:
+        raise TruncatedError("a deflate stream goes on behind the end of its BGZF block")
+    if decoder.unused_data:
+        raise FormatError("a BGZF block is larger than its stream")
+    _checked(member.crc, member.content_size, content)
+    return content
+
+
+def _launch(table: Table, *keep: Any) -> Launch:
+    return Launch("inflate", "inflate", table, np.zeros(16, np.uint8), keep=keep)
+
+
+def _decode_placed(job: Job[DecompressOptions], run: Run, any_member: bool) -> list[int]:
+    """Decode members of declared sizes straight into the sink, all in one launch; return the other items."""
+    found = [_members(job.items.view(index), job.options, any_member) for index in range(len(job.items))]
+    sizes = np.array([sum(member.content_size for member in members) for members in found], np.uint64)
+    targets = job.sink.allocate(sizes)
+    table = new_table(sum(map(len, found)))
+    row = 0
+    for index, members in enumerate(found):
+        source, target = int(job.items.addresses[index]), int(targets[index])
+        for member in members:
+            table[row] = (source + member.start, target, member.end - member.start, member.content_size, 0, 0)
+            target += member.content_size
+            row += 1
+    if not row:
+        return list(range(len(found)))
+    results = run(_launch(table, job.items, job.sink))
+    good = results["status"] == Status.OK
+    good &= results["dst_size"] == table["dst_capacity"]
+    good &= results["check"] == table["src_size"]
+    slow, row = [], 0
+    for index, members in enumerate(found):
+        rows = slice(row, row + len(members))
+        row = rows.stop
+        if not members or not good[rows].all() or not _crcs_right(table[rows], members):
+            slow.append(index)
+    return slow
+
+
+def _crcs_right(table: Table, members: list[Member]) -> bool:
+    places = zip(table["dst"].tolist(), members, strict=True)
+    return all(crc32(memory(address, member.content_size)) == member.crc for address, member in places)
+
+
+class _Guesses:
+    """Decodes streams of unknown content sizes on a device: the first of every item in one launch."""
+
+    def __init__(self, job: Job[DecompressOptions], header: int, run: Run) -> None:
+        self._run = run
+        self._options = job.options
+        self._first: dict[int, tuple[bytes, int] | Exception] = {}
+        streams = [job.items.view(index)[header:] for index in range(len(job.items))]
+        self._decode(streams, job.options.most)
+
+    @classmethod
+    def alone(cls, run: Run) -> StreamDecoder:
+        """Return a decoder of one stream after the other."""
+
+        def stream(data: memoryview, hint: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
+            guesses = cls.__new__(cls)
+            guesses._run, guesses._options, guesses._first = run, options, {}
+            guesses._decode([data], options.most - produced)
+            return guesses._result(0, options, produced)
+
+        return stream
+
+    def of(self, index: int) -> StreamDecoder:
+        """Return the decoder of an item's only stream."""
+        return lambda data, hint, options, produced: self._result(index, options, produced)
+
+    def _result(self, index: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
+        found = self._first.pop(index)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _decode(self, streams: list[memoryview], most: int) -> None:
+        rooms = {index: min(most, _GUESS * len(stream) + 1024) for index, stream in enumerate(streams)}
+        while rooms:
+            larger: dict[int, int] = {}
+            for index, found in self._round(streams, rooms).items():
+                if found is not None:
+                    self._first[index] = found
+                elif rooms[index] >= most:
+                    self._first[index] = self._too_much(most)
+                else:
+                    larger[index] = min(most, _GUESS * rooms[index])
+            rooms = larger
+
+    def _too_much(self, most: int) -> Exception:
+        try:
+            self._options.check((self._options.max_output or most) + 1)
+        except DATA_ERRORS as error:
+            return kept(error)
+        raise DeviceError(f"the content has more than {most} bytes")
+
+    def _round(
+        self, streams: list[memoryview], rooms: dict[int, int]
+    ) -> dict[int, tuple[bytes, int] | Exception | None]:
+        """Decode streams into so much room each; None where it was not enough."""
+        if any(room > _LARGEST_ROW or len(streams[index]) > _LARGEST_ROW for index, room in rooms.items()):
+            raise DeviceError(f"a deflate stream of more than {_LARGEST_ROW} bytes needs another way than one row")
+        items = Items.of([streams[index] for index in rooms])
+        scratch = POOL.array(sum(rooms.values()))
+        table, target = new_table(len(rooms)), address_of(scratch)
+        for row, room in enumerate(rooms.values()):
+            table[row] = (int(items.addresses[row]), target, int(items.sizes[row]), room, 0, 0)
+            target += room
+        results = self._run(_launch(table, items, scratch))
+        return {index: _outcome(table[row], results[row]) for row, index in enumerate(rooms)}
+
+
+def _outcome(row: Any, result: Any) -> tuple[bytes, int] | Exception | None:
+    status = Status(int(result["status"]))
+    if status == Status.OK:
+        return bytes(memory(int(row["dst"]), int(result["dst_size"]))), int(result["check"])
+    if status == Status.DST_TOO_SMALL:
+        return None
+    if status == Status.TRUNCATED:
+        return TruncatedError(f"a deflate stream is not at its end after {int(row['src_size'])} bytes")
+    if status == Status.BAD_DATA:
+        return FormatError("malformed deflate stream")
+    raise DeviceError(f"inflate ended with status {status.name}")

@@ -1,0 +1,104 @@
+/* Effort 1: the first match is taken, from a table with one candidate for each hash. */
+#ifndef DEFLATE_GREEDY_H
+#define DEFLATE_GREEDY_H
+
+#include "blocks.h"
+
+/* A match of 3 bytes is seldom shorter than its literals. */
+#define MIN_FOUND 4u
+
+/* Entries of 16 bits: 32 KiB. README.md has the ratios of others. */
+#define HASH_BITS 14
+#define HASH_BYTES 6
+#define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
+/* What a probe reads, and a match of 4 behind it. */
+#define SEARCH_MARGIN 16u
+/* The search steps one byte wider for every 64 bytes without a match. */
+#define SKIP_SHIFT 6
+/* Of the history, every second position is enough. */
+#define HISTORY_STRIDE 2
+
+INLINE uint slot_of(ulong x) {
+  return (uint)(((x << (64 - 8 * HASH_BYTES)) * HASH_FACTOR) >> (64 - HASH_BITS));
+}
+
+/* An entry is the low 16 bits of an address before `at`. Returns a distance less 1, which is right
+ * for whatever is in the window; for an older entry it is a guess. Either way it is less than the
+ * distance to the entry's position or equal, so it stays in the row, and bytes are compared. */
+INLINE uint distance_of(ushort entry, input_t at) {
+  return ((uint)(ulong)at - entry - 1) & (DEFLATE_HISTORY - 1);
+}
+
+static input_t match_end(input_t at, ulong distance, input_t limit) {
+  for (; limit - at >= 8; at += 8) {
+    ulong diff = load8(at) ^ load8(at - distance);
+    if (diff)
+      return at + low_zero_bytes(diff);
+  }
+  while (at < limit && *at == at[-(long)distance])
+    at++;
+  return at;
+}
+
+INLINE input_t end_of_longest(input_t start, input_t end) {
+  return end - start < MAX_LENGTH ? end : start + MAX_LENGTH;
+}
+
+/* A table that knows the history, and a first position that has something before it. */
+static input_t start_table(TABLES ushort *table, segment_t row, global const uchar *src) {
+  input_t first = src + row.src, content = first + row.param;
+  for (uint i = 0; i < 1u << HASH_BITS; i++)
+    table[i] = (ushort)(ulong)first;
+  for (input_t at = first; at + 8 <= content; at += HISTORY_STRIDE)
+    table[slot_of(load8(at))] = (ushort)(ulong)at;
+  return row.param ? content : content + 1;
+}
+
+INLINE void add_sequence(private writer_t *w, TABLES sequence_t *sequences, input_t start,
+                         input_t end, uint distance) {
+  sequence_t s = {(uint)(start - w->anchor), (ushort)(end - start), (ushort)distance};
+  sequences[w->count] = s;
+  w->count++;
+  w->anchor = end;
+}
+
+/* Searches from pos on, up to `last` or until the block is full. Returns the next position. */
+static input_t search_greedily(private writer_t *w, TABLES ushort *table,
+                               TABLES sequence_t *sequences, input_t pos, input_t last) {
+  while (pos <= last && w->count < MOST_SEQUENCES) {
+    ulong x = load8(pos);
+    uint slot = slot_of(x);
+    uint distance = distance_of(table[slot], pos);
+    table[slot] = (ushort)(ulong)pos;
+    input_t candidate = pos - distance - 1;
+    ulong diff = x ^ load8(candidate);
+    if ((uint)diff) {
+      pos += 1 + ((ulong)(pos - w->anchor) >> SKIP_SHIFT);
+      continue;
+    }
+    input_t end = diff ? pos + low_zero_bytes(diff)
+                       : match_end(pos + 8, distance + 1UL, end_of_longest(pos, w->end));
+    add_sequence(w, sequences, pos, end, distance);
+    if (end <= last) {
+      table[slot_of(load8(pos + 1))] = (ushort)(ulong)(pos + 1);
+      table[slot_of(load8(end - 2))] = (ushort)(ulong)(end - 2);
+    }
+    pos = end;
+  }
+  return pos;
+}
+
+static void compress_greedily(private writer_t *w, TABLES coder_t *c, TABLES sequence_t *sequences,
+                              TABLES ushort *table, segment_t row, global const uchar *src) {
+  input_t pos = start_table(table, row, src);
+  while (w->fits && w->begin < w->end) {
+    input_t stop = w->end - w->begin > MOST_CONTENT ? w->begin + MOST_CONTENT : w->end;
+    if (stop - w->begin > SEARCH_MARGIN)
+      pos = search_greedily(w, table, sequences, pos, stop - SEARCH_MARGIN);
+    input_t cut = w->count == MOST_SEQUENCES || w->anchor > stop ? w->anchor : stop;
+    put_block(c, w, sequences, cut, cut == w->end && row.flags & DEFLATE_FINAL ? 1 : 0);
+    pos = pos > cut ? pos : cut;
+  }
+}
+
+#endif
