@@ -315,7 +315,7 @@ void fa_bgzf_join(const segment_t *rows, const result_t *results, const uint64_t
 /* ---- zstd_frame.c: Zstandard frames (RFC 8878) of blocks that a device made ---- */
 
 /* Content of a row, which is as far as matches reach back, and so the window of larger frames. */
-#define FA_ZSTD_ROW (512u << 10)
+#define FA_ZSTD_ROW (1u << 20)
 #define FA_ZSTD_HEADER_MOST 14
 
 /* How many rows fa_zstd_cut makes: one at least for each content. */

@@ -10,7 +10,7 @@
 #define SINGLE_SEGMENT 0x20u
 #define CONTENT_CHECKSUM 0x04u
 /* Window_Descriptor: the exponent over 1 KiB, in the upper 5 bits. */
-#define WINDOW_EXPONENT 9u
+#define WINDOW_EXPONENT 10u
 _Static_assert(FA_ZSTD_ROW == 1024u << WINDOW_EXPONENT, "matches stay in their row");
 
 static uint64_t rows_for(uint64_t size) { return size ? (size - 1) / FA_ZSTD_ROW + 1 : 1; }

@@ -27,7 +27,7 @@ from fpga_accel.operations.zstd_compress import CompressOptions, Encoder
 
 Contents = Callable[[int], bytes]
 
-BLOCK, ROW = 64 * KIB, 512 * KIB
+BLOCK, ROW = 64 * KIB, MIB
 TEXT = text(700 * KIB + 3)
 RAW, RLE, COMPRESSED = range(3)
 FITTED = 2

@@ -44,7 +44,7 @@ _ROW_LAST = 1
 _BLOCK = 64 << 10
 _RAW_LAST = 1
 # Of a frame without content size, whose window is a row.
-_PLAIN_HEADER = MAGIC_BYTES + bytes([0x00, 0x48])
+_PLAIN_HEADER = MAGIC_BYTES + bytes([0x00, 0x50])
 _EMPTY_LAST_BLOCK = b"\x01\x00\x00"
 
 # The seekable format's table, a skippable frame: entries of compressed size, content size, and XXH64's low half.
