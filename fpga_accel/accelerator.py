@@ -154,7 +154,7 @@ class Accelerator:
         format
             A format of ``registry.algorithms("compress")``.
         level, block_size, options
-            What the format offers; for lz4 see `fpga_accel.operations.lz4.CompressOptions`.
+            What the format offers: `fpga_accel.capabilities` tells the limits of each.
 
         Returns
         -------
