@@ -106,6 +106,8 @@ class _Inflate(Operation[DecompressOptions]):
     takes_views = True
     small = 64 << 10
     call_limit = _SMALL_CONTENT
+    # What the library calls the format.
+    wbits: ClassVar[int] = -15
     # Bytes in front of a stream and behind it that no content is in.
     header: ClassVar[int] = 0
     tail: ClassVar[int] = 0
@@ -124,10 +126,12 @@ class _Inflate(Operation[DecompressOptions]):
         return self.decode(memoryview(data), options, _by_library)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        decoder = isal_zlib.decompressobj(self.wbits)
         try:
-            return self.decode(memoryview(data), self._defaults, _by_library)
-        except DATA_ERRORS:
+            content: bytes = decoder.decompress(data)
+        except _Malformed:
             return None
+        return content if decoder.eof and not decoder.unused_data else None
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         guesses = _Guesses(job, self.header, run)
@@ -200,6 +204,7 @@ class ZlibDecompress(_Inflate):
     """``zlib.decompress``: one stream without a preset dictionary."""
 
     algorithm = "zlib"
+    wbits = 15
     header = 2
 
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
@@ -228,6 +233,7 @@ class GzipDecompress(_Inflate):
     """``gzip.decompress``: joined members, which may be followed by zeros."""
 
     algorithm = "gzip"
+    wbits = 31
     kinds: ClassVar[tuple[str, ...]] = ("", _SINGLE)
     # Whether members that do not tell their size are read too.
     any_member: ClassVar[bool] = True
@@ -252,6 +258,10 @@ class GzipDecompress(_Inflate):
             options.check(produced)
             parts.append(content)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        # One member with a header of nothing more: of others, the library does not look at everything.
+        return super().library_call(data) if type(data) is bytes and data[3:4] == b"\0" else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         if workers.count > 1 and len(data) >= self.small:
@@ -297,6 +307,10 @@ class BgzfDecompress(GzipDecompress):
     algorithm = "bgzf"
     kinds = ("",)
     any_member = False
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        # The library does not ask for the field.
+        return None
 
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         # All are looked at before any is decoded.
