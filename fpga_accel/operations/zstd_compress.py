@@ -25,8 +25,8 @@ from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_o
 MAGIC_BYTES = bytes.fromhex("28b52ffd")
 
 LEVELS = range(-7, 23)
-# Levels that devices have, beside 0, which is the library's default of 3.
-KERNEL_LEVELS = range(-7, 2)
+# Levels that devices have; 0 is the library's default, which is 3.
+KERNEL_LEVELS = tuple(level for level in range(-7, 2) if level)
 # Content bytes of the frames of the seekable format, where nothing else is asked for.
 FRAME_SIZE = 1 << 20
 FRAME_SIZES = range(64 << 10, (1 << 30) + 1)
@@ -150,12 +150,12 @@ class ZstdCompress(Operation[CompressOptions]):
 
     def limits(self) -> dict[str, dict[str, Any]]:
         return {
-            "level": between(LEVELS) | {"on_device": between(KERNEL_LEVELS)},
+            "level": between(LEVELS) | {"on_device": {"values": list(KERNEL_LEVELS)}},
             "frame_size": between(FRAME_SIZES),
         }
 
     def unsupported(self, options: CompressOptions) -> str | None:
-        if options.level == 0 or options.level > 1:
+        if options.level not in KERNEL_LEVELS:
             return f"level {options.level} searches harder than the kernel, which is for level 1 and negative ones"
         return None
 
