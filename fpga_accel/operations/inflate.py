@@ -340,10 +340,12 @@ def _members(data: Flat, options: DecompressOptions, any_member: bool) -> list[M
 def _only_member(data: Flat) -> list[Member]:
     """Return the one member that all of the data is, if it is."""
     try:
-        start = gzip_member.parse_gzip_header(data, crc32).size
+        start, claimed = gzip_member.parse_gzip_header(data, crc32)
         end = len(data) - TRAILER
         crc, size = gzip_member.trailer(data, end)
     except (FormatError, TruncatedError):
+        return []
+    if claimed not in (0, len(data)):
         return []
     return [Member(start, end, crc, size)] if start <= end <= _LARGEST_ROW and size <= _LARGEST_ROW else []
 
