@@ -171,8 +171,8 @@ def test_libraries_read_what_is_written_and_back(acc: fa.Accelerator) -> None:
                 pieces += [encoder.compress(content[1000:]), encoder.flush(library.Z_FULL_FLUSH), encoder.flush()]
                 for read in FORMS.values():
                     assert read(acc, b"".join(pieces), format) == content
-        with igzip.open(io.BytesIO(written(acc, content, "bgzf"))) as members:
-            assert members.read() == content
+        by_isal = igzip.decompress(written(acc, content, "bgzf"))  # type: ignore[no-untyped-call]
+        assert by_isal == content
 
 
 # ---- headers, joined members, what stands behind ----

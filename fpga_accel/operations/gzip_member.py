@@ -155,8 +155,6 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
         if header.member_size < header.size + TRAILER:
             raise FormatError(f"the BGZF block at byte {position} claims only {header.member_size} bytes")
         crc, content_size = trailer(data, end - TRAILER)
-        if content_size > BGZF_CONTENT:
-            raise FormatError(f"the BGZF block at byte {position} declares {content_size} bytes, more than 64 KiB")
         yield Member(position + header.size, end - TRAILER, crc, content_size)
         position = end
 
