@@ -27,6 +27,8 @@ from test_inflate import BGZF_END, bgzf, member, raw
 from zlib_ng import zlib_ng
 
 import fpga_accel as fa
+from fpga_accel.operations import inflate_stream
+from fpga_accel.streams import Source
 
 FORMATS = ("gzip", "zlib", "deflate", "bgzf")
 WBITS = {"deflate": -15, "zlib": 15, "gzip": 31}
@@ -391,6 +393,17 @@ def test_a_little_of_a_bomb_is_read_in_little_memory(acc: fa.Accelerator, name: 
         assert stream.read(5000) == bytes(5000)
 
 
+def test_a_block_that_holds_more_than_it_declares_is_refused(acc: fa.Accelerator) -> None:
+    made = block(packed_zeros(-15, 40_000_000), zeros(100)) * 5
+    with within(160 * MIB, 5):
+        for read in (whole, batched, streamed):
+            for format in ("gzip", "bgzf"):
+                assert outcome(read, acc, made, format) is fa.IntegrityError
+        for format in ("gzip", "bgzf"):
+            with pytest.raises((fa.IntegrityError, fa.OutputLimitError)):
+                acc.decompress(made, format, max_output=1000)
+
+
 def test_blocks_of_more_than_64_kib_are_no_bgzf(acc: fa.Accelerator) -> None:
     for size in (65536, 65537, 300_000):
         content = text(size)[:100] * (size // 100) + text(size % 100)
@@ -514,3 +527,23 @@ def test_files_that_give_little_at_a_time_are_read(acc: fa.Accelerator) -> None:
         for size in (1000, 65_537):
             with fa.open(Pieces(made, size), "rb", format, accelerator=acc) as stream:
                 assert stream.read() == TEXT
+
+
+class Counting(Source):
+    """A source that counts the bytes it hands out to look at."""
+
+    peeked = 0
+
+    def peek(self, count: int) -> bytes:
+        found = super().peek(count)
+        self.peeked += len(found)
+        return found
+
+
+def test_what_stands_behind_small_members_is_not_copied_for_each(acc: fa.Accelerator) -> None:
+    content = noise(3000)
+    source = Counting(io.BytesIO(gzip.compress(content) * 1000))
+    found = b"".join(inflate_stream.gzip_decoded(source, lambda data, options: lambda: b"", None))
+    assert found == content * 1000
+    assert source.peeked < 10 * len(found)
+    assert streamed(acc, gzip.compress(content) * 1000, "gzip") == found

@@ -19,14 +19,15 @@ from fpga_accel.operations.contract import one_ahead
 from fpga_accel.operations.gzip_member import ADLER, BGZF_CONTENT, TRAILER, Header
 from fpga_accel.operations.inflate import crc32
 
-# Content of one piece, and compressed bytes that are looked at for it.
+# Content of one piece, and compressed bytes that are looked at for it: the first of a member is small, as all of a file
+# may be small members, and what stands behind one is copied.
 _SLAB = 4 << 20
-_PIECE = 1 << 20
+_FIRST_PIECE, _PIECE = 8 << 10, 1 << 20
 # BGZF blocks of one call: each holds up to 64 KiB.
 _BLOCKS = _SLAB >> 16
 _BGZF_START = 18
-# A header is an extra field of up to 64 KiB, and texts that nothing bounds.
-_HEADER, _LONGEST_HEADER = 1 << 17, 16 << 20
+# A header may have an extra field of up to 64 KiB, and texts that nothing bounds; most are short.
+_HEADER, _LONGEST_HEADER = 256, 16 << 20
 
 _Malformed = cast("type[Exception]", isal_zlib.IsalError)
 
@@ -81,8 +82,10 @@ def _require_end(source: Source) -> None:
 def _raw(source: Source) -> Iterator[bytes]:
     """Yield the content of a raw stream; what stands behind it is left."""
     decoder = isal_zlib.decompressobj(-15)
+    size = _FIRST_PIECE
     while not decoder.eof:
-        piece = source.peek(_PIECE)
+        piece = source.peek(size)
+        size = min(2 * size, _PIECE)
         try:
             chunk = decoder.decompress(piece, _SLAB)
         except _Malformed as error:
