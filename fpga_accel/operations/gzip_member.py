@@ -22,6 +22,10 @@ MAX_EXPANSION = 1032
 
 _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 _BC = b"BC\x02\x00"
+# The extra field that `bgzip` writes: its size, and BC as all there is.
+_ONLY_BC = b"\x06\x00" + _BC
+# ISIZE of a BGZF block is at most this (SAM specification, 4.1).
+BGZF_CONTENT = 1 << 16
 # An empty member of BGZF, which ends a file.
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BGZF_HEADER = 18
@@ -57,8 +61,8 @@ def starts(start: bytes) -> bool:
 
 
 def bgzf_starts(start: bytes) -> bool:
-    """Whether data that begins so is BGZF, as `bgzip` writes it: the BC field is the first."""
-    return start[:3] == MAGIC and start[3:4] == b"\x04" and start[12:16] == _BC
+    """Whether data that begins so is BGZF, as `bgzip` writes it: the BC field is all that is beside the stream."""
+    return start[:3] == MAGIC and start[3:4] == b"\x04" and start[10:16] == _ONLY_BC
 
 
 def zlib_starts(start: bytes) -> bool:
@@ -137,11 +141,10 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
     """
     position = 0
     while position < len(data):
-        if bytes(data[position + 10 : position + 16]) == b"\x06\x00" + _BC and data[position + 3] == 4:
+        start = bytes(data[position : position + _BGZF_HEADER])
+        if len(start) == _BGZF_HEADER and bgzf_starts(start):
             # As `bgzip` writes it: in the least time.
-            header = Header(_BGZF_HEADER, int.from_bytes(data[position + 16 : position + 18], "little") + 1)
-            if bytes(data[position : position + 3]) != MAGIC:
-                raise FormatError(f"no BGZF block at byte {position}")
+            header = Header(_BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
         else:
             header = parse_gzip_header(data, crc_of, position)
         if not header.member_size:

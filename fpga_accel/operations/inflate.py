@@ -29,7 +29,7 @@ from fpga_accel.operations.contract import (
     kept,
     trial_of,
 )
-from fpga_accel.operations.gzip_member import MAX_EXPANSION, TRAILER, Member
+from fpga_accel.operations.gzip_member import BGZF_CONTENT, MAX_EXPANSION, TRAILER, Member
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import MAX_ROW, Launch, Status, Table, address_of, new_table
 
@@ -253,6 +253,8 @@ class GzipDecompress(_Inflate):
             _checked(*gzip_member.trailer(data, position), content)
             if header.member_size and header.member_size != header.size + size + TRAILER:
                 raise FormatError(f"a BGZF block claims {header.member_size} bytes, not {header.size + size + TRAILER}")
+            if not self.any_member and len(content) > BGZF_CONTENT:
+                raise FormatError(f"a BGZF block holds {len(content)} bytes, more than 64 KiB")
             position += TRAILER
             produced += len(content)
             options.check(produced)
@@ -347,17 +349,20 @@ def _members(data: Flat, options: DecompressOptions, any_member: bool) -> list[M
     except (FormatError, TruncatedError):
         members = _only_member(data) if any_member else []
     total = sum(member.content_size for member in members)
-    possible = all(member.content_size <= MAX_EXPANSION * (member.end - member.start) for member in members)
+    most = _LARGEST_ROW if any_member else BGZF_CONTENT
+    possible = all(member.content_size <= min(most, MAX_EXPANSION * (member.end - member.start)) for member in members)
     return members if possible and total <= options.most else []
 
 
 def _only_member(data: Flat) -> list[Member]:
     """Return the one member that all of the data is, if it is."""
     try:
-        start = gzip_member.parse_gzip_header(data, crc32).size
+        start, claimed = gzip_member.parse_gzip_header(data, crc32)
         end = len(data) - TRAILER
         crc, size = gzip_member.trailer(data, end)
     except (FormatError, TruncatedError):
+        return []
+    if claimed not in (0, len(data)):
         return []
     return [Member(start, end, crc, size)] if start <= end <= _LARGEST_ROW and size <= _LARGEST_ROW else []
 

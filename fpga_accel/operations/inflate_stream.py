@@ -16,17 +16,18 @@ from fpga_accel.operations import gzip_member
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.codecs import DecompressOptions, Source, Start
 from fpga_accel.operations.contract import one_ahead
-from fpga_accel.operations.gzip_member import ADLER, TRAILER, Header
+from fpga_accel.operations.gzip_member import ADLER, BGZF_CONTENT, TRAILER, Header
 from fpga_accel.operations.inflate import crc32
 
-# Content of one piece, and compressed bytes that are looked at for it.
+# Content of one piece, and compressed bytes that are looked at for it: the first of a member is small, as all of a file
+# may be small members, and what stands behind one is copied.
 _SLAB = 4 << 20
-_PIECE = 1 << 20
+_FIRST_PIECE, _PIECE = 8 << 10, 1 << 20
 # BGZF blocks of one call: each holds up to 64 KiB.
 _BLOCKS = _SLAB >> 16
 _BGZF_START = 18
-# A header is an extra field of up to 64 KiB, and texts that nothing bounds.
-_HEADER, _LONGEST_HEADER = 1 << 17, 16 << 20
+# A header may have an extra field of up to 64 KiB, and texts that nothing bounds; most are short.
+_HEADER, _LONGEST_HEADER = 256, 16 << 20
 
 _Malformed = cast("type[Exception]", isal_zlib.IsalError)
 
@@ -81,8 +82,10 @@ def _require_end(source: Source) -> None:
 def _raw(source: Source) -> Iterator[bytes]:
     """Yield the content of a raw stream; what stands behind it is left."""
     decoder = isal_zlib.decompressobj(-15)
+    size = _FIRST_PIECE
     while not decoder.eof:
-        piece = source.peek(_PIECE)
+        piece = source.peek(size)
+        size = min(2 * size, _PIECE)
         try:
             chunk = decoder.decompress(piece, _SLAB)
         except _Malformed as error:
@@ -103,27 +106,35 @@ def _members(source: Source, decompress: Start, *, any_member: bool) -> Iterator
         return decompress(blocks, DecompressOptions())
 
     first = True
-    while source.peek(1):
-        if not first and source.peek(1) == b"\0":
-            _pass_padding(source)
-            return
-        first = False
-        if gzip_member.bgzf_starts(source.peek(_BGZF_START)):
+    while begin := source.peek(1):
+        if _block_size(source):
             yield from (bytes(content) for content in one_ahead(_groups(source), start) if len(content))
-            continue
-        header = _header(source)
-        if not any_member and not header.member_size:
-            raise FormatError("a gzip member has no BC field: it is no BGZF block")
-        yield from _member(source, header)
+        elif any_member and not first and begin == b"\0":
+            _pass_padding(source)
+        else:
+            yield from _member(source, any_member=any_member)
+        first = False
+
+
+def _block_size(source: Source) -> int:
+    """Return the bytes of the BGZF block that comes next; 0 where it is none, or one that may hold more than 64 KiB.
+
+    What is none for this is looked at closely as a member: so many large ones at once would take any memory.
+    """
+    start = source.peek(_BGZF_START)
+    if len(start) < _BGZF_START or not gzip_member.bgzf_starts(start):
+        return 0
+    size = int.from_bytes(start[16:18], "little") + 1
+    block = source.peek(size)
+    is_whole = len(block) == size >= _BGZF_START + TRAILER
+    return size if is_whole and int.from_bytes(block[-4:], "little") <= BGZF_CONTENT else 0
 
 
 def _groups(source: Source) -> Iterator[bytes]:
     """Yield runs of BGZF blocks."""
     blocks: list[bytes] = []
-    while gzip_member.bgzf_starts(start := source.peek(_BGZF_START)):
-        if len(start) < _BGZF_START:
-            raise TruncatedError(f"BGZF data ends {_BGZF_START - len(start)} bytes too early, inside a header")
-        blocks.append(source.take(int.from_bytes(start[16:18], "little") + 1))
+    while size := _block_size(source):
+        blocks.append(source.take(size))
         if len(blocks) == _BLOCKS:
             yield b"".join(blocks)
             blocks.clear()
@@ -149,17 +160,39 @@ def _header(source: Source) -> Header:
         return header
 
 
-def _member(source: Source, header: Header) -> Iterator[bytes]:
+class _Counted:
+    """A source that counts what is taken of it."""
+
+    def __init__(self, source: Source) -> None:
+        self.peek = source.peek
+        self._source = source
+        self.taken = 0
+
+    def take(self, count: int) -> bytes:
+        """Return exactly `count` bytes."""
+        self.taken += count
+        return self._source.take(count)
+
+
+def _member(whole: Source, *, any_member: bool) -> Iterator[bytes]:
+    source = _Counted(whole)
+    claimed = _header(source).member_size
+    if not any_member and not claimed:
+        raise FormatError("a gzip member has no BC field: it is no BGZF block")
     crc = size = 0
     for chunk in _raw(source):
         crc = isal_zlib.crc32(chunk, crc)
         size += len(chunk)
+        if not any_member and size > BGZF_CONTENT:
+            raise FormatError("a BGZF block holds more than 64 KiB")
         yield chunk
     stated, declared = gzip_member.trailer(source.take(TRAILER), 0)
     if declared != size & 0xFFFFFFFF:
         raise IntegrityError(f"a gzip member declares {declared} bytes and holds {size}")
     if stated != crc:
         raise IntegrityError("the CRC-32 of a gzip member is wrong")
+    if claimed and claimed != source.taken:
+        raise FormatError(f"a BGZF block claims {claimed} bytes, not {source.taken}")
 
 
 def _pass_padding(source: Source) -> None:
