@@ -21,7 +21,7 @@ SKIPPED = b"\x5e\x2a\x4d\x18\x03\x00\x00\x00abc"
 CONTENTS = (b"", b"x", text(3000), text(300 * KIB), noise(5000), zeros(200 * KIB), mixed(500 * KIB))
 
 
-def frame(data: bytes, level: int = 3, **options: bool) -> bytes:
+def frame(data: bytes, level: int = 3, **options: Any) -> bytes:
     return zstandard.ZstdCompressor(level=level, **options).compress(data)
 
 
