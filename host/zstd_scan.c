@@ -7,6 +7,9 @@
 #define WORD 4u
 #define BLOCK_HEADER 3u
 #define BLOCK_LIMIT (128u << 10)
+#define COMPRESSED_BLOCK 2u
+/* A byte each of the headers of literals and sequences. */
+#define LEAST_COMPRESSED 2u
 /* Magic number, descriptor, window or content size; the most of them with a dictionary's number. */
 #define LEAST_HEADER 6u
 /* A window's exponent; the reference decoder has none beyond 2 GiB either. */
@@ -71,12 +74,12 @@ static int64_t read_frame(const uint8_t *data, uint64_t size, frame_t *frame) {
     uint32_t head = (uint32_t)load_le(data + position, BLOCK_HEADER);
     uint32_t kind = head >> 1 & 3, bytes = head >> 3, stored = kind == 1 ? 1 : bytes;
     position += BLOCK_HEADER;
-    if (kind == 3 || bytes > limit)
+    if (kind == 3 || bytes > limit || (kind == COMPRESSED_BLOCK && bytes < LEAST_COMPRESSED))
       return -STATUS_BAD_DATA;
     if (stored > size - position)
       return -STATUS_TRUNCATED;
     position += stored;
-    most += kind == 2 ? limit : bytes;
+    most += kind == COMPRESSED_BLOCK ? limit : bytes;
     last = head & 1;
   }
   if (frame->checksum && size - position < WORD)

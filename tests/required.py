@@ -10,7 +10,7 @@ import pytest
 VARIABLE = "FPGA_ACCEL_REQUIRE"
 # Words of FPGA_ACCEL_REQUIRE that name no backend.
 TOOLS = frozenset(
-    {"age", "bgzip", "browser", "corpus", "gzip", "images", "lz4", "pigz", "pyarrow", "sanitizers", "vectors"}
+    {"age", "bgzip", "browser", "corpus", "gzip", "images", "lz4", "pigz", "pyarrow", "sanitizers", "vectors", "zstd"}
 )
 
 

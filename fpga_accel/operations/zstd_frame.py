@@ -21,6 +21,8 @@ BLOCK_LIMIT = 128 << 10
 BLOCK_HEADER = 3
 RLE_BLOCK = 1
 COMPRESSED_BLOCK = 2
+# A byte each of the headers of literals and sequences.
+LEAST_COMPRESSED = 2
 RESERVED_BLOCK = 3
 CHECKSUM = 4
 
@@ -146,10 +148,11 @@ def frames(data: memoryview) -> Iterator[Frame]:
     if not len(data):
         raise TruncatedError("no Zstandard frame in 0 bytes")
     about = ffi.new("uint64_t[]", lib.FA_ZSTD_ABOUT)
-    base = ffi.from_buffer("uint8_t[]", data)
     position = 0
     while position < len(data):
-        size = lib.fa_zstd_frame(base + position, len(data) - position, about)
+        # No buffer is held where an error leaves: its traceback would hold it and `data`, and a garbage collection of
+        # both crashes.
+        size = lib.fa_zstd_frame(ffi.from_buffer("uint8_t[]", data) + position, len(data) - position, about)
         if size < 0:
             raise _refusal(data, position, Status(-size), int(about[0]))
         if about[2] != lib.FA_ZSTD_SKIPPABLE:
@@ -173,7 +176,7 @@ def _refusal(data: memoryview, position: int, status: Status, content: int) -> F
         return FormatError(
             f"the Zstandard frame at byte {position} declares {content} bytes of content, more than its blocks can hold"
         )
-    return FormatError(f"the Zstandard frame at byte {position} has a block larger than it allows, or of no known type")
+    return FormatError(f"the Zstandard frame at byte {position} has a block of a size or type that is none")
 
 
 # ---- the seekable format, version 0.1.0: a skippable frame at the end lists all frames ----

@@ -112,7 +112,8 @@ class _Frames:
         start = self._source.take(zstd_frame.BLOCK_HEADER)
         head = int.from_bytes(start, "little")
         kind, size = head >> 1 & 3, head >> 3
-        if kind == zstd_frame.RESERVED_BLOCK or size > header.block_limit:
+        least = zstd_frame.LEAST_COMPRESSED if kind == zstd_frame.COMPRESSED_BLOCK else 0
+        if kind == zstd_frame.RESERVED_BLOCK or not least <= size <= header.block_limit:
             raise FormatError(f"a Zstandard block of {size} bytes and type {kind} in a frame that has none such")
         holds = header.block_limit if kind == zstd_frame.COMPRESSED_BLOCK else size
         return start + self._source.take(1 if kind == zstd_frame.RLE_BLOCK else size), holds, bool(head & 1)
