@@ -256,15 +256,12 @@ def _write_frames(data: memoryview, found: list[Frame], out: memoryview, workers
 
 
 def _content_into(frame: memoryview, out: memoryview) -> None:
-    reader = _here.decompressor.stream_reader(frame)
     try:
-        size = reader.readinto(out) if len(out) else 0
-        more = reader.read(1)
+        with _here.decompressor.stream_reader(frame) as reader:
+            size = reader.readinto(out) if len(out) else 0
+            more = reader.read(1)
     except zstandard.ZstdError as error:
         raise library_error(error) from None
-    finally:
-        # It holds a buffer of `frame`. An error's traceback would hold both, and a garbage collection of them crashes.
-        del reader
     if size != len(out) or more:
         raise FormatError(f"the Zstandard frame declares {len(out)} bytes of content and holds others")
 
@@ -276,21 +273,18 @@ def _content(data: Flat, frame: Frame, most: int | None) -> bytes:
     if frame.window > zstd_frame.WINDOW_LIMIT:
         raise window_refusal(frame.window)
     room = frame.content if most is None else min(frame.content, most)
-    reader = _here.decompressor.stream_reader(data)
     try:
-        parts = [reader.read(min(room, zstd_frame.BLOCK_LIMIT))] if room else []
-        left = room - sum(map(len, parts))
-        while left > 0 and (part := reader.read(min(left, _FIRST_ROOM))):
-            parts.append(part)
-            left -= len(part)
-        if left > 0 or room == frame.content:
-            # To the checksum's end.
-            parts.append(reader.read(1))
+        with _here.decompressor.stream_reader(data) as reader:
+            parts = [reader.read(min(room, zstd_frame.BLOCK_LIMIT))] if room else []
+            left = room - sum(map(len, parts))
+            while left > 0 and (part := reader.read(min(left, _FIRST_ROOM))):
+                parts.append(part)
+                left -= len(part)
+            if left > 0 or room == frame.content:
+                # To the checksum's end.
+                parts.append(reader.read(1))
     except zstandard.ZstdError as error:
         raise library_error(error) from None
-    finally:
-        # As in _content_into.
-        del reader
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
