@@ -39,6 +39,15 @@ def test_every_format_has_both_directions(acc: fa.Accelerator, name: str) -> Non
         assert acc.decompress(made, name) == content
 
 
+@pytest.mark.parametrize("name", registry.FORMATS)
+def test_every_format_goes_into_chains(acc: fa.Accelerator, name: str) -> None:
+    seal, key = acc.chain(f"{name}.compress", "aes-gcm.encrypt"), bytes(32)
+    pages = [LINES[:5000], b"", LINES[:90_000]]
+    sealed = seal.many(pages, key=key)
+    assert [acc.decompress(acc.decrypt(each, key), name) for each in sealed] == pages
+    assert seal.inverse().many(sealed, key=key) == pages
+
+
 @pytest.mark.parametrize("name", TOLD)
 def test_formats_are_told_by_their_first_bytes(acc: fa.Accelerator, name: str) -> None:
     for content in (b"", b"x", LINES[:70_000]):
