@@ -30,14 +30,15 @@ def open(file: Source, *, accelerator: Accelerator | None = None) -> SeekableRea
         The file ends with no seek table, or with one that does not fit it.
     """
     with opened(file) as (source, owned):
-        return _Reader(source, accelerator or default_accelerator(), owned=owned)
+        entries = _seek_table(source)
+        return _Reader(source, accelerator or default_accelerator(), entries, owned=owned)
 
 
 class _Reader(SeekableReader):
     """Compares frames with the checksums of the seek table."""
 
-    def __init__(self, file: IO[bytes], acc: Accelerator, *, owned: bool) -> None:
-        self._entries = _seek_table(file)
+    def __init__(self, file: IO[bytes], acc: Accelerator, entries: list[zstd_frame.SeekEntry], *, owned: bool) -> None:
+        self._entries = entries
         starts = [0, *accumulate(entry.compressed for entry in self._entries)]
         contents = [0, *accumulate(entry.content for entry in self._entries)]
         super().__init__(file, acc, "zstd", starts, contents, owned=owned)
