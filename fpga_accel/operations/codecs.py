@@ -13,7 +13,7 @@ import lz4.block
 import numpy as np
 
 from fpga_accel.errors import BufferTooSmallError, OutputLimitError
-from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.buffers import Flat, Sink, Sizes, memory
 from fpga_accel.operations.contract import Work
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
@@ -151,6 +151,26 @@ def pass_skippable(source: Source) -> None:
         left = int.from_bytes(source.take(2 * _WORD)[_WORD:], "little")
         while left:
             left -= len(source.take(min(left, _SKIPPED_AT_ONCE)))
+
+
+def grouped(sizes: Sizes, most: int) -> Iterator[range]:
+    """Yield ranges of items that hold at most `most` bytes together, or one item that is larger."""
+    ends = np.cumsum(sizes, dtype=np.uint64)
+    first, before = 0, 0
+    while first < len(sizes):
+        end = max(int(np.searchsorted(ends, before + most, side="right")), first + 1)
+        yield range(first, end)
+        first, before = end, int(ends[end - 1])
+
+
+def put_parts(sink: Sink, index: int, parts: list[Flat]) -> None:
+    """Put an item's result, which is in parts, into the sink."""
+    size = sum(map(len, parts))
+    (target,) = sink.allocate(np.array([size], np.uint64), index)
+    result, position = memory(int(target), size), 0
+    for part in parts:
+        result[position : position + len(part)] = part
+        position += len(part)
 
 
 def content_work(data: Flat) -> Work:

@@ -22,7 +22,7 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, between, content_work, sample_data
+from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import (
     Errors,
     Job,
@@ -37,7 +37,6 @@ from fpga_accel.operations.contract import (
     require_success,
     row_of,
 )
-from fpga_accel.operations.lz4_compress import grouped
 from fpga_accel.operations.lz4_frame import GROUP
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
@@ -364,7 +363,7 @@ class _Compress(Operation[CompressOptions]):
                 return partial(self._in_groups, job, indices[0], run)
             return self._start_items(job, indices, run)
 
-        for _ in one_ahead(grouped(job.items.sizes), start):
+        for _ in one_ahead(grouped(job.items.sizes, GROUP), start):
             pass
         return {}
 
@@ -508,7 +507,7 @@ class DeflateCompress(_Compress):
 
         bodies = list(one_ahead(range(first, end, GROUP), start))
         head, tail = (b"", b"") if is_piece else (self.wrapper.head(options), self._tail(items.view(0)))
-        put_parts(job, index, [head, *bodies, tail])
+        put_parts(job.sink, index, [head, *bodies, tail])
 
 
 class ZlibCompress(DeflateCompress):
@@ -585,17 +584,7 @@ class BgzfCompress(_Compress):
             return self._start_group(items, at, min(group, end - at), options, run)
 
         bodies = list(one_ahead(range(0, end, group), start))
-        put_parts(job, index, [*bodies, BGZF_END])
-
-
-def put_parts(job: Job[CompressOptions], index: int, parts: list[Flat]) -> None:
-    """Put an item's result into the sink."""
-    size = sum(map(len, parts))
-    (target,) = job.sink.allocate(np.array([size], np.uint64), index)
-    result, position = memory(int(target), size), 0
-    for part in parts:
-        result[position : position + len(part)] = part
-        position += len(part)
+        put_parts(job.sink, index, [*bodies, BGZF_END])
 
 
 # ---- BGZF members ----

@@ -17,8 +17,8 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, between, content_work, sample_data
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes
+from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
@@ -179,7 +179,7 @@ class Lz4Compress(Operation[CompressOptions]):
                 return partial(self._frame_in_groups, job, indices[0], run)
             return self._start_frames(job, indices, run)
 
-        for _ in one_ahead(grouped(job.items.sizes), start):
+        for _ in one_ahead(grouped(job.items.sizes, GROUP), start):
             pass
         return {}
 
@@ -211,12 +211,7 @@ class Lz4Compress(Operation[CompressOptions]):
         bodies = list(one_ahead(groups, lambda group: _start_blocks(group, block, options, run)))
         head, tail = options.header(len(data), block).pack(), options.tail(data if options.content_checksum else b"")
         parts: list[Flat] = [head, *bodies, tail]
-        size = sum(map(len, parts))
-        (target,) = job.sink.allocate(np.array([size], np.uint64), index)
-        frame, position = memory(int(target), size), 0
-        for part in parts:
-            frame[position : position + len(part)] = part
-            position += len(part)
+        put_parts(job.sink, index, parts)
 
     def emulate(self, row: RowInput) -> RowOutput:
         data = lz4.block.compress(row.src, mode="fast", acceleration=row.param, store_size=False)
@@ -268,16 +263,6 @@ def _start_blocks(data: memoryview, block: int, options: CompressOptions, run: R
 
 def _launch(table: Table, *keep: Any) -> Launch:
     return Launch("lz4", "lz4_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def grouped(sizes: Sizes) -> Iterator[range]:
-    """Yield ranges of items that hold at most `GROUP` bytes together, or one item that is larger."""
-    ends = np.cumsum(sizes, dtype=np.uint64)
-    first, before = 0, 0
-    while first < len(sizes):
-        end = max(int(np.searchsorted(ends, before + GROUP, side="right")), first + 1)
-        yield range(first, end)
-        first, before = end, int(ends[end - 1])
 
 
 def _library_options(block_size: int, options: CompressOptions) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -14,8 +14,8 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, memory
-from fpga_accel.operations.codecs import DENSE, content_work, sample_data
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
+from fpga_accel.operations.codecs import DENSE, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.snappy_format import (
     BLOCK,
@@ -110,7 +110,7 @@ class _Compress(Operation[CompressOptions]):
                 return partial(self._in_groups, job, indices[0], run)
             return self._start_streams(job, indices, run)
 
-        for _ in one_ahead(_grouped(job.items.sizes), start):
+        for _ in one_ahead(grouped(job.items.sizes, GROUP), start):
             pass
         return {}
 
@@ -135,12 +135,7 @@ class _Compress(Operation[CompressOptions]):
         data = job.items.view(index)
         groups = (data[start : start + GROUP] for start in range(0, len(data), GROUP))
         parts: list[Flat] = [self._head(len(data)), *one_ahead(groups, partial(self._start_body, run=run))]
-        size = sum(map(len, parts))
-        (target,) = job.sink.allocate(np.array([size], np.uint64), index)
-        stream, position = memory(int(target), size), 0
-        for part in parts:
-            stream[position : position + len(part)] = part
-            position += len(part)
+        put_parts(job.sink, index, parts)
 
     def _start_body(self, data: memoryview, run: Run) -> Callable[[], memoryview]:
         items = Items.of([data])
@@ -245,16 +240,6 @@ def _require_size(nbytes: int) -> None:
 
 def _launch(table: Table, *keep: Any) -> Launch:
     return Launch("snappy", "snappy_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def _grouped(sizes: Sizes) -> Iterator[range]:
-    """Yield ranges of items that hold at most `GROUP` bytes together, or one item that is larger."""
-    ends = np.cumsum(sizes, dtype=np.uint64)
-    first, before = 0, 0
-    while first < len(sizes):
-        end = max(int(np.searchsorted(ends, before + GROUP, side="right")), first + 1)
-        yield range(first, end)
-        first, before = end, int(ends[end - 1])
 
 
 def _rows(table: Table, results: Table) -> tuple[Any, Any]:

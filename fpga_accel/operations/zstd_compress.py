@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, Start, between, content_work, sample_data
+from fpga_accel.operations.codecs import DENSE, Start, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
@@ -174,7 +174,7 @@ class ZstdCompress(Operation[CompressOptions]):
                 return lambda: _frame_in_groups(job, indices[0], run)
             return _start_items(job, indices, run)
 
-        for _ in one_ahead(_grouped(job.items.sizes), start):
+        for _ in one_ahead(grouped(job.items.sizes, _GROUP), start):
             pass
         return {}
 
@@ -222,16 +222,6 @@ def _seekable_on_cpu(view: memoryview, options: CompressOptions, workers: Worker
     checks = [xxhash.xxh64_intdigest(each) if options.checksum else 0 for each in pieces]
     entries = [(len(frame), len(piece), check) for frame, piece, check in zip(frames, pieces, checks, strict=True)]
     return b"".join((*frames, seek_table(entries, options.checksum)))
-
-
-def _grouped(sizes: Sizes) -> Iterator[range]:
-    """Yield ranges of items that hold at most `_GROUP` bytes together, or one item that is larger."""
-    ends = np.cumsum(sizes, dtype=np.uint64)
-    first, before = 0, 0
-    while first < len(sizes):
-        end = max(int(np.searchsorted(ends, before + _GROUP, side="right")), first + 1)
-        yield range(first, end)
-        first, before = end, int(ends[end - 1])
 
 
 def _pieces(items: Items, options: CompressOptions) -> tuple[Items, Sizes]:
@@ -336,12 +326,7 @@ def _frame_in_groups(job: Job[CompressOptions], index: int, run: Run) -> None:
     bodies = one_ahead(starts, lambda at: _start_body(data[at : at + _GROUP], at == 0, at + _GROUP >= len(data), run))
     tail = struct.pack("<I", xxhash.xxh64_intdigest(data) & 0xFFFFFFFF) if options.checksum else b""
     parts: list[Flat] = [bytes(ffi.buffer(header, size)), *bodies, tail]
-    total = sum(map(len, parts))
-    (target,) = job.sink.allocate(np.array([total], np.uint64), index)
-    frame, position = memory(int(target), total), 0
-    for part in parts:
-        frame[position : position + len(part)] = part
-        position += len(part)
+    put_parts(job.sink, index, parts)
 
 
 class Encoder:
