@@ -6,7 +6,7 @@ import zlib
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from isal import isal_zlib
@@ -33,8 +33,16 @@ from fpga_accel.operations.gzip_member import BGZF_CONTENT, MAX_EXPANSION, TRAIL
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import MAX_ROW, Launch, Status, Table, address_of, new_table
 
+
+class Likely(NamedTuple):
+    """What a stream's size and that of its content probably are, in bytes; 0 where nothing tells."""
+
+    stream: int = 0
+    content: int = 0
+
+
 # Decodes the raw stream that bytes start with, of at most so much content; returns content and size of the stream.
-StreamDecoder = Callable[[memoryview, int, DecompressOptions, int], tuple[bytes, int]]
+StreamDecoder = Callable[[memoryview, Likely, DecompressOptions, int], tuple[bytes, int]]
 
 # The stubs of the library call its error's class an instance.
 _Malformed = cast("type[Exception]", isal_zlib.IsalError)
@@ -68,23 +76,29 @@ def _within(options: DecompressOptions, produced: int, most: int) -> None:
     options.check(produced + most + 1)
 
 
-def _decoded(library: Any, data: memoryview, hint: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
+def _decoded(
+    library: Any, data: memoryview, likely: Likely, options: DecompressOptions, produced: int
+) -> tuple[bytes, int]:
     """Decode a raw stream on the CPU; what stands behind it may be long."""
     most = options.most - produced
     decoder = library.decompressobj(-15)
-    parts, size, at, piece = [], 0, 0, max(_FIRST_PIECE, hint)
+    parts, size, at, piece = [], 0, 0, max(_FIRST_PIECE, likely.stream)
+    # The library makes room as it goes, but for the last time where it knows what it may need: up to 1.3 times as fast.
+    expected = likely.content + 1 if likely.content else 0
     try:
         while not decoder.eof:
-            part = data[at : at + piece]
+            part: bytes | memoryview = decoder.unconsumed_tail
+            if not part:
+                part = data[at : at + piece]
+                at, piece = at + len(part), min(2 * piece, max(_LARGEST_PIECE, likely.stream))
             if not part:
                 raise TruncatedError(f"a deflate stream is not at its end after {len(data)} bytes")
             # One byte more than allowed tells "as much as allowed" from "more". 0 is no limit.
             room = 0 if options.max_output is None else most + 1 - size
-            parts.append(decoder.decompress(part, room))
-            size += len(parts[-1])
+            parts.append(decoder.decompress(part, min(room or expected, expected or room)))
+            size, expected = size + len(parts[-1]), 0
             if size > most:
                 _within(options, produced, most)
-            at, piece = at + len(part), min(2 * piece, max(_LARGEST_PIECE, hint))
     except (_Malformed, zlib.error) as error:
         raise FormatError(f"malformed deflate stream: {error}") from None
     return parts[0] if len(parts) == 1 else b"".join(parts), at - len(decoder.unused_data)
@@ -191,7 +205,7 @@ class DeflateDecompress(_Inflate):
     algorithm = "deflate"
 
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
-        content, size = stream(data, len(data), options, 0)
+        content, size = stream(data, Likely(len(data)), options, 0)
         if size < len(data):
             raise FormatError(f"{len(data) - size} bytes stand behind the deflate stream")
         return content
@@ -209,7 +223,7 @@ class ZlibDecompress(_Inflate):
 
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         start = gzip_member.check_zlib_header(data)
-        content, size = stream(data[start:], len(data), options, 0)
+        content, size = stream(data[start:], Likely(len(data)), options, 0)
         end = start + size
         stated = data[end : end + gzip_member.ADLER]
         if len(stated) < gzip_member.ADLER:
@@ -246,9 +260,8 @@ class GzipDecompress(_Inflate):
         while position < len(data) and not (parts and _is_padding(data[position:])):
             header = gzip_member.parse_gzip_header(data, crc32, position)
             position += header.size
-            # The first is most often the only one, and given at once; of others, what stands behind is copied.
-            hint = len(data) if not parts and not header.member_size else header.member_size
-            content, size = stream(data[position:], hint, options, produced)
+            likely = Likely(header.member_size) if parts or header.member_size else _only(data)
+            content, size = stream(data[position:], likely, options, produced)
             position += size
             _checked(*gzip_member.trailer(data, position), content)
             if header.member_size and header.member_size != header.size + size + TRAILER:
@@ -286,8 +299,7 @@ class GzipDecompress(_Inflate):
         if len(data) < gzip_member.PLAIN_HEADER + TRAILER:
             return Work(len(data), _SINGLE)
         if not gzip_member.bgzf_starts(bytes(data[:16])):
-            _, declared = gzip_member.trailer(data, len(data) - TRAILER)
-            return Work(max(1, min(declared, MAX_EXPANSION * len(data))), _SINGLE)
+            return Work(max(1, _only(data).content), _SINGLE)
         size = int.from_bytes(data[16:18], "little") + 1
         declared = gzip_member.trailer(data, size - TRAILER)[1] if TRAILER <= size <= len(data) else size
         return Work(max(1, len(data) * min(declared, 1 << 16) // size))
@@ -336,6 +348,14 @@ def _bgzf_packed(content: bytes, level: int) -> bytes:
 
 # What `bgzip` puts into a block, so that it has at most 64 KiB even if stored.
 _BGZF_CONTENT = 0xFF00
+
+
+def _only(data: Flat) -> Likely:
+    """Return the sizes of a first member if it is the only one, as it is most often; of others, more is copied."""
+    if len(data) < TRAILER:
+        return Likely(len(data))
+    _, declared = gzip_member.trailer(data, len(data) - TRAILER)
+    return Likely(len(data), min(declared, MAX_EXPANSION * len(data)))
 
 
 def _is_padding(data: memoryview) -> bool:
@@ -444,7 +464,7 @@ class _Guesses:
     def alone(cls, run: Run) -> StreamDecoder:
         """Return a decoder of one stream after the other."""
 
-        def stream(data: memoryview, hint: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
+        def stream(data: memoryview, likely: Likely, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
             guesses = cls.__new__(cls)
             guesses._run, guesses._options, guesses._first = run, options, {}
             guesses._decode([data], options.most - produced)
@@ -454,7 +474,7 @@ class _Guesses:
 
     def of(self, index: int) -> StreamDecoder:
         """Return the decoder of an item's only stream."""
-        return lambda data, hint, options, produced: self._result(index, options, produced)
+        return lambda data, likely, options, produced: self._result(index, options, produced)
 
     def _result(self, index: int, options: DecompressOptions, produced: int) -> tuple[bytes, int]:
         found = self._first.pop(index)
