@@ -38,9 +38,9 @@ $(FPGA_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[fpga-emulator]'
 	@touch $@
 
-# All that runs once a backend, and what is about FPGAs alone.
+# All that runs once a backend, on the emulator alone, and what is about FPGAs.
 test-fpga: export FPGA_ACCEL_CACHE_DIR = $(FPGA_CACHE)
-test-fpga: export FPGA_ACCEL_TEST_DEVICES = fpga-emulator
+test-fpga: export FPGA_ACCEL_TEST_DEVICES = fpga-emulator,no-cpu-path
 test-fpga: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),fpga-emulator,images
 test-fpga: $(FPGA_READY)
 	rm -rf $(FPGA_CACHE)

@@ -1,7 +1,8 @@
 """Runs every conformance test on the CPU path and on each usable OpenCL device, and says how many ran where.
 
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
-ids or kinds, or ``all``; without it the slow FPGA emulator is left out. FPGA_ACCEL_REQUIRE lists what must be there
+ids or kinds, or ``all``; without it the slow FPGA emulator is left out. With the word ``no-cpu-path`` among them, devices
+alone are tested, where the CPU path was before. FPGA_ACCEL_REQUIRE lists what must be there
 (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
 """
 
@@ -72,12 +73,20 @@ def _matches(word: str, backend: Backend) -> bool:
     return word in (backend.id, backend.kind, "opencl") or backend.id.startswith(f"{word}-")
 
 
+# Of FPGA_ACCEL_TEST_DEVICES.
+NO_CPU_PATH = "no-cpu-path"
+
+
+def _chosen() -> set[str]:
+    return {word.strip() for word in os.environ.get("FPGA_ACCEL_TEST_DEVICES", "").split(",")} - {""}
+
+
 def _wanted(backend: Backend) -> bool:
-    chosen = os.environ.get("FPGA_ACCEL_TEST_DEVICES", "")
-    if chosen == "all":
+    chosen = _chosen() - {NO_CPU_PATH}
+    if chosen == {"all"}:
         return True
     if chosen:
-        return any(_matches(word.strip(), backend) for word in chosen.split(","))
+        return any(_matches(word, backend) for word in chosen)
     return backend.kind != "fpga-emulator" or any(_matches(word, backend) for word in required.words() - {"opencl"})
 
 
@@ -94,7 +103,7 @@ def _backends() -> tuple[Backend, ...]:
         if not any(_matches(word, device) for device in found):
             there = ", ".join(device.id for device in listed) or "none"
             found.append(Backend(word, word, True, f"no device {word!r} is listed and selected; there are: {there}"))
-    return Backend("cpu"), *found
+    return tuple(found) if NO_CPU_PATH in _chosen() else (Backend("cpu"), *found)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fpga_accel.errors import BufferTooSmallError, OutputLimitError
 from fpga_accel.operations.buffers import Flat, Sink, Sizes, memory
-from fpga_accel.operations.contract import Work
+from fpga_accel.operations.contract import Operation, Work
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
 DENSE = "dense"
@@ -138,6 +138,19 @@ class DecompressOptions:
         if self.max_output is not None and self.max_output <= capacity:
             return self
         return DecompressOptions(capacity, by_buffer=True)
+
+
+class Decompression(Operation[DecompressOptions]):
+    """What decompression of every format has in common."""
+
+    op = "decompress"
+    takes_views = True
+
+    def options(self, **given: Any) -> DecompressOptions:
+        return DecompressOptions(**given)
+
+    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
+        return options.bounded(capacity)
 
 
 def between(legal: range) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, memory
-from fpga_accel.operations.codecs import DecompressOptions, sample_data
+from fpga_accel.operations.codecs import Decompression, DecompressOptions, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -108,16 +107,14 @@ _by_library: StreamDecoder = partial(_decoded, isal_zlib)
 _by_zlib: StreamDecoder = partial(_decoded, zlib)
 
 
-class _Inflate(Operation[DecompressOptions]):
+class _Inflate(Decompression):
     """What the formats around deflate have in common."""
 
-    op = "decompress"
     kernel = "inflate"
     entry = "inflate"
     library = "isal"
     # 4 KiB take 10 µs.
     threads_from = 8 << 10
-    takes_views = True
     small = 64 << 10
     call_limit = _SMALL_CONTENT
     # What the library calls the format.
@@ -125,12 +122,6 @@ class _Inflate(Operation[DecompressOptions]):
     # Bytes in front of a stream and behind it that no content is in.
     header: ClassVar[int] = 0
     tail: ClassVar[int] = 0
-
-    def options(self, **given: Any) -> DecompressOptions:
-        return DecompressOptions(**given)
-
-    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
-        return options.bounded(capacity)
 
     @abstractmethod
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:

@@ -27,13 +27,12 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import lz4_block, lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -73,10 +72,9 @@ _LARGEST_CONTENT = 2**64 - 1
 _THREADS_FROM = 4 << 20
 
 
-class Lz4Decompress(Operation[DecompressOptions]):
+class Lz4Decompress(Decompression):
     """``lz4.decompress``: independent and linked blocks, skippable, joined and legacy frames."""
 
-    op = "decompress"
     algorithm = "lz4"
     kernel = "lz4"
     entry = "lz4_decompress"
@@ -84,17 +82,10 @@ class Lz4Decompress(Operation[DecompressOptions]):
     kinds = ("", DENSE)
     # 4 KiB take 2 µs, in which handing over the GIL costs more than it gains.
     threads_from = 32 << 10
-    takes_views = True
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
     # With a look at the content's size, which can be less than that of its frame.
     call_limit = 2 * _SMALL_CONTENT
-
-    def options(self, **given: Any) -> DecompressOptions:
-        return DecompressOptions(**given)
-
-    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
-        return options.bounded(capacity)
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         frame = _regular_for_threads(data, options, workers)

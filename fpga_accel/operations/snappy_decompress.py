@@ -12,8 +12,8 @@ import numpy as np
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
-from fpga_accel.operations.codecs import DENSE, DecompressOptions, sample_data
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, row_of, trial_of
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import CHECKSUM, CHUNK_HEADER, IDENTIFIER, Found, decoded_row, look_at
 from fpga_accel.segments import Launch, Status, Table, address_of, new_results
 
@@ -23,26 +23,18 @@ _SMALL_CONTENT = 1 << 20
 _THREADS_FROM = 1 << 20
 
 
-class _Decompress(Operation[DecompressOptions]):
+class _Decompress(Decompression):
     """What both formats share."""
 
-    op = "decompress"
     kernel = "snappy"
     entry = "snappy_decompress"
     library = "cramjam"
     kinds = ("", DENSE)
     # Below, handing over the GIL costs more than it gains.
     threads_from = 16 << 10
-    takes_views = True
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
     framed: ClassVar[bool]
-
-    def options(self, **given: Any) -> DecompressOptions:
-        return DecompressOptions(**given)
-
-    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
-        return options.bounded(capacity)
 
     def _whole(self, data: Flat) -> Any:
         """Return the library's content."""

@@ -16,12 +16,11 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import zstd_block, zstd_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -44,10 +43,9 @@ _GROWTH = 8
 _FIRST_ROOM = 1 << 20
 
 
-class ZstdDecompress(Operation[DecompressOptions]):
+class ZstdDecompress(Decompression):
     """``zstd.decompress``."""
 
-    op = "decompress"
     algorithm = "zstd"
     kernel = "zstd_decompress"
     entry = "zstd_decompress"
@@ -55,16 +53,9 @@ class ZstdDecompress(Operation[DecompressOptions]):
     kinds = ("", DENSE, JOINED)
     # 16 KiB take 20 µs or more.
     threads_from = 16 << 10
-    takes_views = True
     # A frame alone is one row, which no core decodes faster than the library does.
     small = 512 << 10
     call_limit = 2 * _SMALL_CONTENT
-
-    def options(self, **given: Any) -> DecompressOptions:
-        return DecompressOptions(**given)
-
-    def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
-        return options.bounded(capacity)
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         plain = _one_plain_frame(data, options.most)
