@@ -384,6 +384,8 @@ def test_compressed_blocks_of_no_bytes_are_refused_by_every_form(acc: fa.Acceler
 def test_errors_in_cycles_are_collected(acc: fa.Accelerator) -> None:
     whole = frame(text(450), sized=False)
     bad = [whole[:-1], whole[:20] + bytes(9) + whole[29:], framed((3, 1, b"x")), frame(text(450))[:-4] + bytes(4)]
+    # Collections look at what is made from here on alone; all of a test process takes half a second each.
+    gc.freeze()
     for each in bad * 12:
         error = alone(acc, memoryview(each))
         assert isinstance(error, fa.FpgaAccelError)
@@ -393,6 +395,7 @@ def test_errors_in_cycles_are_collected(acc: fa.Accelerator) -> None:
         error.__dict__["itself"] = kept
         del error, kept
         gc.collect()
+    gc.unfreeze()
 
 
 # ---- bombs ----
