@@ -1,8 +1,9 @@
-"""Runs every conformance test on the CPU path and on each usable OpenCL device, and says how many ran where.
+"""Runs every conformance test on the CPU path and on each usable device, and says how many ran where.
 
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
-ids or kinds, or ``all``; without it the slow FPGA emulator is left out. With the word ``no-cpu-path`` among them, devices
-alone are tested, where the CPU path was before. FPGA_ACCEL_REQUIRE lists what must be there
+ids or kinds, or ``all``; without it the FPGA emulator and the simulator of RTL cores are left out, which are slow.
+With the word ``no-cpu-path`` among them, devices alone are tested, where the CPU path was before. The simulator runs
+what takes `acc` alone, the rest being about OpenCL. FPGA_ACCEL_REQUIRE lists what must be there
 (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
 """
 
@@ -24,10 +25,14 @@ import pytest
 import required
 
 import fpga_accel as fa
+from fpga_accel.operations.contract import Operation
+from fpga_accel.receipts import Reason
+from fpga_accel.routing import Plan
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 CACHE_DIR = "FPGA_ACCEL_CACHE_DIR"
 OUTCOMES = ("passed", "failed", "skipped")
+RTL = "rtl"
 
 # The handle that `acc` is does not change from one example to the next.
 hypothesis.settings.register_profile(
@@ -68,9 +73,15 @@ class Backend:
     is_device: bool = False
     absent: str = ""
 
+    @property
+    def name(self) -> str:
+        """What receipts call it."""
+        return "cpu" if not self.is_device else RTL if self.kind == RTL else "opencl"
+
 
 def _matches(word: str, backend: Backend) -> bool:
-    return word in (backend.id, backend.kind, "opencl") or backend.id.startswith(f"{word}-")
+    opencl = "" if backend.kind == RTL else "opencl"
+    return word in (backend.id, backend.kind, opencl) or backend.id.startswith(f"{word}-")
 
 
 # Of FPGA_ACCEL_TEST_DEVICES.
@@ -87,7 +98,8 @@ def _wanted(backend: Backend) -> bool:
         return True
     if chosen:
         return any(_matches(word, backend) for word in chosen)
-    return backend.kind != "fpga-emulator" or any(_matches(word, backend) for word in required.words() - {"opencl"})
+    slow = backend.kind in ("fpga-emulator", RTL)
+    return not slow or any(_matches(word, backend) for word in required.words() - {"opencl", RTL})
 
 
 @cache
@@ -114,7 +126,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", _backends(), indirect=True, ids=lambda backend: backend.id)
+        # What takes a backend of its own opens it as an OpenCL device.
+        of_opencl = "acc" not in metafunc.fixturenames
+        backends = [each for each in _backends() if not (of_opencl and each.kind == RTL)]
+        metafunc.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.id)
     if "corpus_file" in metafunc.fixturenames:
         # The stem of each archive; none is a test that is skipped, or fails where the corpus is required.
         stems = sorted(path.stem for path in CORPUS.glob("*.zip")) or [""]
@@ -139,6 +154,8 @@ def acc(backend: Backend) -> Iterator[fa.Accelerator]:
     """An Accelerator on the backend: one for all tests, all of whose work must run there and be verified."""
     if backend.id not in _open:
         _open[backend.id] = fa.Accelerator(backend.id, fallback="never", verify="always")
+        if backend.kind == RTL:
+            _skip_what_has_no_core(_open[backend.id])
     opened = _open[backend.id]
     before = Counter(opened.stats())
     yield opened
@@ -148,7 +165,21 @@ def acc(backend: Backend) -> Iterator[fa.Accelerator]:
     if backend.is_device:
         assert done["backend.cpu"] == done["reason.empty"], "work of a device ran on the CPU path"
     else:
-        assert not done["backend.opencl"], "work of the CPU path ran on a device"
+        assert not done["backend.opencl"] + done["backend.rtl"], "work of the CPU path ran on a device"
+
+
+def _skip_what_has_no_core(opened: fa.Accelerator) -> None:
+    """Skip each test of an operation that the simulator has no core for, which is most of them."""
+    planner = opened._executor.planner
+    device_plan = planner._device_plan
+
+    def plan(operation: Operation[Any]) -> Plan:
+        found = device_plan(operation)
+        if found.reason is Reason.UNSUPPORTED:
+            pytest.skip(found.detail)
+        return found
+
+    planner._device_plan = plan  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(wrapper=True)
