@@ -54,9 +54,6 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of placer and ro
 ReportOnly = Annotated[
     bool, typer.Option("--report-only", help="Show what is used and the clock, make no image (ecp5).")
 ]
-CoreName = Annotated[
-    str | None, typer.Option("--core", metavar="CLASS", help="Class of rtl.py (ecp5), if there are several.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
 
 
@@ -189,7 +186,6 @@ def build(
     board: Board = None,
     variant: VariantName = None,
     seed: Seed = flow.DEFAULT_SEED,
-    core: CoreName = None,
     report_only: ReportOnly = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -205,7 +201,7 @@ def build(
         raise UsageError("the target emulator has no boards")
     manifest = sources.manifest_of(kernel)
     if target in flow.PARTS:
-        synthesis.build(manifest, core, flow.PARTS[target], seed, report_only=report_only, as_json=as_json)
+        synthesis.build(manifest, variant, flow.PARTS[target], seed, report_only=report_only, as_json=as_json)
         return
     with session.messages(as_json=as_json):
         if target == recipes.EMULATOR:

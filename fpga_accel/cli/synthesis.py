@@ -12,11 +12,12 @@ from fpga_accel.runtime.synthesis.flow import Built, Part
 _LONGEST = 90
 
 
-def build(manifest: Manifest, core: str | None, part: Part, seed: int, *, report_only: bool, as_json: bool) -> None:
+def build(manifest: Manifest, variant: str | None, part: Part, seed: int, *, report_only: bool, as_json: bool) -> None:
     """Synthesise, place and route a core in its shell, and say what came of it."""
     tools.require()
-    folder = (config.cache_dir() / "images" / "work" / f"{manifest.name}-{core or 'rtl'}-{part.name}-{seed}").absolute()
-    made = flow.build(cores.named(manifest, core), part, folder, seed=seed, pack=not report_only)
+    core = cores.named(manifest, variant)
+    folder = (config.cache_dir() / "images" / "work" / f"{manifest.name}-{core.name}-{part.name}-{seed}").absolute()
+    made = flow.build(cores.in_shell(manifest, core), part, folder, seed=seed, pack=not report_only)
     _show(made, str(folder), as_json)
 
 

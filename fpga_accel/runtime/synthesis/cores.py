@@ -1,76 +1,32 @@
-"""Finds the RTL cores of a kernel folder: the components of its ``rtl.py`` that have the signature of a core."""
+"""Finds the RTL cores of a kernel folder and puts them into their shell."""
 
 from __future__ import annotations
 
 import importlib
-import inspect
-import sys
-import types
-import warnings
 from typing import Any
 
-from fpga_accel.runtime import manifests
-from fpga_accel.runtime.manifests import Manifest
-
-SOURCE = "rtl.py"
+from fpga_accel.runtime.manifests import Core, Manifest
+from fpga_accel.runtime.simulation import elaborate
 
 
-def named(manifest: Manifest, name: str | None = None) -> Any:
-    """Return a core of a kernel folder, in its shell.
-
-    Parameters
-    ----------
-    manifest
-        The kernel folder.
-    name
-        Name of the class; not needed where the folder has one core.
+def named(manifest: Manifest, name: str | None) -> Core:
+    """Return a core of a kernel folder by the name of its variant, the first one if none is given.
 
     Raises
     ------
     ValueError
-        There is no such core, or there are several and none is named.
+        There is none of that name.
     """
-    found = classes(manifest)
-    if name is None and len(found) == 1:
-        (name,) = found
-    if name not in found:
-        raise ValueError(
-            f"kernel {manifest.name} has no core {name or '(none is named)'}; there are {', '.join(found)}"
-        )
-    from fpga_accel.kernels.common.rtl_shell import Shell
-
-    return Shell(found[name]())
+    names = [core.name for core in manifest.cores]
+    if not names:
+        raise ValueError(f"kernel {manifest.name} has no RTL core, so there is nothing to synthesise")
+    wanted = name or names[0]
+    if wanted not in names:
+        raise ValueError(f"kernel {manifest.name} has no core {wanted!r}; there are {', '.join(names)}")
+    return manifest.cores[names.index(wanted)]
 
 
-def classes(manifest: Manifest) -> dict[str, Any]:
-    """Return the cores of a kernel folder by the names of their classes."""
-    if not (manifest.folder / SOURCE).is_file():
-        raise ValueError(f"kernel {manifest.name} has no {SOURCE}, so there is nothing to synthesise")
-    _make_importable()
-    from amaranth.hdl import UnusedElaboratable
-    from amaranth.lib import wiring
-
-    from fpga_accel.kernels.common.rtl import CORE
-
-    module = importlib.import_module(f"fpga_accel.kernels.{manifest.name}.rtl")
-    found: dict[str, Any] = {}
-    for name, value in vars(module).items():
-        if not (inspect.isclass(value) and issubclass(value, wiring.Component) and value.__module__ == module.__name__):
-            continue
-        if all(each.default is not each.empty for each in inspect.signature(value).parameters.values()):
-            with warnings.catch_warnings():
-                # It is made to be asked for its signature alone.
-                warnings.simplefilter("ignore", UnusedElaboratable)
-                made: Any = value()
-                is_core = made.signature == CORE
-                del made
-            if is_core:
-                found[name] = value
-    return found
-
-
-def _make_importable() -> None:
-    if "fpga_accel.kernels" not in sys.modules:
-        package = types.ModuleType("fpga_accel.kernels")
-        package.__path__ = [str(manifests.kernels_dir())]
-        sys.modules["fpga_accel.kernels"] = package
+def in_shell(manifest: Manifest, core: Core) -> Any:
+    """Return a core as a component that speaks the protocol of segments."""
+    made = elaborate.core_of(manifest.name, core.source, core.core, dict(core.arguments))
+    return importlib.import_module("fpga_accel.kernels.common.rtl_shell").Pins(made)

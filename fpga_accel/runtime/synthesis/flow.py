@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fpga_accel.runtime.synthesis import netlist, report, tools, verilog
+from fpga_accel.runtime.simulation.elaborate import TOP, without_zero_words
+from fpga_accel.runtime.synthesis import netlist, report, tools
 from fpga_accel.runtime.synthesis.netlist import Folded
 from fpga_accel.runtime.synthesis.report import Placed
 
@@ -85,14 +86,13 @@ class Built:
 
 def commands(part: Part, seed: int) -> dict[str, tuple[str, ...]]:
     """Return the arguments of each tool; the netlist pass comes between the first two."""
-    top = verilog.TOP
-    script = f"read_verilog -sv {top}.v; synth_ecp5 -top {top} -json {top}.json"
-    route = ("--json", f"{top}.folded.json", "--textcfg", f"{top}.config", "--report", "report.json")
+    script = f"read_verilog -sv {TOP}.v; synth_ecp5 -top {TOP} -json {TOP}.json"
+    route = ("--json", f"{TOP}.folded.json", "--textcfg", f"{TOP}.config", "--report", "report.json")
     goal = ("--freq", str(part.goal_mhz), "--timing-allow-fail", "--lpf-allow-unconstrained")
     return {
         "yosys": ("-q", "-p", script),
         "nextpnr-ecp5": (*part.options, *route, *goal, "--seed", str(seed), "--router", "router1", "-q"),
-        "ecppack": ("--compress", f"{top}.config", f"{top}.bit"),
+        "ecppack": ("--compress", f"{TOP}.config", f"{TOP}.bit"),
     }
 
 
@@ -116,19 +116,16 @@ def build(
     limits
         Time limits of the tools.
     """
-    from fpga_accel.runtime.synthesis.harness import Harness
-
     tools.require()
     limits = limits or Limits()
     folder.mkdir(parents=True, exist_ok=True)
-    top = verilog.TOP
     arguments = commands(part, seed)
-    (folder / f"{top}.v").write_text(verilog.of(Harness(core)), encoding="utf-8")
+    (folder / f"{TOP}.v").write_text(_verilog(core), encoding="utf-8")
     tools.run("yosys", arguments["yosys"], folder, limit_seconds=limits.yosys)
-    synthesised = json.loads((folder / f"{top}.json").read_text(encoding="utf-8"))
-    module = netlist.top_of(synthesised, top)
+    synthesised = json.loads((folder / f"{TOP}.json").read_text(encoding="utf-8"))
+    module = netlist.top_of(synthesised, TOP)
     folded = netlist.fold_output_registers(module)
-    (folder / f"{top}.folded.json").write_text(json.dumps(synthesised), encoding="utf-8")
+    (folder / f"{TOP}.folded.json").write_text(json.dumps(synthesised), encoding="utf-8")
     tools.run("nextpnr-ecp5", arguments["nextpnr-ecp5"], folder, limit_seconds=limits.nextpnr)
     placed = report.read(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     extra = netlist.of_the_harness(module)
@@ -140,5 +137,13 @@ def build(
         ff=placed.used["TRELLIS_FF"] - extra[netlist.FLIP_FLOP],
         bram=placed.used[netlist.RAM],
         folded=folded,
-        bitstream=(folder / f"{top}.bit").read_bytes() if pack else b"",
+        bitstream=(folder / f"{TOP}.bit").read_bytes() if pack else b"",
     )
+
+
+def _verilog(core: Any) -> str:
+    from amaranth.back import verilog
+
+    from fpga_accel.runtime.synthesis.harness import Harness
+
+    return without_zero_words(verilog.convert(Harness(core), name=TOP, strip_internal_attrs=True, emit_src=False))

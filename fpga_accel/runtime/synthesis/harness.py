@@ -1,7 +1,8 @@
 """What a core is measured in: inputs come from one pin by a shift register, outputs end in one pin by a MISR.
 
 A core has hundreds of ports. As pins of a package they would pull its registers to the pads, and wires would be
-measured. Here every input comes straight from a flip-flop, every output goes straight into one, and none can be optimised away.
+measured. Here every input comes straight from a flip-flop, every output goes straight into one, and none can be
+optimised away.
 """
 
 from __future__ import annotations
