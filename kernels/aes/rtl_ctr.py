@@ -82,18 +82,20 @@ class CounterSource(wiring.Component):
 
         # Every segment has one block at least when it steps, so left == 1 is left[1:] == 0.
         m.d.sync += more.eq(left[1:].any() | (left[0] & ~counter.step))
-        m.d.sync += self.keys.valid.eq(0)
-        m.d.sync += [
-            self.keys.payload.key.eq(self.parameters.payload),
-            self.keys.payload.hops.eq(slot - 1),
-            self.keys.payload.rounds.eq(rounds),
+        token, block = Signal(KeyToken, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
+        m.d.comb += [
+            self.keys.payload.eq(token),
+            self.blocks.payload.eq(block),
+            counter.first.eq(self.parameters.payload),
         ]
-        m.d.comb += counter.first.eq(self.parameters.payload)
+        m.d.sync += [
+            self.keys.valid.eq(0),
+            token.key.eq(self.parameters.payload),
+            token.hops.eq(slot - 1),
+            token.rounds.eq(rounds),
+        ]
         with m.If(advance):
-            m.d.sync += [
-                self.blocks.valid.eq(counter.step),
-                self.blocks.payload.eq(counter.block ^ first_key),
-            ]
+            m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block ^ first_key)]
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += self.head.ready.eq(1)
@@ -146,12 +148,14 @@ class Joiner(wiring.Component):
         advance = ~result.valid | result.ready
         take = advance & self.text.valid & (self.keystream.valid | empty)
         m.d.comb += [self.text.ready.eq(take), self.keystream.ready.eq(take & ~empty)]
+        joined = Signal(ResultBeat, reset_less=True)
+        m.d.comb += result.payload.eq(joined)
         with m.If(advance):
             m.d.sync += [
                 result.valid.eq(take),
-                result.payload.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count)),
-                result.payload.count.eq(beat.count),
-                result.payload.last.eq(beat.last),
+                joined.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count)),
+                joined.count.eq(beat.count),
+                joined.last.eq(beat.last),
             ]
         return m
 
@@ -194,6 +198,8 @@ class Queue(wiring.Component):
         ]
         with m.If(reader_moves):
             m.d.sync += read_ahead.eq(filled)
+        found = Signal(self._shape, reset_less=True)
+        m.d.comb += front.payload.eq(found)
         with m.If(front_moves):
-            m.d.sync += [front.valid.eq(read_ahead), front.payload.eq(reader.data)]
+            m.d.sync += [front.valid.eq(read_ahead), found.eq(reader.data)]
         return m

@@ -31,15 +31,17 @@ class KeyStation(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        token, onward = self.keys.payload, self.onward
+        token = self.keys.payload
         arrived = token.hops == 0
+        passing, held = Signal(KeyToken, reset_less=True), Signal(KeyToken, reset_less=True)
+        m.d.comb += [self.onward.payload.eq(passing), self.held.eq(held)]
         m.d.sync += [
-            onward.valid.eq(self.keys.valid & ~arrived),
-            onward.payload.eq(token),
-            onward.payload.hops.eq(token.hops - 1),
+            self.onward.valid.eq(self.keys.valid & ~arrived),
+            passing.eq(token),
+            passing.hops.eq(token.hops - 1),
         ]
         with m.If(self.keys.valid & arrived):
-            m.d.sync += self.held.eq(token)
+            m.d.sync += held.eq(token)
         return m
 
 
@@ -57,12 +59,13 @@ class Round(wiring.Component):
         m.submodules.substitution = substitution = SubstitutionMemory()
         wiring.connect(m, wiring.flipped(self.keys), station.keys)
         wiring.connect(m, station.onward, wiring.flipped(self.onward))
-        m.d.comb += substitution.state.eq(shifted_rows(self.state))
+        state = Signal(BLOCK_BITS, reset_less=True)
+        m.d.comb += [substitution.state.eq(shifted_rows(self.state)), self.next_state.eq(state)]
         for column in range(4):
             single = substitution.substituted.word_select(column, 32)
             double = substitution.doubled.word_select(column, 32)
             key = station.held.key.word_select(column, 32)
-            m.d.sync += self.next_state.word_select(column, 32).eq(mixed_column(single, double) ^ key)
+            m.d.sync += state.word_select(column, 32).eq(mixed_column(single, double) ^ key)
         return m
 
 
@@ -99,6 +102,10 @@ class Pipeline(wiring.Component):
             with m.Default():
                 m.d.sync += [mixed.eq(ends[MAX_ROUNDS][0]), mixed_valid.eq(ends[MAX_ROUNDS][1])]
         m.d.comb += last.state.eq(shifted_rows(mixed))
-        m.d.sync += self.enciphered.payload.eq(last.substituted ^ station.held.key)
-        m.d.comb += self.enciphered.valid.eq(_delayed(m, mixed_valid, ROUND_CLOCKS))
+        enciphered = Signal(BLOCK_BITS, reset_less=True)
+        m.d.sync += enciphered.eq(last.substituted ^ station.held.key)
+        m.d.comb += [
+            self.enciphered.payload.eq(enciphered),
+            self.enciphered.valid.eq(_delayed(m, mixed_valid, ROUND_CLOCKS)),
+        ]
         return m
