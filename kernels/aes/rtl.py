@@ -10,7 +10,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from fpga_accel.kernels.aes.rtl_ctr import CounterSource, Joiner, KeyToken, Queue
+from fpga_accel.kernels.aes.rtl_ctr import CounterSource, KeyToken
 from fpga_accel.kernels.aes.rtl_pipeline import Pipeline
 from fpga_accel.kernels.aes.rtl_rounds import (
     BLOCK_BITS,
@@ -20,6 +20,7 @@ from fpga_accel.kernels.aes.rtl_rounds import (
     shifted_rows,
 )
 from fpga_accel.kernels.common.rtl import CORE, TextBeat
+from fpga_accel.kernels.common.rtl_ctr import Joiner, Queue
 
 # Entries of a queue. A block takes 43 clocks through the rounds, and its credit 5 more to come back.
 QUEUED = 64
