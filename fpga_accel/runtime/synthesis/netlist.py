@@ -17,8 +17,8 @@ FEED, SEEN, SIGNATURE, OUTPUT = "harness_feed", "harness_seen", "harness_misr", 
 RAM, FLIP_FLOP, LUT = "DP16KD", "TRELLIS_FF", "LUT4"
 _PORTS = "AB"
 _BITS = 18
-# What a flip-flop must be to do what a RAM's output register does: always enabled, never reset, zero at the start.
-_PLAIN = {"CEMUX": "1", "CLKMUX": "CLK", "REGSET": "RESET"}
+# What a flip-flop must be to do what a RAM's output register does: zero at the start, and never reset.
+_PLAIN = {"CLKMUX": "CLK", "REGSET": "RESET"}
 
 Module = dict[str, Any]
 Cell = dict[str, Any]
@@ -39,7 +39,7 @@ def top_of(netlist: Mapping[str, Any], top: str) -> Module:
 
 
 def fold_output_registers(module: Module) -> Folded:
-    """Move flip-flops behind block RAMs into the RAMs, wherever all bits of an output port end in plain ones.
+    """Move flip-flops behind block RAMs into the RAMs, wherever all bits of an output port end in such.
 
     The module is changed. What it does, clock for clock, is not.
     """
@@ -48,8 +48,10 @@ def fold_output_registers(module: Module) -> Folded:
     for ram in [cell for cell in module["cells"].values() if cell["type"] == RAM]:
         for port in _PORTS:
             registers = _registers_of(module, ram, port, loads)
-            if not registers:
+            enables = {str(_enable(module["cells"][name])) for name in registers}
+            if len(enables) != 1:
                 continue
+            ram["connections"][f"OCE{port}"] = _enable(module["cells"][next(iter(registers.values()))])
             for pin, name in registers.items():
                 ram["connections"][pin] = module["cells"].pop(name)["connections"]["Q"]
             ram["parameters"][f"REGMODE_{port}"] = "OUTREG"
@@ -73,12 +75,10 @@ def _loads(module: Module) -> dict[Any, list[tuple[str, str]]]:
     return loads
 
 
-def _registers_of(
-    module: Module, ram: Cell, port: str, loads: Mapping[Any, list[tuple[str, str]]]
-) -> dict[str, str] | None:
-    """Return, by output pin, the flip-flops that are this port's output register; None if a pin has another load."""
+def _registers_of(module: Module, ram: Cell, port: str, loads: Mapping[Any, list[tuple[str, str]]]) -> dict[str, str]:
+    """Return, by output pin, the flip-flops that are this port's output register; none if a pin has another load."""
     if not _foldable(ram, port):
-        return None
+        return {}
     clock = ram["connections"][f"CLK{port}"]
     registers = {}
     for pin, bits in _outputs(ram, port):
@@ -87,7 +87,7 @@ def _registers_of(
             continue
         name, where = used[0]
         if len(used) > 1 or where != "DI" or not _is_plain(module["cells"].get(name), clock):
-            return None
+            return {}
         registers[pin] = name
     return registers
 
@@ -122,7 +122,13 @@ def _is_plain(cell: Cell | None, clock: list[Any]) -> bool:
     if cell is None or cell["type"] != FLIP_FLOP or cell["connections"]["CLK"] != clock:
         return False
     never_reset = cell["connections"].get("LSR", ["0"]) == ["0"] and _text(cell, "LSRMUX", "LSR") == "LSR"
-    return never_reset and all(_text(cell, name, value) == value for name, value in _PLAIN.items())
+    enabled = _text(cell, "CEMUX", "1") in {"1", "CE"}
+    return enabled and never_reset and all(_text(cell, name, value) == value for name, value in _PLAIN.items())
+
+
+def _enable(cell: Cell) -> list[Any]:
+    """Return the net that enables a plain flip-flop, a constant for one that always is."""
+    return cell["connections"]["CE"] if _text(cell, "CEMUX", "1") == "CE" else ["1"]
 
 
 def _text(cell: Cell, name: str, default: str) -> str:
