@@ -95,7 +95,9 @@ class CounterSource(wiring.Component):
             token.rounds.eq(rounds),
         ]
         with m.If(advance):
-            m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block ^ first_key)]
+            m.d.sync += self.blocks.valid.eq(counter.step)
+        with m.If(counter.step):
+            m.d.sync += block.eq(counter.block ^ first_key)
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += self.head.ready.eq(1)
@@ -153,10 +155,12 @@ class Joiner(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 result.valid.eq(take),
-                joined.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count)),
+                joined.bytes.eq(beat.bytes ^ self.keystream.payload),
                 joined.count.eq(beat.count),
                 joined.last.eq(beat.last),
             ]
+            with m.If(~beat.count[4]):
+                m.d.sync += joined.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count[:4]))
         return m
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -144,4 +145,14 @@ def with_keys(table: Table, params: Bytes, records: Table, front: Bytes, schedul
     return Beats(content, first.astype(np.uint64), count.astype(np.uint16), flags, extra)
 
 
-TRANSLATORS: Mapping[str, Translator] = {"none": none}
+def aes_ctr(table: Table, params: Bytes) -> Beats:
+    """Give a core counter blocks and round keys of AES; `extra` is the number of rounds."""
+    return counter_mode(table, params, _aes_schedule)
+
+
+def _aes_schedule(key: bytes) -> tuple[bytes, int]:
+    beats: bytes = importlib.import_module("fpga_accel.kernels.aes.rtl_schedule").round_keys(key)
+    return beats, len(beats) // BEAT - 1
+
+
+TRANSLATORS: Mapping[str, Translator] = {"none": none, "aes-ctr": aes_ctr}
