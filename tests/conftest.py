@@ -2,8 +2,8 @@
 
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
 ids or kinds, or ``all``; without it the FPGA emulator and the simulator of RTL cores are left out, which are slow.
-FPGA_ACCEL_REQUIRE lists what must be there (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind
-or ``opencl``.
+The simulator runs what takes `acc` alone, the rest being about OpenCL. FPGA_ACCEL_REQUIRE lists what must be there
+(tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", _backends(), indirect=True, ids=lambda backend: backend.id)
+        # What takes a backend of its own opens it as an OpenCL device.
+        of_opencl = "acc" not in metafunc.fixturenames
+        backends = [each for each in _backends() if not (of_opencl and each.kind == RTL)]
+        metafunc.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.id)
     if "corpus_file" in metafunc.fixturenames:
         # The stem of each archive; none is a test that is skipped, or fails where the corpus is required.
         stems = sorted(path.stem for path in CORPUS.glob("*.zip")) or [""]
