@@ -69,6 +69,11 @@ class Backend:
     is_device: bool = False
     absent: str = ""
 
+    @property
+    def path(self) -> str:
+        """What receipts call the way of its work."""
+        return self.kind if self.kind in ("cpu", RTL) else "opencl"
+
 
 def _matches(word: str, backend: Backend) -> bool:
     opencl = "" if backend.kind == RTL else "opencl"
