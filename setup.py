@@ -12,7 +12,7 @@ LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
 # Top-level folders that a wheel carries as fpga_accel.<folder>. A checkout, and so
 # an editable install, reads them where they are.
 DATA_FOLDERS = ["kernels", "bitstreams"]
-DATA = ["*.cl", "*.h", "*.toml", "*.md", "*.json", "*.txt"]
+DATA = ["*.cl", "*.h", "*.cpp", "*.py", "*.toml", "*.md", "*.json", "*.txt"]
 
 
 def data_packages(folder: str) -> list[str]:

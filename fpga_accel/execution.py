@@ -295,6 +295,8 @@ class Executor:
                 started=started,
                 thread=threading.get_ident(),
                 spans=tuple(launches.spans),
+                cycles=launches.cycles,
+                clock_mhz=launches.clock_mhz,
             )
         )
 

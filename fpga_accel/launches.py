@@ -88,6 +88,8 @@ class Launches:
         Who took part, where there are several devices.
     spans
         What the device did when.
+    cycles, clock_mhz
+        Clocks of simulated cores, and the clock that the slowest of them reaches on a chip, 0 where one is not known.
     """
 
     def __init__(
@@ -113,6 +115,8 @@ class Launches:
         self._joined: dict[str, None] = {}
         self.devices: dict[str, None] = {}
         self.spans: list[Span] = []
+        self.cycles = 0
+        self.clock_mhz = 0.0
 
     def __call__(self, launch: Launch) -> Table:
         """Run a launch to its end and return the results of its rows."""
@@ -162,6 +166,9 @@ class Launches:
         self._variants |= dict.fromkeys(outcome.variant.split("+"))
         self.devices |= dict.fromkeys(filter(None, outcome.device.split("+")))
         self.spans += outcome.spans
+        if outcome.cycles:
+            self.clock_mhz = min(self.clock_mhz, outcome.clock_mhz) if self.cycles else outcome.clock_mhz
+            self.cycles += outcome.cycles
 
     def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:
         began, operation = time.perf_counter(), self._operation.of_rows(launch)

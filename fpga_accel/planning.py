@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from fpga_accel._objects import Direct
-from fpga_accel.backends import Backend
+from fpga_accel.backends import Backend, NoCore
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
 from fpga_accel.batch import Batch
@@ -48,6 +48,7 @@ from fpga_accel.routing import (
 from fpga_accel.runtime import discovery, forks, manifests
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
+from fpga_accel.runtime.switches import RTL
 
 log = logging.getLogger(__name__)
 
@@ -273,7 +274,7 @@ class Planner(forks.Resettable):
         if self._device != "auto" or not discovery.is_listed(own):
             return
         for device in discovery.devices():
-            if device.usable and device.id != own:
+            if device.usable and device.id != own and device.kind != RTL:
                 names = self._router_of(device.id).candidates(case, device.id) or [device.id]
                 for name in names:
                     choice = self._router_of(device.id).choice(case, name) or Router.prior(case)
@@ -348,7 +349,7 @@ class Planner(forks.Resettable):
         try:
             variant = _prepared(operation, backend)
         except DeviceError as error:
-            if not isinstance(error, BuildFailed | ForkedContextError):
+            if not isinstance(error, BuildFailed | ForkedContextError | NoCore):
                 health.failed(str(error), grave=isinstance(error, DeviceTimeoutError))
             return Plan(CPU, None, library, reason_of(error), detail=str(error))
         ready = self._ready[operation.name] = Plan(backend.name, backend.device_id, variant, Reason.ASKED)
@@ -516,7 +517,8 @@ def _prepared(operation: Operation[Any], backend: Backend) -> str:
     variants = []
     for kernel in operation.kernels:
         trials = [row.trial for row in registry.of_kernel(kernel)]
-        variants.append(backend.prepare(manifests.shipped(kernel), trials))
+        entry = operation.entry if kernel == operation.kernel else ""
+        variants.append(backend.prepare(manifests.shipped(kernel), trials, entry))
     return "+".join(dict.fromkeys(variants))
 
 
@@ -566,6 +568,8 @@ def reason_of(error: DeviceError) -> Reason:
     """Return the word for a failure."""
     if isinstance(error, Mismatch):
         return Reason.MISMATCH
+    if isinstance(error, NoCore):
+        return Reason.UNSUPPORTED
     if isinstance(error, ForkedContextError):
         return Reason.FORKED
     if isinstance(error, DeviceTimeoutError):

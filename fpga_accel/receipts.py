@@ -111,6 +111,10 @@ class Receipt:
         Id of the calling thread.
     spans
         What the device did when, for traces.
+    cycles
+        Clocks that a simulated core took, 0 elsewhere.
+    clock_mhz
+        The clock that this core reaches on a chip, by the report of its place and route; 0 where there is none.
     waited
         Seconds that a job waited for its thread before `started`, which ``seconds.queue`` and ``seconds.total``
         include; 0 for other calls.
@@ -133,6 +137,18 @@ class Receipt:
     thread: int = 0
     spans: tuple[Span, ...] = ()
     waited: float = 0.0
+    cycles: int = 0
+    clock_mhz: float = 0.0
+
+    @property
+    def bytes_per_cycle(self) -> float:
+        """Bytes that a simulated core took in a clock; 0 elsewhere."""
+        return self.bytes_in / self.cycles if self.cycles else 0.0
+
+    @property
+    def projected_mb_per_s(self) -> float:
+        """A projection, nothing measured: MB/s of the simulated core at the clock that it reaches on a chip."""
+        return self.bytes_per_cycle * self.clock_mhz
 
     def after(self, waited: float) -> Receipt:
         """Return the receipt of a job that waited so many seconds before it made this call."""
@@ -144,7 +160,10 @@ class Receipt:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return asdict(self)
+        plain = asdict(self)
+        if self.cycles:
+            plain |= {"bytes_per_cycle": self.bytes_per_cycle, "projected_mb_per_s": self.projected_mb_per_s}
+        return plain
 
 
 class Trace:

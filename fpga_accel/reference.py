@@ -28,7 +28,7 @@ class ReferenceBackend:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
 
-    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], entry: str = "") -> str:
         """Return the variant; there is nothing to build."""
         return VARIANT
 

@@ -235,7 +235,7 @@ class _FaultyBackend:
     def device_id(self) -> str:
         return DEVICE_ID
 
-    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], entry: str = "") -> str:
         if manifest.name not in self._built:
             failure = self._device.enter("build", time.monotonic() + BUILD_SECONDS)
             if failure is not None:

@@ -1,8 +1,9 @@
-"""Runs every conformance test on the CPU path and on each usable OpenCL device, and says how many ran where.
+"""Runs every conformance test on the CPU path and on each usable device, and says how many ran where.
 
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
-ids or kinds, or ``all``; without it the slow FPGA emulator is left out. FPGA_ACCEL_REQUIRE lists what must be there
-(tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
+ids or kinds, or ``all``; without it the FPGA emulator and the simulator of RTL cores are left out, which are slow.
+FPGA_ACCEL_REQUIRE lists what must be there (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind
+or ``opencl``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import fpga_accel as fa
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 CACHE_DIR = "FPGA_ACCEL_CACHE_DIR"
 OUTCOMES = ("passed", "failed", "skipped")
+RTL = "rtl"
 
 # The handle that `acc` is does not change from one example to the next.
 hypothesis.settings.register_profile(
@@ -69,7 +71,8 @@ class Backend:
 
 
 def _matches(word: str, backend: Backend) -> bool:
-    return word in (backend.id, backend.kind, "opencl") or backend.id.startswith(f"{word}-")
+    opencl = "" if backend.kind == RTL else "opencl"
+    return word in (backend.id, backend.kind, opencl) or backend.id.startswith(f"{word}-")
 
 
 def _wanted(backend: Backend) -> bool:
@@ -78,7 +81,8 @@ def _wanted(backend: Backend) -> bool:
         return True
     if chosen:
         return any(_matches(word.strip(), backend) for word in chosen.split(","))
-    return backend.kind != "fpga-emulator" or any(_matches(word, backend) for word in required.words() - {"opencl"})
+    slow = backend.kind in ("fpga-emulator", RTL)
+    return not slow or any(_matches(word, backend) for word in required.words() - {"opencl", RTL})
 
 
 @cache
@@ -139,7 +143,19 @@ def acc(backend: Backend) -> Iterator[fa.Accelerator]:
     if backend.is_device:
         assert done["backend.cpu"] == done["reason.empty"], "work of a device ran on the CPU path"
     else:
-        assert not done["backend.opencl"], "work of the CPU path ran on a device"
+        assert not done["backend.opencl"] + done["backend.rtl"], "work of the CPU path ran on a device"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Skip what the simulator has no core for, which is most operations."""
+    try:
+        return (yield)
+    except fa.FallbackDisabledError as error:
+        found = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+        if found is None or found.kind != RTL or "has no RTL core" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,22 @@ import pytest
 VARIABLE = "FPGA_ACCEL_REQUIRE"
 # Words of FPGA_ACCEL_REQUIRE that name no backend.
 TOOLS = frozenset(
-    {"age", "bgzip", "browser", "corpus", "gzip", "images", "lz4", "pigz", "pyarrow", "sanitizers", "vectors", "zstd"}
+    {
+        "age",
+        "bgzip",
+        "browser",
+        "corpus",
+        "gzip",
+        "images",
+        "lz4",
+        "pigz",
+        "pyarrow",
+        "rtl",
+        "sanitizers",
+        "synthesis",
+        "vectors",
+        "zstd",
+    }
 )
 
 

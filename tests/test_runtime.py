@@ -718,7 +718,7 @@ def forced(request: pytest.FixtureRequest, device: str) -> Iterator[fa.Accelerat
     from fpga_accel.backends.opencl import OpenClBackend
     from fpga_accel.runtime.pipeline import Strategy
 
-    found = next(each for each in discovery._listed().items() if each[0] == device)[1]
+    found = discovery.listed(device)
     if found.kind not in ("cpu", "fpga-emulator") and request.param != "staged":
         pytest.skip(f"{device} has memory of its own, so it is staged only")
     with pytest.MonkeyPatch.context() as patch:

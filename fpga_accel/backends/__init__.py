@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fpga_accel.errors import DeviceError
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.segments import Launch, Linked, Span, Table
 
@@ -25,7 +26,8 @@ class Trial:
 class Outcome:
     """What a launch gave: one result a row, and the seconds it spent where.
 
-    `device` is who did it, "" where there is one device only.
+    `device` is who did it, "" where there is one device only. `cycles` are the clocks of a simulated core, and
+    `clock_mhz` is the clock that it reaches on a chip, by the report of its place and route; 0 where there is none.
     """
 
     results: Table
@@ -34,6 +36,14 @@ class Outcome:
     kernel: float
     spans: tuple[Span, ...] = ()
     device: str = ""
+    cycles: int = 0
+    clock_mhz: float = 0.0
+
+
+class NoCore(DeviceError):
+    """The device has nothing that runs this kernel, and never will."""
+
+    code = "unsupported"
 
 
 class Pending(Protocol):
@@ -75,15 +85,18 @@ class Backend(Protocol):
     def device_id(self) -> str:
         """Id of the device, for receipts and errors."""
 
-    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], entry: str = "") -> str:
         """Build and try a kernel folder once; return the variant chosen.
 
-        `trials` make the known-answer tests, which are only needed the first time.
+        `trials` make the known-answer tests, which are only needed the first time. `entry` is the kernel that is
+        needed, which a device that builds each apart builds alone.
 
         Raises
         ------
         DeviceError
             No variant builds and passes its trials.
+        NoCore
+            The device has nothing for the entry.
         """
 
     def start(self, launch: Launch) -> Pending:

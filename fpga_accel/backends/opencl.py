@@ -102,7 +102,7 @@ class OpenClBackend(forks.Resettable):
             return strategy
         raise DeviceError("; ".join(causes), device=self._device_id)
 
-    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], entry: str = "") -> str:
         """Build and try a kernel folder once; return the variant chosen."""
         self._refuse_after_fork()
         built = self._built.get(manifest.name)

@@ -80,12 +80,12 @@ class SeveralBackend(forks.Resettable):
         """The ids of all, joined."""
         return "+".join(member.backend.device_id for member in self._members)
 
-    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]]) -> str:
+    def prepare(self, manifest: Manifest, trials: Sequence[Callable[[], Trial]], entry: str = "") -> str:
         """Build and try a kernel folder on each device; those that cannot are left out."""
         variants, causes = [], []
         for member in self._members:
             try:
-                variants.append(member.backend.prepare(manifest, trials))
+                variants.append(member.backend.prepare(manifest, trials, entry))
             except DeviceError as error:
                 causes.append(error)
                 member.kernels.discard(manifest.name)

@@ -17,6 +17,7 @@ from fpga_accel.backends.cpu import available_cores
 from fpga_accel.bench import peers
 from fpga_accel.bench.peers import Peer
 from fpga_accel.bench.works.work import Buffer, Call, Work
+from fpga_accel.runtime import discovery
 
 DEVICES = ("opencl", "auto", "cpu")
 # Whose methods of cipher classes run besides those of the Accelerator: what is bound once is routed as "auto" is.
@@ -218,8 +219,8 @@ def _slices(memory: memoryview, sizes: Sequence[int]) -> list[memoryview]:
 
 
 def usable_devices() -> list[str]:
-    """Return the id of every device that can be used, then "auto" and "cpu"."""
-    return [*(device.id for device in fpga_accel.devices() if device.usable), "auto", "cpu"]
+    """Return the id of every device that can be used and whose time says something, then "auto" and "cpu"."""
+    return [*(device.id for device in discovery.opencl_devices() if device.usable), "auto", "cpu"]
 
 
 @contextmanager

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import fpga_accel
 from fpga_accel import config
 from fpga_accel.runtime import bitstreams, discovery, icd, manifests, switches
+from fpga_accel.runtime.simulation import toolchain
+from fpga_accel.runtime.switches import RTL
 
 PASS, FAIL, INFO = "PASS", "FAIL", "info"
 DEVICE = "device"
@@ -70,6 +73,7 @@ def run() -> Iterator[Finding]:
         ("linker", _linker),
         (DEVICE, _devices),
         ("images", _images),
+        ("rtl", _simulator),
     )
     for name, part in parts:
         try:
@@ -194,7 +198,7 @@ def _linker() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    found = discovery.devices()
+    found = discovery.opencl_devices()
     for device in found:
         subject = f"{device.id} ({device.kind})"
         detail = f"{device.name}, {device.platform}, {device.version}"
@@ -207,6 +211,24 @@ def _devices() -> Iterator[Finding]:
         cause = discovery.listing_failure() or "the loader lists no platform"
         fix = "remove opencl from FPGA_ACCEL_DISABLE" if discovery.disabled() else _INSTALL_RUNTIME
         yield Finding(DEVICE, FAIL, "OpenCL devices", f"none: {cause}", fix)
+
+
+def _simulator() -> Iterator[Finding]:
+    """Tell whether RTL cores can be built; without that nothing is lost but ``device="rtl"``."""
+    for name, module in toolchain.PACKAGES.items():
+        there = find_spec(module) is not None
+        detail = metadata.version(name) if there else "is not installed, so device='rtl' is not usable"
+        yield Finding("rtl", PASS if there else INFO, name, detail, "" if there else toolchain.INSTALL)
+    compiler = toolchain.compiler_path()
+    detail = compiler or f"not found; PATH was searched: {os.environ.get('PATH', '(not set)')}"
+    yield Finding(
+        "rtl", PASS if compiler else INFO, "C++ compiler", detail, "" if compiler else toolchain.INSTALL_COMPILER
+    )
+    device = next((each for each in discovery.devices() if each.kind == RTL), None)
+    if device is not None:
+        detail = f"{device.name}, {device.platform}, {device.version}"
+        usable = detail if device.usable else f"{detail}: not usable: {_line(device.reason)}"
+        yield Finding("rtl", PASS if device.usable else INFO, f"{device.id} ({device.kind})", usable)
 
 
 def _images() -> Iterator[Finding]:

@@ -12,16 +12,15 @@ _COLUMNS = (">index", "id", "name", "kind", "platform", "usable", "cause")
 
 
 def devices(as_json: Json = False) -> None:
-    """List the OpenCL devices, each with the verdict of a real calculation on it."""
+    """List the OpenCL devices, each with the verdict of a real calculation on it, and the simulator of RTL cores."""
     with session.messages(as_json=as_json):
         found = discovery.devices()
     if as_json:
         output.show_json([{"index": index} | asdict(device) for index, device in enumerate(found)])
         return
-    if not found:
+    if all(device.kind == "rtl" for device in found):
         cause = discovery.listing_failure()
         output.say(f"fpga-accel: no OpenCL device is listed{': ' + cause if cause else ''} (see fpga-accel doctor)")
-        return
     rows = [
         (
             index,

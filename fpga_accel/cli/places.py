@@ -37,7 +37,7 @@ def found(wanted: str | None, *, as_json: bool) -> Places:
         return Places((CPU,))
     if wanted not in (None, ALL):
         return Places((discovery.select(wanted), CPU))
-    listed = discovery.devices()
+    listed = discovery.opencl_devices()
     usable = tuple(device.id for device in listed if device.usable)
     for device in listed:
         # JSON has its place for causes in `devices --json`.

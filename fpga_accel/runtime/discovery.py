@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fpga_accel.errors import DeviceError, DeviceNotFoundError, DeviceTimeoutError, ForkedContextError
 from fpga_accel.runtime import forks, switches
+from fpga_accel.runtime.simulation.device import DEVICE_ID as SIMULATOR
+from fpga_accel.runtime.simulation.device import SimulatedDevice
 
 if TYPE_CHECKING:
     from fpga_accel.backends.opencl import OpenClBackend
+    from fpga_accel.backends.rtl import RtlBackend
     from fpga_accel.runtime.platforms import Listed
 
 LIST_SECONDS = 20.0
@@ -28,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An OpenCL device, and whether it can be used.
+    """An OpenCL device or the RTL simulator, and whether it can be used.
 
     Attributes
     ----------
@@ -39,7 +42,8 @@ class Device:
     kind : str
         ``"cpu"``, ``"fpga"``, ``"fpga-emulator"``, ``"gpu"`` or ``"rtl"``.
     usable : bool
-        True where the trial kernel was built and gave the right bytes.
+        True where the trial kernel was built and gave the right bytes. Of the simulator, where its tools are there:
+        it builds a core when it is asked for one.
     reason : str
         Why not, where it is not usable.
     """
@@ -73,8 +77,8 @@ _FORKED = "this process was forked after its parent had opened OpenCL devices"
 class _Inventory:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.listed: dict[str, Listed] | None = None
-        self.backends: dict[str, OpenClBackend] = {}
+        self.listed: dict[str, Listed | SimulatedDevice] | None = None
+        self.backends: dict[str, OpenClBackend | RtlBackend] = {}
         self.refused: dict[str, DeviceError] = {}
         self.failure: str | None = None
 
@@ -87,14 +91,19 @@ forks.on_child(_inventory.reset_lock)
 
 
 def devices() -> list[Device]:
-    """List every OpenCL device with the verdict of its trial.
+    """List every OpenCL device with the verdict of its trial, then the simulator of RTL cores.
 
     Returns
     -------
     list of Device
-        In the loader's order; the position is the index that ``Accelerator(device=0)`` takes.
+        OpenCL's in the loader's order; the position is the index that ``Accelerator(device=0)`` takes.
     """
     return [_judged(device_id, listed) for device_id, listed in _listed().items()]
+
+
+def opencl_devices() -> list[Device]:
+    """List the devices that are used without being asked for: all but the simulator."""
+    return [device for device in devices() if device.id != SIMULATOR]
 
 
 def listing_failure() -> str | None:
@@ -116,13 +125,15 @@ def calibration_key(device_id: str) -> str:
 
 
 def is_listed(device_id: str) -> bool:
-    """Whether an OpenCL runtime lists the device."""
+    """Whether the device is one of `devices`."""
     return device_id in _listed()
 
 
 def listed(device_id: str) -> Listed:
-    """Return a device as its runtime lists it, by its id."""
-    return _listed()[device_id]
+    """Return an OpenCL device as its runtime lists it, by its id."""
+    found = _listed()[device_id]
+    assert not isinstance(found, SimulatedDevice)
+    return found
 
 
 def tier(device_id: str | None) -> str:
@@ -137,7 +148,7 @@ def tier(device_id: str | None) -> str:
     return TIERS[found.kind] if found else "CPU reference" if device_id is None else "-"
 
 
-def _judged(device_id: str, listed: Listed) -> Device:
+def _judged(device_id: str, listed: Listed | SimulatedDevice) -> Device:
     identity, reason = listed.identity, _rejection(device_id)
     return Device(
         id=device_id,
@@ -159,12 +170,12 @@ def _rejection(device_id: str) -> str:
     return ""
 
 
-def _listed() -> dict[str, Listed]:
+def _listed() -> dict[str, Listed | SimulatedDevice]:
     if _inventory.listed is None and forks.inherited():
         return {}
     with _inventory.lock:
         if _inventory.listed is None:
-            _inventory.listed = _list_now()
+            _inventory.listed = {**_list_now(), SIMULATOR: SimulatedDevice()}
         return _inventory.listed
 
 
@@ -220,7 +231,7 @@ def _in_time(work: Callable[[], T], seconds: float, what: str) -> T:
     return result
 
 
-def open_backend(device_id: str) -> OpenClBackend:
+def open_backend(device_id: str) -> OpenClBackend | RtlBackend:
     """Return the one backend of a device, opened and proved.
 
     Raises
@@ -248,7 +259,11 @@ def open_backend(device_id: str) -> OpenClBackend:
         return backend
 
 
-def _open(listed: Listed, device_id: str) -> OpenClBackend:
+def _open(listed: Listed | SimulatedDevice, device_id: str) -> OpenClBackend | RtlBackend:
+    if isinstance(listed, SimulatedDevice):
+        from fpga_accel.backends.rtl import RtlBackend
+
+        return RtlBackend(device_id)
     from fpga_accel.backends.opencl import OpenClBackend
     from fpga_accel.runtime.opencl import cl
 
@@ -292,7 +307,7 @@ def select(wanted: str | int) -> str:
     raise DeviceNotFoundError(f"device {wanted!r} {problem}; {_inventory_text(devices())}")
 
 
-def _searchable(device_id: str, listed: Listed) -> str:
+def _searchable(device_id: str, listed: Listed | SimulatedDevice) -> str:
     return f"{device_id} {listed.identity.device} {listed.identity.platform}".lower()
 
 
@@ -315,10 +330,11 @@ def _best_of(wanted: str) -> str:
 def _inventory_text(found: list[Device]) -> str:
     if forks.inherited():
         return _FORKED
-    if not found:
-        return f"no OpenCL device is listed{': ' + _inventory.failure if _inventory.failure else ''}"
+    absent = ""
+    if all(device.id == SIMULATOR for device in found):
+        absent = f"no OpenCL device is listed{': ' + _inventory.failure if _inventory.failure else ''}; "
     lines = [
         f"{index}: {device.id} ({device.name}, {device.kind}{'' if device.usable else ', rejected: ' + device.reason})"
         for index, device in enumerate(found)
     ]
-    return "there are " + "; ".join(lines)
+    return f"{absent}there {'are' if len(found) > 1 else 'is'} {'; '.join(lines)}"

@@ -50,13 +50,47 @@ class Variant:
         return tuple(f"-D{define}" for define in (*self.defines, *deep))
 
 
+# Where what a core answers goes: to dst, or to a field of the result row.
+REPLIES = ("dst", "check", "partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """An entry as an RTL core, which is simulated; no OpenCL device sees it.
+
+    Attributes
+    ----------
+    name
+        Name of the variant.
+    entry
+        The entry that it does.
+    source, core
+        Python file and class in it, with the signature ``CORE`` of common/rtl.py.
+    parameters
+        How the parameters of a row become beats: a name of ``runtime/simulation/parameters.py``.
+    reply
+        Where its answer goes, one of `REPLIES`.
+    arguments
+        Of the class.
+    """
+
+    name: str
+    entry: str
+    source: str
+    core: str
+    parameters: str = "none"
+    reply: str = "dst"
+    arguments: Mapping[str, int | str | bool] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A kernel folder: its entries, and its variants from best to plainest."""
+    """A kernel folder: its entries, and its variants and RTL cores from best to plainest."""
 
     folder: Path
     entries: tuple[str, ...]
     variants: tuple[Variant, ...] = field(default=())
+    cores: tuple[Core, ...] = field(default=())
 
     @property
     def name(self) -> str:
@@ -93,7 +127,8 @@ def load(folder: Path) -> Manifest:
         raise ValueError(f"{path}: abi is {data.get('abi')!r}, this package speaks {ABI_VERSION}")
     try:
         variants = tuple(_variant(row) for row in data["variants"])
-        manifest = Manifest(folder, tuple(data["entries"]), variants)
+        cores = tuple(_core(row) for row in data.get("cores", []))
+        manifest = Manifest(folder, tuple(data["entries"]), variants, cores)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: missing or wrong field {error}") from error
     for variant in variants:
@@ -101,6 +136,11 @@ def load(folder: Path) -> Manifest:
             raise ValueError(f"{path}: variant {variant.name} has stages of no entry")
         if not (folder / variant.source).is_file():
             raise ValueError(f"{path}: variant {variant.name} names {variant.source}, which is not there")
+    for core in cores:
+        if core.entry not in manifest.entries:
+            raise ValueError(f"{path}: core {core.name} is of no entry: {core.entry!r}")
+        if not (folder / core.source).is_file():
+            raise ValueError(f"{path}: core {core.name} names {core.source}, which is not there")
     return manifest
 
 
@@ -121,6 +161,29 @@ def _variant(row: dict[str, object]) -> Variant:
         items_per_unit=items,
         kinds=_names(row.get("kinds", [])),
         stages={str(entry): _names(kernels) for entry, kernels in stages.items()},
+    )
+
+
+_CORE_KEYS = {"name", "entry", "source", "core", "parameters", "reply", "arguments"}
+
+
+def _core(row: dict[str, object]) -> Core:
+    unknown = set(row) - _CORE_KEYS
+    if unknown:
+        raise TypeError(f"unknown keys {sorted(unknown)}")
+    arguments, reply = row.get("arguments", {}), str(row.get("reply", "dst"))
+    if not isinstance(arguments, dict):
+        raise TypeError("arguments must be a table")
+    if reply not in REPLIES:
+        raise TypeError(f"reply {reply!r}: it must be one of {', '.join(REPLIES)}")
+    return Core(
+        name=str(row["name"]),
+        entry=str(row["entry"]),
+        source=str(row["source"]),
+        core=str(row["core"]),
+        parameters=str(row.get("parameters", "none")),
+        reply=reply,
+        arguments=dict(arguments),
     )
 
 

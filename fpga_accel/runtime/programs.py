@@ -164,7 +164,7 @@ def _build_in_child(request: BuildRequest) -> bytes:
             input=pickle.dumps(request),
             capture_output=True,
             timeout=BUILD_SECONDS,
-            env=_child_environment(),
+            env=child_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -184,7 +184,8 @@ def _build_in_child(request: BuildRequest) -> bytes:
     return bytes(payload) if ok else _FAILED + str(payload).encode()
 
 
-def _child_environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Return the environment of a build: in it, Python finds this package wherever we did."""
     environment = dict(os.environ)
     # The child makes its own PoCL folder and finds this package wherever the parent did.
     environment.pop("POCL_CACHE_DIR", None)

@@ -8,6 +8,7 @@ from fpga_accel import config
 from fpga_accel.runtime import manifests, quirks
 
 OPENCL = "opencl"
+RTL = "rtl"
 
 
 def disabled() -> frozenset[str]:
@@ -33,4 +34,5 @@ def legal_names() -> frozenset[str]:
     """Return every name that can be switched off."""
     folders = [manifests.shipped(name) for name in manifests.shipped_names()]
     variants = {variant.name for folder in folders for variant in folder.variants}
-    return frozenset({OPENCL} | quirks.NAMES | variants)
+    cores = {core.name for folder in folders for core in folder.cores}
+    return frozenset({OPENCL, RTL} | quirks.NAMES | variants | cores)

@@ -213,3 +213,34 @@ class Shell(wiring.Component):
                     status.eq(result.payload.status),
                     ending.eq(result.payload.last),
                 ]
+
+
+class Pins(wiring.Component):
+    """The shell with a flat port for each signal, as the simulator drives it; `clk` and `rst` are added to them."""
+
+    in_bits: In(128)
+    in_valid: In(1)
+    in_ready: Out(1)
+    out_bits: Out(128)
+    out_trailer: Out(1)
+    out_valid: Out(1)
+    out_ready: In(1)
+
+    def __init__(self, core):
+        super().__init__()
+        self._core = core
+
+    def elaborate(self, platform):
+        """Rename."""
+        m = Module()
+        m.submodules.shell = shell = Shell(self._core)
+        m.d.comb += [
+            shell.source.payload.eq(self.in_bits),
+            shell.source.valid.eq(self.in_valid),
+            self.in_ready.eq(shell.source.ready),
+            self.out_bits.eq(shell.replies.payload.bytes),
+            self.out_trailer.eq(shell.replies.payload.trailer),
+            self.out_valid.eq(shell.replies.valid),
+            shell.replies.ready.eq(self.out_ready),
+        ]
+        return m

@@ -1,0 +1,167 @@
+"""Builds simulations and keeps them in the hashed containers of the program cache.
+
+A simulation is found by the hash of what it is made from: the Python sources of the core and of the shell, the shim,
+the compiler's flags and the versions of the tools. So a start from the cache runs no tool, and nothing is loaded whose
+hash is not right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from fpga_accel import config
+from fpga_accel.errors import DeviceTimeoutError
+from fpga_accel.runtime import programs
+from fpga_accel.runtime.manifests import Core, Manifest, kernels_dir
+from fpga_accel.runtime.programs import BuildFailed
+from fpga_accel.runtime.simulation.elaborate import TOP
+from fpga_accel.runtime.simulation.toolchain import Toolchain
+from fpga_accel.segments import ABI_VERSION
+
+log = logging.getLogger(__name__)
+
+# The AES pipeline takes two minutes of one core, more where others are at work too.
+BUILD_SECONDS = 1200.0
+VERILATOR_FLAGS = (
+    *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"),
+    # Yosys' Verilog is full of widths that are implied; a latch is a mistake of ours.
+    *("-Wno-fatal", "-Wno-lint", "-Wwarn-LATCH", "-Werror-LATCH"),
+    *("--top-module", TOP, "--prefix", "Vtop"),
+)
+COMPILER_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-w")
+# Runs once, at reset: optimising it took half of the compiler's time for the AES pipeline.
+SLOW_FLAGS = (*COMPILER_FLAGS, "-O0")
+RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
+SHIM = "rtl_shim.cpp"
+
+
+def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str) -> bytes:
+    """Return the shared object of a core's simulation, from the cache or from a build.
+
+    Raises
+    ------
+    BuildFailed
+        The core does not build.
+    DeviceTimeoutError
+        The build took longer than `BUILD_SECONDS`.
+    """
+    sources = _sources(manifest)
+    key = _key("simulation", tools, [manifest.name, core.source, core.core, sorted(core.arguments.items()), sources])
+    path = config.cache_dir() / "programs" / "rtl" / f"{key[:32]}.so"
+    payload = programs.read_container(path, key)
+    if payload is None:
+        log.info("%s: building a simulation of %s/%s", device, manifest.name, core.name)
+        payload = _Build(tools, device).simulation(manifest, core)
+        programs.write_container(path, key, payload)
+    return payload
+
+
+def _sources(manifest: Manifest) -> dict[str, str]:
+    """Return the hash of each source that a core may be made from."""
+    folders = (manifest.folder, kernels_dir() / "common")
+    paths = [path for folder in folders for pattern in ("*.py", "*.cpp") for path in sorted(folder.glob(pattern))]
+    return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _key(what: str, tools: Toolchain, parts: object) -> str:
+    flags = (VERILATOR_FLAGS, COMPILER_FLAGS, SLOW_FLAGS)
+    whole = (what, ABI_VERSION, os.uname().machine, tools.versions, flags, parts)
+    return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+
+class _Build:
+    """One build, with one deadline for all its tools."""
+
+    def __init__(self, tools: Toolchain, device: str) -> None:
+        self._tools = tools
+        self._device = device
+        self._ends = time.monotonic() + BUILD_SECONDS
+
+    def simulation(self, manifest: Manifest, core: Core) -> bytes:
+        with self._folder() as folder:
+            # Compiled beside the core's own files where it is not there yet.
+            runtime = self._runtime()
+            (folder / "runtime.o").write_bytes(runtime)
+            top = folder / "top.v"
+            top.write_bytes(self._verilog(manifest, core))
+            self._run([str(self._verilator), *VERILATOR_FLAGS, "--Mdir", str(folder), str(top)], "verilator")
+            shim = kernels_dir() / "common" / SHIM
+            objects = self._compiled([*sorted(folder.glob("*.cpp")), shim], folder)
+            library = folder / "simulation.so"
+            self._compile(["-shared", "-o", str(library), *map(str, objects), str(folder / "runtime.o"), "-pthread"])
+            return library.read_bytes()
+
+    def _verilog(self, manifest: Manifest, core: Core) -> bytes:
+        module = "fpga_accel.runtime.simulation.elaborate"
+        arguments = [str(manifest.folder), core.source, core.core, json.dumps(dict(core.arguments))]
+        return self._run([sys.executable, "-m", module, *arguments], f"{manifest.name}/{core.source}")
+
+    def _runtime(self) -> bytes:
+        """Return Verilator's own part of every simulation as one object."""
+        key = _key("runtime", self._tools, RUNTIME_SOURCES)
+        path = config.cache_dir() / "programs" / "rtl" / f"{key[:32]}.o"
+        payload = programs.read_container(path, key)
+        if payload is None:
+            include = self._tools.verilator / "include"
+            with self._folder() as folder:
+                objects = self._compiled([include / name for name in RUNTIME_SOURCES], folder)
+                joined = folder / "joined.o"
+                self._compile(["-r", "-nostdlib", "-o", str(joined), *map(str, objects)])
+                payload = joined.read_bytes()
+            programs.write_container(path, key, payload)
+        return payload
+
+    def _compiled(self, sources: Sequence[Path], folder: Path) -> list[Path]:
+        """Compile files, as many at a time as there are cores, the largest first."""
+        include = self._tools.verilator / "include"
+        includes = [f"-I{path}" for path in (folder, include, include / "vltstd")]
+
+        def compiled(source: Path) -> Path:
+            flags = SLOW_FLAGS if source.stem.endswith("__Slow") else COMPILER_FLAGS
+            target = folder / f"{source.stem}.o"
+            self._compile([*flags, *includes, "-c", str(source), "-o", str(target)])
+            return target
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return list(pool.map(compiled, sorted(sources, key=lambda path: -path.stat().st_size)))
+
+    @property
+    def _verilator(self) -> Path:
+        return self._tools.verilator / "bin" / "verilator_bin"
+
+    def _compile(self, arguments: Sequence[str]) -> None:
+        self._run([self._tools.compiler, *arguments], Path(self._tools.compiler).name)
+
+    def _run(self, command: Sequence[str], what: str) -> bytes:
+        environment = programs.child_environment() | {"VERILATOR_ROOT": str(self._tools.verilator)}
+        left = max(0.0, self._ends - time.monotonic())
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=left, env=environment, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise DeviceTimeoutError(
+                f"building a simulation took longer than {BUILD_SECONDS:.0f} s", device=self._device
+            ) from error
+        except OSError as error:
+            raise BuildFailed(f"{what}: {error}", device=self._device) from error
+        chatter = done.stderr.decode(errors="replace").strip()
+        if chatter:
+            log.debug("%s: %s", what, chatter)
+        if done.returncode != 0:
+            raise BuildFailed(f"{what} ended with {done.returncode}: {chatter[-2000:]}", device=self._device)
+        return done.stdout
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="fpga-accel-rtl-") as folder:
+            yield Path(folder)
