@@ -4,7 +4,8 @@ from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, ResultBeat
-from fpga_accel.kernels.lz4.rtl_match import LONGEST_BITS, WINDOW_BITS, Columns, Decision
+from fpga_accel.kernels.lz4.rtl_match import LONGEST_BITS, WINDOW_BITS, Decision
+from fpga_accel.kernels.lz4.rtl_memory import RegisteredMemory
 
 STATUS_OK = 0
 STATUS_DST_TOO_SMALL = 1
@@ -134,7 +135,7 @@ class Literals(wiring.Component):
     def elaborate(self, platform):
         """Count what is in memory."""
         m = Module()
-        m.submodules.rows = rows = Columns(8, LITERAL_BITS)
+        m.submodules.rows = rows = RegisteredMemory(8, LITERAL_BITS)
         waiting = Signal(LITERAL_BITS + 1)
         m.d.comb += [
             rows.write_data.eq(self.byte),

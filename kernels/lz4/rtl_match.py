@@ -24,9 +24,10 @@ five bytes are then the same, which is distance 1, or there is no match.
 """
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from fpga_accel.kernels.lz4.rtl_feed import Slot
+from fpga_accel.kernels.lz4.rtl_memory import RegisteredMemory
 
 INDEX_BITS = 13
 HASHED_BYTES = 5
@@ -69,55 +70,6 @@ def index_of(word):
     return index
 
 
-class Columns(wiring.Component):
-    """A memory with a port to read and one to write, in columns of as many bits as one block RAM has at this depth.
-
-    A block RAM as deep as the memory has no multiplexer after it. What is read while it is written is undefined.
-
-    Parameters
-    ----------
-    width, address_bits
-        Bits of a row; rows are 2**`address_bits`, at most 16,384.
-    """
-
-    def __init__(self, width, address_bits):
-        super().__init__(
-            {
-                "read_address": In(address_bits),
-                "read_enable": In(1),
-                "read_data": Out(width),  # two steps of `read_enable` later
-                "write_address": In(address_bits),
-                "write_enable": In(1),
-                "write_data": In(width),
-            }
-        )
-        self._width, self._address_bits = width, address_bits
-
-    def elaborate(self, platform):
-        """Register each column straight after its memory, which is the block RAM's output register."""
-        m = Module()
-        column = (1 << 14) >> self._address_bits
-        for start in range(0, self._width, column):
-            bits = slice(start, min(start + column, self._width))
-            rows = memory.Memory(
-                shape=bits.stop - bits.start, depth=1 << self._address_bits, init=[], attrs={"no_rw_check": 1}
-            )
-            m.submodules[f"column_{start}"] = rows
-            write, read = rows.write_port(), rows.read_port()
-            out = Signal(bits.stop - bits.start, name=f"out_{start}", reset_less=True)
-            m.d.comb += [
-                write.addr.eq(self.write_address),
-                write.en.eq(self.write_enable),
-                write.data.eq(self.write_data[bits]),
-                read.addr.eq(self.read_address),
-                read.en.eq(self.read_enable),
-                self.read_data[bits].eq(out),
-            ]
-            with m.If(self.read_enable):
-                m.d.sync += out.eq(read.data)
-        return m
-
-
 class Window(wiring.Component):
     """The last bytes, read one after the other from where a match was found."""
 
@@ -131,7 +83,7 @@ class Window(wiring.Component):
     def elaborate(self, platform):
         """Write and read two halves, as deep as a block RAM."""
         m = Module()
-        halves = [Columns(8, WINDOW_BITS - 1) for _ in range(2)]
+        halves = [RegisteredMemory(8, WINDOW_BITS - 1) for _ in range(2)]
         address, upper = Signal(WINDOW_BITS), Signal(2)
         for number, half in enumerate(halves):
             m.submodules[f"half_{number}"] = half
@@ -209,7 +161,7 @@ class MatchFinder(wiring.Component):
         Clearing writes the position in stage 6 to every row. Of all others only `LAST_POSITIONS` are near enough to
         take it for theirs, and they take none.
         """
-        m.submodules.table = table = Columns(POSITION_BITS + TAG_BITS, INDEX_BITS)
+        m.submodules.table = table = RegisteredMemory(POSITION_BITS + TAG_BITS, INDEX_BITS)
         self._index_5, self._index_6 = index_5, index_6 = Signal(INDEX_BITS), Signal(INDEX_BITS)
         with m.If(self.step):
             m.d.sync += index_5.eq(index_of(self._word(4)))
