@@ -2,11 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c' -o -name '*.h')
+CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c' -o -name '*.cpp' -o -name '*.h')
 # What the editable install compiles; a change of any of it compiles again.
 BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
-.PHONY: demo test test-fpga soak lint bench wheel clean
+.PHONY: demo test test-fpga test-rtl soak lint bench wheel clean
 
 READY := $(VENV)/.ready
 $(READY): $(BUILT_FROM)
@@ -47,6 +47,18 @@ test-fpga: $(FPGA_READY)
 	printf '%s\n' $(FPGA_KERNELS) | xargs -P $(WORKERS) -n 1 $(BIN)/fpga-accel bitstream build --target emulator
 	$(BIN)/fpga-accel bitstream verify
 	$(PYTEST) -m 'backend or fpga'
+
+# The simulator of RTL cores goes into the same environment; it needs a C++ compiler. What it has no core for is skipped.
+RTL_READY := $(VENV)/.rtl-ready
+RTL_TESTS := hashes checksums aes sm4 lz4
+$(RTL_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[rtl,formal]'
+	@touch $@
+
+test-rtl: export FPGA_ACCEL_TEST_DEVICES = rtl
+test-rtl: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),rtl
+test-rtl: $(RTL_READY)
+	$(PYTEST) -k rtl $(wildcard tests/test_rtl*.py) $(RTL_TESTS:%=tests/test_%.py) $(PYTEST_ARGS)
 
 # Mixed work on all threads with random faults, for SOAK_SECONDS.
 soak: export SOAK_SECONDS ?= 120

@@ -2,8 +2,8 @@
 
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
 ids or kinds, or ``all``; without it the FPGA emulator and the simulator of RTL cores are left out, which are slow.
-FPGA_ACCEL_REQUIRE lists what must be there (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind
-or ``opencl``.
+The simulator runs what takes `acc` alone, the rest being about OpenCL. FPGA_ACCEL_REQUIRE lists what must be there
+(tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ import pytest
 import required
 
 import fpga_accel as fa
+from fpga_accel.operations.contract import Operation
+from fpga_accel.receipts import Reason
+from fpga_accel.routing import Plan
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 CACHE_DIR = "FPGA_ACCEL_CACHE_DIR"
@@ -69,6 +72,11 @@ class Backend:
     is_device: bool = False
     absent: str = ""
 
+    @property
+    def name(self) -> str:
+        """What receipts call it."""
+        return "cpu" if not self.is_device else RTL if self.kind == RTL else "opencl"
+
 
 def _matches(word: str, backend: Backend) -> bool:
     opencl = "" if backend.kind == RTL else "opencl"
@@ -109,7 +117,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", _backends(), indirect=True, ids=lambda backend: backend.id)
+        # What takes a backend of its own opens it as an OpenCL device.
+        of_opencl = "acc" not in metafunc.fixturenames
+        backends = [each for each in _backends() if not (of_opencl and each.kind == RTL)]
+        metafunc.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.id)
     if "corpus_file" in metafunc.fixturenames:
         # The stem of each archive; none is a test that is skipped, or fails where the corpus is required.
         stems = sorted(path.stem for path in CORPUS.glob("*.zip")) or [""]
@@ -134,6 +145,8 @@ def acc(backend: Backend) -> Iterator[fa.Accelerator]:
     """An Accelerator on the backend: one for all tests, all of whose work must run there and be verified."""
     if backend.id not in _open:
         _open[backend.id] = fa.Accelerator(backend.id, fallback="never", verify="always")
+        if backend.kind == RTL:
+            _skip_what_has_no_core(_open[backend.id])
     opened = _open[backend.id]
     before = Counter(opened.stats())
     yield opened
@@ -146,16 +159,18 @@ def acc(backend: Backend) -> Iterator[fa.Accelerator]:
         assert not done["backend.opencl"] + done["backend.rtl"], "work of the CPU path ran on a device"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Any:
-    """Skip what the simulator has no core for, which is most operations."""
-    try:
-        return (yield)
-    except fa.FallbackDisabledError as error:
-        found = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
-        if found is None or found.kind != RTL or "has no RTL core" not in str(error):
-            raise
-        pytest.skip(str(error))
+def _skip_what_has_no_core(opened: fa.Accelerator) -> None:
+    """Skip each test of an operation that the simulator has no core for, which is most of them."""
+    planner = opened._executor.planner
+    device_plan = planner._device_plan
+
+    def plan(operation: Operation[Any]) -> Plan:
+        found = device_plan(operation)
+        if found.reason is Reason.UNSUPPORTED:
+            pytest.skip(found.detail)
+        return found
+
+    planner._device_plan = plan  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -88,7 +88,8 @@ private:
 /* The beats of all rows, one after the other. */
 class Source {
 public:
-  Source(const rtl_row *rows, uint32_t count) : rows_(rows), count_(count) {}
+  Source(const rtl_row *rows, uint32_t count, uint16_t tag)
+      : rows_(rows), count_(count), tag_(tag) {}
 
   bool ended() const { return row_ == count_; }
 
@@ -121,7 +122,7 @@ private:
   void head(const rtl_row &row, uint8_t *to) const {
     const uint8_t beats = static_cast<uint8_t>(row.parameter_beats);
     const uint8_t extra = static_cast<uint8_t>(row.extra);
-    const uint16_t tag = static_cast<uint16_t>(row_);
+    const uint16_t tag = static_cast<uint16_t>(tag_ + row_);
     std::memcpy(to, &row.src_size, 4);
     std::memcpy(to + 4, &row.dst_capacity, 4);
     std::memcpy(to + 8, &row.flags, 4);
@@ -132,6 +133,7 @@ private:
 
   const rtl_row *rows_;
   uint32_t count_;
+  uint16_t tag_;
   uint32_t row_ = 0;
   uint64_t next_ = 0;
 };
@@ -139,7 +141,7 @@ private:
 /* Takes results and trailers. A beat is written when the next one tells how much of it counts. */
 class Sink {
 public:
-  Sink(rtl_row *rows, uint32_t count) : rows_(rows), count_(count) {}
+  Sink(rtl_row *rows, uint32_t count, uint16_t tag) : rows_(rows), count_(count), tag_(tag) {}
 
   bool ended() const { return row_ == count_; }
   uint32_t row() const { return row_; }
@@ -157,7 +159,7 @@ public:
     std::memcpy(&length, beat, 4);
     std::memcpy(&cycles, beat + 8, 4);
     std::memcpy(&tag, beat + 12, 2);
-    if (tag != static_cast<uint16_t>(row_))
+    if (tag != static_cast<uint16_t>(tag_ + row_))
       return kWrongTag;
     if ((uint64_t{length} + kBeat - 1) / kBeat != beats_)
       return kWrongLength;
@@ -185,6 +187,7 @@ private:
 
   rtl_row *rows_;
   uint32_t count_;
+  uint16_t tag_;
   uint32_t row_ = 0;
   uint64_t beats_ = 0;
   uint8_t held_[kBeat];
@@ -207,8 +210,10 @@ public:
   }
 
   End run(rtl_row *rows, uint32_t count, const rtl_limits &limits, rtl_run_report *report) {
-    Source source(rows, count);
-    Sink sink(rows, count);
+    Source source(rows, count, tag_);
+    Sink sink(rows, count, tag_);
+    /* Tags go on from run to run, so that what a core has left over is no answer to the next. */
+    tag_ = static_cast<uint16_t>(tag_ + count + 1);
     const double ends = now() + limits.seconds;
     Pauses pauses(limits.stall_seed);
     bool offered = false;
@@ -267,6 +272,7 @@ private:
 
   VerilatedContext context_;
   Vtop model_;
+  uint16_t tag_ = 1;
 };
 
 extern "C" {
