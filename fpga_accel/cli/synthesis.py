@@ -17,7 +17,7 @@ def build(manifest: Manifest, variant: str | None, part: Part, seed: int, *, rep
     tools.require()
     core = cores.named(manifest, variant)
     folder = (config.cache_dir() / "images" / "work" / f"{manifest.name}-{core.name}-{part.name}-{seed}").absolute()
-    made = flow.build(cores.in_shell(manifest, core), part, folder, seed=seed, pack=not report_only)
+    made = flow.build(cores.verilog_of(manifest, core), part, folder, seed=seed, pack=not report_only)
     _show(made, str(folder), as_json)
 
 

@@ -11,6 +11,8 @@ Parameters of a segment: its first counter block, then the 32 round keys in 8 be
 head's flags they are left out, and those of the segment before hold. The host expands keys: it does so once a key.
 """
 
+from itertools import pairwise
+
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -220,7 +222,7 @@ class Ring(wiring.Component):
         enter = self.blocks.valid & self.blocks.ready
         m.d.comb += self.blocks.ready.eq(self.room & ~back)
         m.d.sync += [
-            *(after.eq(earlier) for earlier, after in zip(travels[:-1], travels[1:], strict=True)),
+            *(after.eq(earlier) for earlier, after in pairwise(travels)),
             travels[0].valid.eq(back | enter),
             travels[0].turn.eq(entering),
             back.eq(before.valid & (before.turn != last_turn)),

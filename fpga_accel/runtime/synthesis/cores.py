@@ -1,12 +1,14 @@
-"""Finds the RTL cores of a kernel folder and puts them into their shell."""
+"""Finds the RTL cores of a kernel folder, and writes their Verilog."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+import json
+import subprocess
+import sys
 
+from fpga_accel.runtime import programs
+from fpga_accel.runtime.bitstreams.recipes import ToolFailedError
 from fpga_accel.runtime.manifests import Core, Manifest
-from fpga_accel.runtime.simulation import elaborate
 
 
 def named(manifest: Manifest, name: str | None) -> Core:
@@ -26,7 +28,17 @@ def named(manifest: Manifest, name: str | None) -> Core:
     return manifest.cores[names.index(wanted)]
 
 
-def in_shell(manifest: Manifest, core: Core) -> Any:
-    """Return a core as a component that speaks the protocol of segments."""
-    made = elaborate.core_of(manifest.name, core.source, core.core, dict(core.arguments))
-    return importlib.import_module("fpga_accel.kernels.common.rtl_shell").Pins(made)
+def verilog_of(manifest: Manifest, core: Core) -> str:
+    """Return the Verilog of a core in its shell, in the harness.
+
+    Raises
+    ------
+    ToolFailedError
+        The core does not elaborate.
+    """
+    arguments = [str(manifest.folder), core.source, core.core, json.dumps(dict(core.arguments))]
+    command = [sys.executable, "-m", "fpga_accel.runtime.synthesis.harness", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=programs.child_environment(), check=False)
+    if done.returncode != 0:
+        raise ToolFailedError(f"{manifest.name}/{core.name} does not elaborate: {done.stderr.strip()[-2000:]}")
+    return done.stdout

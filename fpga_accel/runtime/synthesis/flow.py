@@ -6,9 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from fpga_accel.runtime.simulation.elaborate import TOP, without_zero_words
+from fpga_accel.runtime.simulation.elaborate import TOP
 from fpga_accel.runtime.synthesis import netlist, report, tools
 from fpga_accel.runtime.synthesis.netlist import Folded
 from fpga_accel.runtime.synthesis.report import Placed
@@ -97,14 +96,14 @@ def commands(part: Part, seed: int) -> dict[str, tuple[str, ...]]:
 
 
 def build(
-    core: Any, part: Part, folder: Path, *, seed: int = DEFAULT_SEED, pack: bool = True, limits: Limits | None = None
+    verilog: str, part: Part, folder: Path, *, seed: int = DEFAULT_SEED, pack: bool = True, limits: Limits | None = None
 ) -> Built:
-    """Synthesise, place and route a component in the harness.
+    """Synthesise, place and route a design in the harness.
 
     Parameters
     ----------
-    core
-        An Amaranth component: a core in its shell, or alone.
+    verilog
+        The design, as `harness.verilog_of` gives it.
     part
         What it is built for.
     folder
@@ -120,7 +119,7 @@ def build(
     limits = limits or Limits()
     folder.mkdir(parents=True, exist_ok=True)
     arguments = commands(part, seed)
-    (folder / f"{TOP}.v").write_text(_verilog(core), encoding="utf-8")
+    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
     tools.run("yosys", arguments["yosys"], folder, limit_seconds=limits.yosys)
     synthesised = json.loads((folder / f"{TOP}.json").read_text(encoding="utf-8"))
     module = netlist.top_of(synthesised, TOP)
@@ -139,11 +138,3 @@ def build(
         folded=folded,
         bitstream=(folder / f"{TOP}.bit").read_bytes() if pack else b"",
     )
-
-
-def _verilog(core: Any) -> str:
-    from amaranth.back import verilog
-
-    from fpga_accel.runtime.synthesis.harness import Harness
-
-    return without_zero_words(verilog.convert(Harness(core), name=TOP, strip_internal_attrs=True, emit_src=False))

@@ -48,7 +48,7 @@ def fold_output_registers(module: Module) -> Folded:
     for ram in [cell for cell in module["cells"].values() if cell["type"] == RAM]:
         for port in _PORTS:
             registers = _registers_of(module, ram, port, loads)
-            enables = {str(_enable(module["cells"][name])) for name in registers}
+            enables = {str(_enable(module["cells"][name])) for name in registers.values()}
             if len(enables) != 1:
                 continue
             ram["connections"][f"OCE{port}"] = _enable(module["cells"][next(iter(registers.values()))])
