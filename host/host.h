@@ -314,8 +314,11 @@ void fa_bgzf_join(const segment_t *rows, const result_t *results, const uint64_t
 
 /* ---- zstd_frame.c: Zstandard frames (RFC 8878) of blocks that a device made ---- */
 
-/* Content of a row, which is as far as matches reach back, and so the window of larger frames. */
-#define FA_ZSTD_ROW (1u << 20)
+/* What a row reads at most, history and content, and so the window of larger frames; and the most
+ * history of a row. Content of up to FA_ZSTD_WHOLE is one row. */
+#define FA_ZSTD_WINDOW (1u << 20)
+#define FA_ZSTD_HISTORY (256u << 10)
+#define FA_ZSTD_WHOLE (256u << 10)
 #define FA_ZSTD_HEADER_MOST 14
 
 /* How many rows fa_zstd_cut makes: one at least for each content. */

@@ -11,9 +11,24 @@
 #define CONTENT_CHECKSUM 0x04u
 /* Window_Descriptor: the exponent over 1 KiB, in the upper 5 bits. */
 #define WINDOW_EXPONENT 10u
-_Static_assert(FA_ZSTD_ROW == 1024u << WINDOW_EXPONENT, "matches stay in their row");
+_Static_assert(FA_ZSTD_WINDOW == 1024u << WINDOW_EXPONENT, "matches stay in their row");
 
-static uint64_t rows_for(uint64_t size) { return size ? (size - 1) / FA_ZSTD_ROW + 1 : 1; }
+#define ROW_CONTENT (FA_ZSTD_WINDOW - FA_ZSTD_HISTORY)
+
+/* An even number, so that two cores have the same to do. */
+static uint64_t rows_for(uint64_t size) {
+  if (size <= FA_ZSTD_WHOLE)
+    return 1;
+  uint64_t rows = (size - 1) / ROW_CONTENT + 1;
+  return rows + (rows & 1);
+}
+
+/* Where row n of `rows` begins: they share the blocks as evenly as can be. */
+static uint64_t row_start(uint64_t size, uint64_t n, uint64_t rows) {
+  uint64_t blocks = size ? (size - 1) / ZSTD_BLOCK + 1 : 0;
+  uint64_t start = blocks * n / rows * ZSTD_BLOCK;
+  return start < size ? start : size;
+}
 
 uint64_t fa_zstd_cut_count(const uint64_t *sizes, size_t count) {
   uint64_t rows = 0;
@@ -33,15 +48,17 @@ uint64_t fa_zstd_cut(const uint64_t *sources, const uint64_t *sizes, size_t coun
     uint64_t most = rows_for(sizes[i]);
     first_rows[i] = row;
     for (uint64_t n = 0; n < most; n++, row++) {
-      uint64_t done = n * FA_ZSTD_ROW, left = sizes[i] - done;
-      uint32_t size = (uint32_t)(left < FA_ZSTD_ROW ? left : FA_ZSTD_ROW);
+      uint64_t done = row_start(sizes[i], n, most);
+      uint32_t size = (uint32_t)(row_start(sizes[i], n + 1, most) - done);
+      uint32_t history = (uint32_t)(done < FA_ZSTD_HISTORY ? done : FA_ZSTD_HISTORY);
       uint32_t flags =
           (begins && n == 0 ? ZSTD_FIRST : 0) | (ends && n + 1 == most ? ZSTD_LAST : 0);
       if (rows)
-        rows[row] = (segment_t){.src = sources[i] + done,
+        rows[row] = (segment_t){.src = sources[i] + done - history,
                                 .dst = slots,
-                                .src_size = size,
+                                .src_size = history + size,
                                 .dst_capacity = room_for(size),
+                                .param = history,
                                 .flags = flags};
       slots += room_for(size);
     }
@@ -60,7 +77,7 @@ static uint32_t size_bytes(uint64_t size, int single) {
 }
 
 uint32_t fa_zstd_header(uint64_t size, int checksum, uint8_t *out) {
-  int single = size <= FA_ZSTD_ROW;
+  int single = size <= FA_ZSTD_WINDOW;
   uint32_t bytes = size_bytes(size, single);
   uint8_t *op = out + WORD;
   uint32_t code = bytes == 8 ? 3 : bytes / 2;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import platform
 import random
 import shutil
 import struct
@@ -443,11 +444,14 @@ GUARD = bytes([0xA5] * 64)
 class Rows:
     """Runs rows on a device by itself."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, variant: str | None = None) -> None:
         if not backend.is_device:
             pytest.skip("the CPU path has no rows")
+        manifest = manifests.shipped("deflate")
+        if variant is not None:
+            manifest = replace(manifest, variants=tuple(each for each in manifest.variants if each.name == variant))
         self._device = OpenClBackend(discovery.listed(backend.id), backend.id)
-        self._device.prepare(manifests.shipped("deflate"), [row.trial for row in registry.of_kernel("deflate")])
+        self.variant = self._device.prepare(manifest, [row.trial for row in registry.of_kernel("deflate")])
 
     def __call__(self, contents: list[bytes], capacities: list[int], param: int, flags: int) -> list[tuple[int, bytes]]:
         """Return the status and the output of each; what is behind the room of each must stay as it is."""
@@ -481,6 +485,24 @@ def test_a_row_fits_its_room_or_says_that_it_does_not(backend: Backend, level: i
             assert status == Status.OK or capacity < len(whole[1]) + 9
             reader = zlib.decompressobj(-15)
             assert status != Status.OK or (reader.decompress(output), reader.eof) == (content, bool(final))
+
+
+def test_the_variants_of_cpus_write_the_same_bytes(backend: Backend) -> None:
+    if not backend.id.startswith("pocl") or platform.machine() != "x86_64":
+        pytest.skip("the variant for x86 CPUs is tried on PoCL")
+    parts = [text(9), noise(5), text(40), noise(17), text(5000), noise(4200), zeros(700), noise(40), mixed(30_000)]
+    # Literals alone, in runs of all lengths, more than are gathered at once, and up to the row's end.
+    runs = [b"abcdefgh" + noise(size) for size in range(40)]
+    contents = [b"".join(parts), b"".join(runs) + text(300), TEXT[:140_000], noise(70_000) + text(70_000)]
+    contents += [text(3000) + noise(size) for size in range(20)] + [mixed(size) for size in range(30)]
+    fast, plain = Rows(backend, "branchless"), Rows(backend, "portable")
+    assert (fast.variant, plain.variant) == ("branchless", "portable")
+    for level, history in ((1, 0), (3, 0), (9, 0), (1, 9), (1, 3000)):
+        given = [content for content in contents if len(content) >= history]
+        rooms, flags = [len(content) + 200 for content in given], level << 8 | 1
+        written = fast(given, rooms, history, flags)
+        assert all(status == Status.OK for status, _ in written)
+        assert written == plain(given, rooms, history, flags)
 
 
 def test_a_row_whose_history_is_none_is_refused(backend: Backend) -> None:

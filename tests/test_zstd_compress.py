@@ -194,6 +194,17 @@ def test_repeated_distances_in_turns_come_back(acc: fa.Accelerator) -> None:
     assert read(acc.compress(joined, "zstd")) == joined
 
 
+def test_a_row_looks_back_into_the_one_before(acc: fa.Accelerator, backend: Backend) -> None:
+    kernel_only(backend)
+    # Two rows of half each, in which nothing repeats but the first in the second.
+    unit = noise(200 * KIB)
+    frame = acc.compress(unit + unit, "zstd")
+    assert read(frame) == unit + unit
+    assert len(frame) < 1.05 * len(unit)
+    with fa.Accelerator(backend.id, fallback="never", verify="always") as checked:
+        assert checked.compress(unit + unit, "zstd") == frame
+
+
 @pytest.mark.slow
 def test_content_of_several_launches_comes_back(acc: fa.Accelerator) -> None:
     for size in around(16 * MIB, 33 * MIB):

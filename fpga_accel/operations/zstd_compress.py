@@ -43,7 +43,7 @@ _SLAB = 4 << 20
 _ROW_LAST = 1
 _BLOCK = 64 << 10
 _RAW_LAST = 1
-# Of a frame without content size, whose window is a row.
+# Of a frame without content size, whose window is the most that a row reads.
 _PLAIN_HEADER = MAGIC_BYTES + bytes([0x00, 0x50])
 _EMPTY_LAST_BLOCK = b"\x01\x00\x00"
 
@@ -180,26 +180,20 @@ class ZstdCompress(Operation[CompressOptions]):
 
     def emulate(self, row: RowInput) -> RowOutput:
         """Return raw blocks: those of a library's frame may need what only a frame's start gives."""
-        content = row.src[row.param :]
-        starts = range(0, max(len(content), 1), _BLOCK)
-        blocks = []
-        for at in starts:
-            block = content[at : at + _BLOCK]
-            last = _RAW_LAST if row.flags & _ROW_LAST and at == starts[-1] else 0
-            blocks += [(len(block) << 3 | last).to_bytes(3, "little"), bytes(block)]
-        return RowOutput(b"".join(blocks))
+        return RowOutput(_raw_blocks(row.src[row.param :], last=bool(row.flags & _ROW_LAST)))
 
     def agrees(self, row: RowInput, output: RowOutput) -> bool:
         # Any valid blocks of the same content are right.
         if output.status != Status.OK:
             return False
+        history = _raw_blocks(row.src[: row.param], last=False) if row.param else b""
         end = b"" if row.flags & _ROW_LAST else _EMPTY_LAST_BLOCK
         decoder = zstandard.ZstdDecompressor().decompressobj()
         try:
-            content = decoder.decompress(_PLAIN_HEADER + output.data + end)
+            content = decoder.decompress(b"".join((_PLAIN_HEADER, history, output.data, end)))
         except zstandard.ZstdError:
             return False
-        return decoder.eof and not decoder.unused_data and content == row.src[row.param :]
+        return decoder.eof and not decoder.unused_data and content == row.src
 
     def trial(self) -> Trial:
         text = b"".join(b"segment %d of the known-answer test\n" % (i * i) for i in range(9000))
@@ -213,6 +207,16 @@ class ZstdCompress(Operation[CompressOptions]):
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
         return [sample_data(nbytes, kind)] * count, CompressOptions()
+
+
+def _raw_blocks(content: Flat, *, last: bool) -> bytes:
+    """Return content as blocks that are not compressed; nothing is one block."""
+    starts = range(0, max(len(content), 1), _BLOCK)
+    blocks: list[Flat] = []
+    for at in starts:
+        block = content[at : at + _BLOCK]
+        blocks += [(len(block) << 3 | (_RAW_LAST if last and at == starts[-1] else 0)).to_bytes(3, "little"), block]
+    return b"".join(blocks)
 
 
 def _seekable_on_cpu(view: memoryview, options: CompressOptions, workers: Workers) -> bytes:

@@ -94,7 +94,7 @@ INLINE void put_bits(private writer_t *w, uint value, uint count) {
 }
 
 INLINE void put_code(private writer_t *w, uint code) {
-  put_bits(w, code & ((1u << CODE_SHIFT) - 1), code >> CODE_SHIFT);
+  put_bits(w, code >> CODE_SHIFT, code & CODE_LENGTH);
 }
 
 INLINE void put_to_byte(private writer_t *w) {
@@ -126,29 +126,15 @@ APART void put_stored(private writer_t *w, input_t from, uint size, uint final) 
 
 /* ---- codes of a block ---- */
 
+/* What content.h or x86_content.h has. */
+
+/* Counts the symbols of the content up to `cut`. */
 APART void count_symbols(TABLES coder_t *c, private const writer_t *w,
-                         TABLES const sequence_t *sequences, input_t cut) {
-  for (uint i = 0; i < LITERAL_SYMBOLS; i++)
-    c->literal_counts[i] = 0;
-  for (uint i = 0; i < DISTANCE_SYMBOLS; i++)
-    c->distance_counts[i] = 0;
-  for (uint i = 0; i <= MAX_LENGTH - MIN_LENGTH; i++)
-    c->match_counts[i] = 0;
-  input_t at = w->begin;
-  for (uint i = 0; i < w->count; i++) {
-    sequence_t s = sequences[i];
-    for (input_t end = at + s.literals; at < end; at++)
-      c->literal_counts[*at]++;
-    c->match_counts[s.length - MIN_LENGTH]++;
-    c->distance_counts[distance_symbol(s.distance)]++;
-    at += s.length;
-  }
-  for (; at < cut; at++)
-    c->literal_counts[*at]++;
-  for (uint i = 0; i <= MAX_LENGTH - MIN_LENGTH; i++)
-    c->literal_counts[length_symbol(i)] += c->match_counts[i];
-  c->literal_counts[END_OF_BLOCK] = 1;
-}
+                         TABLES const sequence_t *sequences, input_t cut);
+
+/* Writes the content up to `cut`. The caller knows that it fits. */
+APART void put_coded(TABLES coder_t *c, private writer_t *w, TABLES const sequence_t *sequences,
+                     input_t cut);
 
 /* Appends a symbol of the code that sends code lengths. */
 INLINE void add_run(TABLES coder_t *c, uint symbol, uint extra) {
@@ -278,15 +264,15 @@ static void make_all_codes(TABLES coder_t *c) {
     uint symbol = length_symbol(i), extra = length_extra(i);
     uint code = symbol < c->literal_symbols ? c->literal_codes[symbol] : 0;
     uint low = i & ((1u << extra) - 1);
-    c->match_codes[i] = (code | low << (code >> CODE_SHIFT)) + (extra << CODE_SHIFT);
+    c->match_codes[i] = (code | low << CODE_SHIFT << (code & CODE_LENGTH)) + extra;
   }
 }
 
 /* ---- content ---- */
 
 INLINE void add_code(private ulong *bits, private uint *count, uint code) {
-  *bits |= (ulong)(code & ((1u << CODE_SHIFT) - 1)) << *count;
-  *count += code >> CODE_SHIFT;
+  *bits |= (ulong)(code >> CODE_SHIFT) << *count;
+  *count += code & CODE_LENGTH;
 }
 
 /* Writes whole bytes; at most 7 bits stay. */
@@ -296,47 +282,6 @@ INLINE output_t flush(output_t op, private ulong *bits, private uint *count) {
   *bits >>= *count & 56;
   *count &= 7;
   return op;
-}
-
-/* Three times 14 bits and 7 that wait leave room for one more code. */
-INLINE output_t put_literals(output_t op, private ulong *bits, private uint *count,
-                             TABLES const uint *codes, input_t at, uint size) {
-  for (; size >= 4; size -= 4, at += 4) {
-    uint four = load4(at);
-    add_code(bits, count, codes[four & 255]);
-    add_code(bits, count, codes[four >> 8 & 255]);
-    add_code(bits, count, codes[four >> 16 & 255]);
-    add_code(bits, count, codes[four >> 24]);
-    op = flush(op, bits, count);
-  }
-  for (uint i = 0; i < size; i++)
-    add_code(bits, count, codes[at[i]]);
-  return flush(op, bits, count);
-}
-
-/* The caller knows that what is written fits. */
-APART void put_coded(TABLES coder_t *c, private writer_t *w, TABLES const sequence_t *sequences,
-                     input_t cut) {
-  output_t op = w->op;
-  ulong bits = w->bits;
-  uint count = w->bit_count;
-  input_t at = w->begin;
-  for (uint i = 0; i < w->count; i++) {
-    sequence_t s = sequences[i];
-    op = put_literals(op, &bits, &count, c->literal_codes, at, s.literals);
-    at += s.literals + s.length;
-    add_code(&bits, &count, c->match_codes[s.length - MIN_LENGTH]);
-    uint extra = distance_extra(s.distance);
-    add_code(&bits, &count, c->distance_codes[2 * extra + (s.distance >> extra)]);
-    bits |= (ulong)(s.distance & ((1u << extra) - 1)) << count;
-    count += extra;
-    op = flush(op, &bits, &count);
-  }
-  op = put_literals(op, &bits, &count, c->literal_codes, at, (uint)(cut - at));
-  add_code(&bits, &count, c->literal_codes[END_OF_BLOCK]);
-  w->op = flush(op, &bits, &count);
-  w->bits = bits;
-  w->bit_count = count;
 }
 
 /* Writes the content up to `cut` as a block, in the smallest of the three ways. */

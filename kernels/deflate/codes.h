@@ -157,8 +157,9 @@ INLINE uint reversed(uint code, uint length) {
   return code >> (16 - length);
 }
 
-/* A code and, in the top byte, its length. */
-#define CODE_SHIFT 24
+/* A code, and in the low byte its length. */
+#define CODE_SHIFT 8
+#define CODE_LENGTH 255u
 
 APART void make_codes(TABLES sorting_t *s, TABLES const uchar *lengths, uint symbols,
                       TABLES uint *codes) {
@@ -175,7 +176,7 @@ APART void make_codes(TABLES sorting_t *s, TABLES const uchar *lengths, uint sym
   }
   for (uint i = 0; i < symbols; i++) {
     uint length = lengths[i];
-    codes[i] = length ? reversed(s->starts[length], length) | length << CODE_SHIFT : 0;
+    codes[i] = length ? reversed(s->starts[length], length) << CODE_SHIFT | length : 0;
     s->starts[length]++;
   }
 }

@@ -2,6 +2,7 @@
  * local memory. No -D parameters. */
 #define TABLES local
 #include "abi.h"
+#include "content.h"
 #include "rows.h"
 
 __attribute__((reqd_work_group_size(1, 1, 1))) kernel void

@@ -1,6 +1,7 @@
 /* DEFLATE compression in OpenCL C 1.2 for any device. One row is one piece of a stream. No -D
  * parameters. */
 #include "abi.h"
+#include "content.h"
 #include "rows.h"
 
 kernel void deflate_compress(global const uchar *src, global uchar *dst,

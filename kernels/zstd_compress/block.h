@@ -30,25 +30,27 @@ typedef struct __attribute__((packed)) {
 /* Copies to the working memory; may write OVERSHOOT more, and reads no more than `readable`. */
 INLINE void take_literals(STORE uchar *to, input_t from, uint size, uint readable) {
   uint at = 0;
-  for (; at < size && readable - at >= OVERSHOOT; at += OVERSHOOT)
-    ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
+  if (readable >= OVERSHOOT)
+    do {
+      ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
+      at += OVERSHOOT;
+    } while (at < size && readable - at >= OVERSHOOT);
   for (; at < size; at++)
     to[at] = from[at];
 }
 
-/* The value that stands for a distance; updates the repeats as decoders do. */
+/* The value that stands for a distance; updates the repeats as decoders do. Selections and no
+ * branches, as which of them it is cannot be guessed. */
 INLINE uint offset_value(private uint *r, uint literals, uint distance) {
-  uint r0 = r[0], r1 = r[1], r2 = r[2];
-  if (literals && distance == r0)
-    return 1;
+  uint r0 = r[0], r1 = r[1], r2 = r[2], some = literals != 0;
+  uint last = some & (distance == r0), second = distance == r1, third = distance == r2;
+  uint value = (!some & (distance == r0 - 1)) ? 3 : distance + 3;
+  value = third ? 2 + some : value;
+  value = second ? 1 + some : value;
   r[0] = distance;
-  r[1] = r0;
-  if (distance == r1)
-    return 1 + (literals != 0);
-  r[2] = r1;
-  if (distance == r2)
-    return 2 + (literals != 0);
-  return !literals && distance == r0 - 1 ? 3 : distance + 3;
+  r[1] = last ? r1 : r0;
+  r[2] = last | second ? r2 : r1;
+  return last ? 1 : value;
 }
 
 /* Gathers literals, and makes values of distances. Returns how many literals there are. */

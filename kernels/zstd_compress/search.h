@@ -12,6 +12,8 @@
 #define SEARCH_MARGIN 9u
 /* The search steps one byte wider for every 128 bytes without a match. */
 #define SKIP_SHIFT 7
+/* Of the history, every eighth position is enough. */
+#define HISTORY_STRIDE 8u
 
 /* The content of rows, seen as one text: `origin + index`. Entries of earlier rows are below `low`,
  * and so count as the row's start, where tables that are new would point. */
@@ -46,9 +48,9 @@ INLINE void add_sequence(STORE sequences_t *q, uint literals, uint match, uint d
   s->offset = distance;
 }
 
-/* Enters every fourth position of the history before a row. */
+/* Enters the history before a row. */
 static void add_history(private search_t *w, uint size) {
-  for (uint i = 0; i + 8 <= size; i += 4)
+  for (uint i = 0; i + 8 <= size; i += HISTORY_STRIDE)
     w->table[slot_of(load8(w->origin + w->low + i))] = w->low + i;
 }
 
