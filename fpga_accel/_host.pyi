@@ -95,6 +95,21 @@ class Lib(Protocol):
         room: int,
         /,
     ) -> int: ...
+    def fa_sector_rows(
+        self,
+        rows: CData,
+        params: CData,
+        count: int,
+        sources: CData,
+        targets: CData,
+        sizes: CData,
+        numbers: CData,
+        messages: int,
+        keys: CData,
+        sector: int,
+        step: int,
+        /,
+    ) -> int: ...
     def fa_tags_wrong(self, tags: CData, step: int, texts: CData, sizes: CData, count: int, wrong: CData, /) -> int: ...
     def fa_xxh32(self, data: CData, size: int, seed: int, /) -> int: ...
     def fa_lz4_packed_size(self, rows: CData, results: CData, count: int, block_checksum: int, /) -> int: ...

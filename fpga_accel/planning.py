@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Protocol
 
 from fpga_accel._objects import Direct
@@ -46,6 +45,7 @@ from fpga_accel.routing import (
     is_small_batch,
 )
 from fpga_accel.runtime import discovery, forks, manifests
+from fpga_accel.runtime.buffers import POOL
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.programs import BuildFailed
 from fpga_accel.runtime.switches import RTL
@@ -446,31 +446,18 @@ class Planner(forks.Resettable):
     ) -> Timings | None:
         """Time a case; None where the device failed."""
         log.info("timing %s on %s and on the CPU, once for this machine", case, candidate)
-        samples = cache(lambda count, nbytes: _sample(operation, count, nbytes, case.kind))
-        outputs = cache(lambda nbytes: memoryview(bytearray(nbytes + nbytes // 64 + 4096)))
-        last: list[Call] = []
-
-        def time_one(name: str, shape: Shape) -> float:
-            buffers, options = samples(*shape)
-            call: Call = ManyCall(operation, options, buffers)
-            if len(buffers) == 1 and case.into:
-                call = IntoCall(operation, options, buffers[0], outputs(shape[1]))
-            elif len(buffers) == 1:
-                call = OneCall(operation, options, buffers[0])
-            elif case.into:
-                call = BatchCall(operation, options, Batch.from_items(buffers))
-            seconds = self._time(call, on_cpu=name == CPU)
-            # As callers do, the last result is kept until the next is there.
-            last[:] = [call]
-            return seconds
-
+        calls = _SampleCalls(operation, case)
         self._ledger.count("calibrations")
         try:
-            return router.calibrate(case, candidate, time_one, budget)
+            return router.calibrate(
+                case, candidate, lambda name, shape: self._time(calls.next(shape), on_cpu=name == CPU), budget
+            )
         except DeviceError as error:
             self.health_of(operation).failed(str(error), grave=True)
             router.refuse(case, candidate)
             return None
+        finally:
+            calls.drop()
 
     def probe(self, call: Call, route: Route, seconds: float, *, device_ran: bool) -> None:
         """Let the candidate that was not chosen do the same call, now and then: see routing/probes.py."""
@@ -552,10 +539,51 @@ def _cases(operation: Operation[Any]) -> Iterator[Case]:
         yield Case(operation.name, kind, large=False, into=into, many=True)
 
 
-def _sample(operation: Operation[Any], count: int, nbytes: int, kind: str) -> tuple[list[bytes], Any]:
-    """Return work to time, each item in memory of its own, as callers have it."""
-    buffers, options = operation.sample(count, nbytes, kind)
-    return [bytes(bytearray(each)) for each in buffers], options
+class _SampleCalls:
+    """The calls that a case is timed with.
+
+    There is work of one shape at a time, and the pool keeps nothing of the one before: a program that works on a stream
+    in little memory must not need hundreds of megabytes for the timing in between.
+    """
+
+    def __init__(self, operation: Operation[Any], case: Case) -> None:
+        self._operation = operation
+        self._case = case
+        self._shape: Shape | None = None
+        self._make: Callable[[], Call] | None = None
+        self._held: list[Call] = []
+
+    def next(self, shape: Shape) -> Call:
+        """Return a call of a shape."""
+        if self._make is None or shape != self._shape:
+            self.drop()
+            self._make, self._shape = self._maker(*shape), shape
+        call = self._make()
+        # As callers do, the last result is kept until the next is there, but for what comes from the pool, where that
+        # makes no difference.
+        self._held = [] if type(call) is BatchCall else [*self._held[-1:], call]
+        return call
+
+    def drop(self) -> None:
+        """Give back what work of the last shape took."""
+        self._make = None
+        self._held.clear()
+        POOL.trim()
+
+    def _maker(self, count: int, nbytes: int) -> Callable[[], Call]:
+        operation, into = self._operation, self._case.into
+        made, options = operation.sample(count, nbytes, self._case.kind)
+        if len(made) > 1 and into:
+            batch = Batch.from_items(made)
+            return lambda: BatchCall(operation, options, batch)
+        # Each item is in memory of its own, as callers have it.
+        buffers = [bytes(bytearray(each)) for each in made]
+        if len(buffers) > 1:
+            return lambda: ManyCall(operation, options, buffers)
+        if not into:
+            return lambda: OneCall(operation, options, buffers[0])
+        out = memoryview(bytearray(nbytes + nbytes // 64 + 4096))
+        return lambda: IntoCall(operation, options, buffers[0], out)
 
 
 def _absence_reason() -> Reason:

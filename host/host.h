@@ -102,6 +102,14 @@ uint64_t fa_keyed_rows(segment_t *rows, uint8_t *params, size_t count, const uin
                        const uint64_t *targets, const uint64_t *sizes, const uint64_t *parts,
                        uint32_t flags, uint32_t room);
 
+/* The same for sectors of sector bytes that count up, cut into rows of at most step bytes, which is
+ * a multiple of sector: sizes[i] bytes of whole sectors from sources[i] on, the first of which has
+ * the number at numbers[i], 16 bytes, little-endian, which wraps. keys: as a part above. Each row
+ * gets the number of its first sector as nonce, and sector as `reserved`. */
+uint64_t fa_sector_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
+                        const uint64_t *targets, const uint64_t *sizes, const uint64_t *numbers,
+                        size_t messages, const uint64_t *keys, uint64_t sector, uint64_t step);
+
 /* Compares count tags of 16 bytes, which lie step bytes apart, with those behind the texts at
  * address texts[i], in a time that depends on none. wrong[i] gets 1 where they differ, else 0.
  * Returns how many do. */

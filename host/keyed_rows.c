@@ -78,6 +78,54 @@ uint64_t fa_keyed_rows(segment_t *rows, uint8_t *params, size_t count, const uin
   return end;
 }
 
+/* A number of 128 bits, little-endian, as the standard has tweaks (IEEE 1619 section 5.1). */
+typedef struct {
+  uint64_t low;
+  uint64_t high;
+} number_t;
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
+
+static number_t plus(number_t number, uint64_t more) {
+  uint64_t low = number.low + more;
+  return (number_t){low, number.high + (low < more)};
+}
+
+uint64_t fa_sector_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,
+                        const uint64_t *targets, const uint64_t *sizes, const uint64_t *numbers,
+                        size_t messages, const uint64_t *keys, uint64_t sector, uint64_t step) {
+  const part_t given = part_of(keys);
+  keyed_params_t *records = (keyed_params_t *)(void *)params;
+  uint64_t end = count * sizeof *records;
+  place_t key = {0, 0};
+  size_t row = 0;
+  for (size_t i = 0; i < messages; i++) {
+    number_t first;
+    memcpy(&first, (const void *)(uintptr_t)numbers[i], sizeof first);
+    if (i < given.count)
+      key = place(params, &end, &given, i);
+    for (uint64_t at = 0; at < sizes[i] && row < count; at += step, row++) {
+      uint64_t left = sizes[i] - at;
+      uint32_t size = (uint32_t)(left < step ? left : step);
+      number_t number = plus(first, at / sector);
+      memcpy(params + end, &number, sizeof number);
+      records[row] = (keyed_params_t){.key = key.offset,
+                                      .key_size = key.size,
+                                      .nonce = (uint32_t)end,
+                                      .nonce_size = sizeof number,
+                                      .total = size,
+                                      .reserved = sector};
+      rows[row] = (segment_t){.src = sources[i] + at,
+                              .dst = targets[i] + at,
+                              .src_size = size,
+                              .dst_capacity = size,
+                              .param = (uint32_t)(row * sizeof *records)};
+      end += sizeof number;
+    }
+  }
+  return end;
+}
+
 /* No branch and no early end: how long it takes says nothing about the tags. */
 static uint64_t difference(const uint8_t *tag, const uint8_t *other) {
   uint64_t words[2], others[2];

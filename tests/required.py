@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import NoReturn
 
 import pytest
@@ -11,20 +12,8 @@ VARIABLE = "FPGA_ACCEL_REQUIRE"
 # Words of FPGA_ACCEL_REQUIRE that name no backend.
 TOOLS = frozenset(
     {
-        "age",
-        "bgzip",
-        "browser",
-        "corpus",
-        "gzip",
-        "images",
-        "lz4",
-        "pigz",
-        "pyarrow",
-        "rtl",
-        "sanitizers",
-        "synthesis",
-        "vectors",
-        "zstd",
+        *("age", "bgzip", "browser", "corpus", "gzip", "images", "lz4", "openssl", "pigz", "pyarrow", "python-tests"),
+        *("rtl", "sanitizers", "synthesis", "vectors", "zstd"),
     }
 )
 
@@ -32,6 +21,11 @@ TOOLS = frozenset(
 def words() -> frozenset[str]:
     """What FPGA_ACCEL_REQUIRE lists, for example ``pocl,lz4,corpus``."""
     return frozenset(word.strip() for word in os.environ.get(VARIABLE, "").split(",") if word.strip())
+
+
+def openssl() -> str:
+    """Return the path of the ``openssl`` command."""
+    return shutil.which("openssl") or missing("openssl", "PATH has no openssl command")
 
 
 def missing(word: str, reason: str) -> NoReturn:

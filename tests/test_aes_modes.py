@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import cryptography.exceptions
 import nist
 import numpy as np
 import pytest
+import required
 from conftest import Backend
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -234,10 +234,7 @@ def test_any_cbc_batch_is_as_the_library_has_it(acc: fa.Accelerator, data: st.Da
 
 @pytest.mark.parametrize("size", [0, 5, 16, 1000])
 def test_the_openssl_command_reads_cbc(acc: fa.Accelerator, size: int) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("PATH has no openssl command")
-    command = [openssl, "enc", "-aes-256-cbc", "-K", KEY.hex(), "-iv", IV.hex()]
+    command = [required.openssl(), "enc", "-aes-256-cbc", "-K", KEY.hex(), "-iv", IV.hex()]
     sealed = acc.encrypt(periodic(size), KEY, "aes-cbc", nonce=IV)
     assert subprocess.run([*command, "-d"], input=sealed, capture_output=True, check=True).stdout == periodic(size)
     theirs = subprocess.run(command, input=periodic(size), capture_output=True, check=True).stdout

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from fpga_accel import age
 from fpga_accel.age import armor
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import application
 
 CPU = ("--device", "cpu")
 TEXT = b"".join(b"row %d, of which there are many\n" % number for number in range(30_000))
@@ -34,7 +34,7 @@ def invoke() -> Invoke:
     runner = CliRunner()
 
     def run(*args: object, stdin: bytes | None = None) -> Result:
-        result = runner.invoke(app, [str(arg) for arg in args], input=stdin)
+        result = runner.invoke(application(), [str(arg) for arg in args], input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

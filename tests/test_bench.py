@@ -31,7 +31,7 @@ from fpga_accel.bench.measure import LEAST_ROUNDS, MOST_CALLS, SAMPLE_SECONDS, T
 from fpga_accel.bench.results import Row, Run
 from fpga_accel.bench.works import WORKS
 from fpga_accel.bench.works.work import KIB, MIB
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import application
 from fpga_accel.operations import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -688,7 +688,7 @@ def test_report_in_a_browser(report: str, tmp_path: Path, scheme: str, setting: 
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["bench", *map(str, arguments)])
+    return CliRunner().invoke(application(), ["bench", *map(str, arguments)])
 
 
 def test_command_runs_and_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

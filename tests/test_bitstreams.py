@@ -23,7 +23,7 @@ import tomli_w
 from typer.testing import CliRunner, Result
 
 import fpga_accel as fa
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import application
 from fpga_accel.errors import FormatError, ImageMismatchError, TruncatedError
 from fpga_accel.runtime import bitstreams, manifests
 from fpga_accel.runtime.bitstreams import Catalog, Entry, catalog, ecp5, program, reading, recipes, sources
@@ -735,7 +735,7 @@ def invoke() -> Invoke:
     runner = CliRunner()
 
     def run(*args: object) -> Result:
-        result = runner.invoke(app, ["bitstream", *(str(arg) for arg in args)])
+        result = runner.invoke(application(), ["bitstream", *(str(arg) for arg in args)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -290,7 +289,7 @@ def test_any_batch_is_as_the_library_has_it(acc: fa.Accelerator, data: st.DataOb
 
 
 def test_the_openssl_command_makes_the_same_key_stream(acc: fa.Accelerator, tmp_path: Path) -> None:
-    command = shutil.which("openssl") or required.missing("vectors", "PATH has no openssl command")
+    command = required.openssl()
     nonce, data = os.urandom(12), noise(5000)
     (tmp_path / "plain").write_bytes(data)
     counter = (1).to_bytes(4, "little") + nonce

@@ -28,7 +28,7 @@ from typer.testing import CliRunner, Result
 
 import fpga_accel
 from fpga_accel.cli import failures, keys, output, peers
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import application
 from fpga_accel.errors import (
     DeviceNotFoundError,
     DeviceTimeoutError,
@@ -55,7 +55,7 @@ def invoke() -> Invoke:
     runner = CliRunner()
 
     def run(*args: object, stdin: bytes | None = None) -> Result:
-        result = runner.invoke(app, [str(arg) for arg in args], input=stdin)
+        result = runner.invoke(application(), [str(arg) for arg in args], input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

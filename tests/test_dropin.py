@@ -76,7 +76,7 @@ RUNNER = """
 @pytest.mark.parametrize("name", ["gzip", "zlib"])
 def test_the_standards_own_tests_pass(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("test") is None or importlib.util.find_spec(f"test.test_{name}") is None:
-        required.missing("test package", f"this Python has no test.test_{name}")
+        required.missing("python-tests", f"this Python has no test.test_{name}")
     # They make files in their folder.
     monkeypatch.chdir(tmp_path)
     out, _ = children.run(RUNNER, name, FPGA_ACCEL_DEVICE="cpu")

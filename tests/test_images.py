@@ -36,9 +36,9 @@ IDENTITY = [field.name for field in fields(Identity) if field.name != "index"]
 # Builds an image of each kernel folder that is named.
 BUILD = """
     import sys
-    from fpga_accel.cli.app import app
+    from fpga_accel.cli.app import application
     for kernel in sys.argv[1:]:
-        app(["bitstream", "build", kernel, "--target", "emulator"], standalone_mode=False)
+        application()(["bitstream", "build", kernel, "--target", "emulator"], standalone_mode=False)
 """
 # Every operation on the emulator, checked against stock libraries; the log says what was built.
 WORK = """

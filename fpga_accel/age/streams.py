@@ -20,9 +20,9 @@ from fpga_accel.operations.buffers import flat
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.runtime import forks
 
-# Chunks of a call: 4 MiB, enough that a launch's cost does not show, and few enough that the five groups which a
-# stream holds stay below 25 MB.
-GROUP = 64
+# Chunks of a call: 2 MiB, enough that what a call costs does not show, and few enough that the five groups which a
+# stream holds stay in a core's share of the cache.
+GROUP = 32
 # Groups whose results are waited for: one is written while the other is with the cipher.
 _AT_WORK = 2
 _COPY = 4 << 20

@@ -8,7 +8,7 @@ import resource
 import sys
 from pathlib import Path
 
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import main
 
 
 def peak() -> int:
@@ -21,7 +21,7 @@ def peak() -> int:
 
 if __name__ == "__main__":
     try:
-        app()
+        main()
     except SystemExit as ended:
         if ended.code:
             raise

@@ -128,7 +128,7 @@ class Inlet(io.RawIOBase):
 
     def __init__(self, source: BinaryIO, advanced: Callable[[int], None] | None = None) -> None:
         super().__init__()
-        self._source = source
+        self._source: Any = source
         self._advanced = advanced
         self.taken = 0
 
@@ -138,13 +138,11 @@ class Inlet(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer."""
-        with memoryview(buffer) as view:
-            data = self._source.read(view.nbytes)
-            view[: len(data)] = data
-        self.taken += len(data)
+        count: int = self._source.readinto(buffer)
+        self.taken += count
         if self._advanced is not None:
             self._advanced(self.taken)
-        return len(data)
+        return count
 
 
 def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:

@@ -18,11 +18,11 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, made, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
+from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
-from fpga_accel.operations.keyed import BLOCK, RECORD, KeyedOperation, Record, Texts, rows_of_whole
-from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, copy_many
+from fpga_accel.operations.keyed import BLOCK, RECORD, KeyedOperation, Record, Texts, rows_of_sectors
+from fpga_accel.segments import Launch, Status, copy_many
 
 # Two keys behind each other, of AES-128 or AES-256.
 KEY_SIZES = (32, 64)
@@ -230,54 +230,34 @@ class SectorsOperation(_Xts):
         front = 0 if options.nonces is not None else BLOCK
         taken = 0 if self.encrypts else front
         unit = self.unit(options, 0)
-        wrong = np.flatnonzero((items.sizes < taken) | ((items.sizes - np.uint64(taken)) % np.uint64(unit) != 0))
-        if len(wrong):
-            return self._without({i: self._told(int(items.sizes[i]) - taken, unit) for i in wrong.tolist()}, job, run)
+        # Each step of numpy shows where a launch is short, so none is done for nothing.
+        sizes = items.sizes - np.uint64(taken) if taken else items.sizes
+        wrong: Any = sizes % np.uint64(unit)
+        if taken:
+            wrong |= items.sizes < taken
+        if wrong.any():
+            found = np.flatnonzero(wrong).tolist()
+            return self._without({i: self._told(int(items.sizes[i]) - taken, unit) for i in found}, job, run)
         nonces = options.nonce_items()
         if nonces is None:
             nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
-        sizes = items.sizes - np.uint64(taken)
-        targets = job.sink.allocate(sizes + np.uint64(front - taken))
-        if front and self.encrypts:
+        grown = np.uint64(front - taken)
+        targets = job.sink.allocate(sizes + grown if grown else sizes)
+        if grown:
             copy_many(nonces.addresses, targets, nonces.sizes)
-            targets = targets + np.uint64(front)
-        if not sizes.any():
+            targets = targets + grown
+        nbytes = int(sizes.sum())
+        if not nbytes:
             return {}
-        table, params, keep = self._sectors(items.addresses + np.uint64(taken), targets, sizes, nonces, options)
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces, keep), secret=True)
+        texts = Texts(items.addresses + np.uint64(taken) if taken else items.addresses, targets, sizes, nonces)
+        table, params = rows_of_sectors(texts, options, unit, _row_bytes(nbytes, unit))
+        launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
         require_success(self, run(launch))
         return {}
 
     @staticmethod
     def _told(size: int, unit: int) -> FormatError:
         return FormatError(f"{max(size, 0)} bytes are no whole number of sectors of {unit}")
-
-    def _sectors(
-        self, sources: Sizes, targets: Sizes, sizes: Sizes, nonces: Items, options: CipherOptions
-    ) -> tuple[Table, Bytes, Any]:
-        """Return rows of whole sectors, each with the number of its first as nonce."""
-        unit = self.unit(options, 0)
-        aimed = min(max(int(sizes.sum()) // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
-        row = max(1, aimed // unit) * unit
-        rows = -(-sizes.astype(np.int64) // row)
-        message = np.repeat(np.arange(len(sizes)), rows)
-        position = ((np.arange(len(message)) - (np.cumsum(rows) - rows)[message]) * row).astype(np.uint64)
-        numbers = np.empty((len(sizes), 2), "<u8")
-        copy_many(nonces.addresses, spaced(address_of(numbers), len(sizes), BLOCK, BLOCK, None).addresses, nonces.sizes)
-        firsts = numbers[message]
-        firsts[:, 0] += position // np.uint64(unit)
-        # The carry of the low half.
-        firsts[:, 1] += firsts[:, 0] < position // np.uint64(unit)
-        keys = options.keys if len(options.keys) == 1 else [options.keys[i] for i in message.tolist()]
-        texts = Texts(
-            sources[message] + position,
-            targets[message] + position,
-            np.minimum(sizes[message] - position, np.uint64(row)),
-            spaced(address_of(firsts), len(message), BLOCK, BLOCK, firsts),
-        )
-        table, params = rows_of_whole(texts, CipherOptions(keys), 0, 0)
-        params[: len(message) * RECORD.itemsize].view(RECORD)["reserved"] = unit
-        return table, params, firsts
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
         data = bytes(max(1, nbytes // SECTOR) * SECTOR)
@@ -320,6 +300,12 @@ class SectorsDecrypt(SectorsOperation):
 
 
 _SAMPLE_KEY = bytes(range(KEY_SIZES[-1]))
+
+
+def _row_bytes(nbytes: int, unit: int) -> int:
+    """Return the bytes of a row of whole sectors, for so many bytes over all."""
+    aimed = min(max(nbytes // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
+    return max(1, aimed // unit) * unit
 
 
 def _halves_are_equal(key: Any) -> bool:

@@ -27,6 +27,8 @@ class ChaChaOperation(SealedOperation):
     # A message is one row: its parts could be enciphered side by side, but the library does one message as fast.
     row = None
     small = 1 << 62
+    # From about 20 µs a call on, two threads pass the GIL on without losing what they gain.
+    threads_from = 32 << 10
 
     def inner(self, key: bytes, nonce: bytes) -> tuple[bytes, bytes]:
         """Return key and nonce of RFC 8439 for those of a message."""

@@ -294,6 +294,31 @@ def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -
     return table, params[:used]
 
 
+def rows_of_sectors(texts: Texts, options: CipherOptions, sector: int, step: int) -> tuple[Table, Bytes]:
+    """Return table and parameters of sectors that count up, in rows of at most `step` bytes; nonces are numbers."""
+    if len(texts.sizes) == 1:
+        count = -(-int(texts.sizes[0]) // step)
+    else:
+        count = int((-(-texts.sizes.astype(np.int64) // step)).sum())
+    keys = Items.of(options.keys)
+    params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _most_room(keys)))
+    table: Table = POOL.array(count, SEGMENT)
+    used = lib.fa_sector_rows(
+        ffi.cast("segment_t *", address_of(table)),
+        ffi.cast("uint8_t *", address_of(params)),
+        count,
+        words_at(texts.sources),
+        words_at(texts.targets),
+        words_at(texts.sizes),
+        words_at(texts.nonces.addresses),
+        len(texts.sizes),
+        [address_of(keys.addresses), address_of(keys.sizes), len(keys)],
+        sector,
+        step,
+    )
+    return table, params[:used]
+
+
 def require_rows(sizes: Sizes, room: int = 0) -> None:
     """Check that messages, which are one row each, fit into rows with their results.
 
