@@ -73,7 +73,7 @@ def test_a_buffer_that_loses_a_transfer_is_found_out(tmp_path: Path, monkeypatch
     module = proofs()
     from amaranth import Module
 
-    class Lossy(module.SkidBuffer):  # type: ignore[misc]
+    class Lossy(module.SkidBuffer):  # type: ignore[misc, name-defined]
         def elaborate(self, platform: object) -> Any:
             m = Module()
             m.d.comb += [self.taken.ready.eq(1), self.given.valid.eq(self.taken.valid)]
