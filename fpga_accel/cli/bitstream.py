@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from fpga_accel import config
-from fpga_accel.cli import failures, output, session
+from fpga_accel.cli import failures, output, session, synthesis
 from fpga_accel.cli.failures import Failure, UsageError
 from fpga_accel.cli.options import Json
 from fpga_accel.errors import FormatError
@@ -23,6 +23,7 @@ from fpga_accel.runtime.bitstreams.entries import Entry
 from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import BuildFailed
+from fpga_accel.runtime.synthesis import flow
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -39,7 +40,8 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Images; none is everything in the catalogs.", show_default=False),
 ]
 Kernel = Annotated[str, typer.Argument(metavar="KERNEL", help="A kernel folder, for example lz4.")]
-TargetName = Annotated[str, typer.Option("--target", metavar="|".join(recipes.NAMES), help="What to build.")]
+_TARGETS = (*recipes.NAMES, *flow.PARTS)
+TargetName = Annotated[str, typer.Option("--target", metavar="|".join(_TARGETS), help="What to build.")]
 Board = Annotated[
     str | None,
     typer.Option(metavar="BOARD", help="Board (aoc) or platform (v++).", show_default=False),
@@ -47,6 +49,10 @@ Board = Annotated[
 VariantName = Annotated[
     str | None,
     typer.Option("--variant", metavar="NAME", help="Variant of the kernel; the best one if not given."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of placer and router (ecp5).")]
+ReportOnly = Annotated[
+    bool, typer.Option("--report-only", help="Show what is used and the clock, make no image (ecp5).")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
 
@@ -179,6 +185,8 @@ def build(
     target: TargetName,
     board: Board = None,
     variant: VariantName = None,
+    seed: Seed = flow.DEFAULT_SEED,
+    report_only: ReportOnly = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -187,11 +195,14 @@ def build(
     The target emulator needs nothing but the installed FPGA emulator. Those that begin with aoc need the Intel
     FPGA SDK for OpenCL, those that begin with vitis need AMD Vitis.
     """
-    if target not in recipes.NAMES:
-        raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(recipes.NAMES)}")
+    if target not in _TARGETS:
+        raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(_TARGETS)}")
     if target == recipes.EMULATOR and board:
         raise UsageError("the target emulator has no boards")
     manifest = sources.manifest_of(kernel)
+    if target in flow.PARTS:
+        synthesis.build(manifest, variant, flow.PARTS[target], seed, report_only=report_only, as_json=as_json)
+        return
     with session.messages(as_json=as_json):
         if target == recipes.EMULATOR:
             _build_for_emulator(manifest, _candidates(manifest, variant, "fpga-emulator"), dry_run, as_json)

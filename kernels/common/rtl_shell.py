@@ -7,7 +7,7 @@ The head, the parameters and the text of the next segments are taken while earli
 keeps their tags and start times. Every ready and valid signal at the edges is a register.
 """
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, ClockDomain, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, Head
@@ -220,7 +220,7 @@ class Shell(wiring.Component):
 
 
 class Pins(wiring.Component):
-    """The shell with a flat port for each signal, as the simulator drives it; `clk` and `rst` are added to them."""
+    """The shell with a flat port for each signal, as the harness of a bitstream drives it."""
 
     in_bits: In(128)
     in_valid: In(1)
@@ -247,4 +247,25 @@ class Pins(wiring.Component):
             self.out_valid.eq(shell.replies.valid),
             shell.replies.ready.eq(self.out_ready),
         ]
+        return m
+
+
+class SimulatedPins(Pins):
+    """`Pins` with the clock and a reset, as the simulator drives it.
+
+    The reset is a register. From a pin, it would make the next state of every register follow from an input, and
+    Verilator computes what follows from inputs at both edges of the clock and once more after the rising one.
+    """
+
+    clk: In(1)
+    rst: In(1)
+
+    def elaborate(self, platform):
+        """Make the clock domains."""
+        m = super().elaborate(platform)
+        m.domains.sync = sync = ClockDomain()
+        m.domains.unreset = unreset = ClockDomain(reset_less=True)
+        reset = Signal(init=1)
+        m.d.unreset += reset.eq(self.rst)
+        m.d.comb += [sync.clk.eq(self.clk), unreset.clk.eq(self.clk), sync.rst.eq(reset)]
         return m

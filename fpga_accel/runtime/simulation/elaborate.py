@@ -45,7 +45,7 @@ def verilog_of(core: Any) -> str:
     """Return a core in its shell as Verilog."""
     from amaranth.back import verilog
 
-    pins = importlib.import_module("fpga_accel.kernels.common.rtl_shell").Pins(core)
+    pins = importlib.import_module("fpga_accel.kernels.common.rtl_shell").SimulatedPins(core)
     return without_zero_words(verilog.convert(pins, name=TOP, strip_internal_attrs=True, emit_src=False))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -144,4 +145,13 @@ def with_keys(table: Table, params: Bytes, records: Table, front: Bytes, schedul
     return Beats(content, first.astype(np.uint64), count.astype(np.uint16), flags, extra)
 
 
-TRANSLATORS: Mapping[str, Translator] = {"none": none}
+def sm4_ctr(table: Table, params: Bytes) -> Beats:
+    """Give a core counter blocks and round keys of SM4."""
+    return counter_mode(table, params, _sm4_schedule)
+
+
+def _sm4_schedule(key: bytes) -> tuple[bytes, int]:
+    return importlib.import_module("fpga_accel.kernels.sm4.rtl_schedule").round_keys(key), 0
+
+
+TRANSLATORS: Mapping[str, Translator] = {"none": none, "sm4-ctr": sm4_ctr}
