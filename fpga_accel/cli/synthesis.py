@@ -24,7 +24,7 @@ ALL = "all"
 # Characters of a cell's name that are shown.
 _LONGEST = 90
 _TESTED = "placed and routed in a measuring harness; it ran on no board"
-_COLUMNS = ("core", "operation", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
+_COLUMNS = ("operation", "core", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
 
 
 def build(
@@ -54,12 +54,12 @@ def build(
 
 
 def _folder(manifest: Manifest, core: Core, part: Part, seed: int) -> Path:
-    name = f"{manifest.name}-{core.name}-{part.name}-{seed}"
+    name = f"{core.entry}-{core.name}-{part.name}-{seed}"
     return (config.cache_dir() / "images" / "work" / name).absolute()
 
 
 def _built(manifest: Manifest, core: Core, part: Part, seed: int, *, pack: bool) -> Built:
-    output.say(f"fpga-accel: {manifest.name}/{core.name}: synthesis, then place and route")
+    output.say(f"fpga-accel: {core.entry}/{core.name}: synthesis, then place and route")
     verilog = cores.verilog_of(manifest, core)
     return flow.build(verilog, part, _folder(manifest, core, part, seed), seed=seed, pack=pack)
 
@@ -68,7 +68,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
     """Put the image into the user's catalog."""
     image = formats.read(made.bitstream)
     entry = Entry(
-        path=f"{manifest.name}-{core.name}-{part.name}.bit",
+        path=f"{core.entry}-{core.name}-{part.name}.bit",
         format=image.format,
         target=image.target,
         mode=image.mode,
@@ -78,7 +78,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
         variant=core.name,
         entries=(core.entry,),
         sha256=image.sha256,
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=figures.source_sha256(manifest, core.name),
         tested=_TESTED,
         clock_mhz=made.placed.fmax_mhz,
         resources={"lut": made.lut, "ff": made.ff, "bram": made.bram},
@@ -102,7 +102,7 @@ def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Buil
         segment_clocks=counted.segment,
         seed=seed,
         tools=tools.versions(),
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=figures.source_sha256(manifest, core.name),
         sha256=made.sha256,
         size=len(made.bitstream),
     )
@@ -119,7 +119,7 @@ def _show_commands(part: Part, seed: int, as_json: bool) -> None:
 def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_json: bool) -> None:
     counted = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
     if as_json:
-        named = {"kernel": manifest.name, "variant": core.name, "file": str(added) if added else None}
+        named = {"operation": core.entry, "variant": core.name, "file": str(added) if added else None}
         output.show_json(named | counted)
         return
     rows = [
@@ -129,7 +129,7 @@ def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_js
         ("Fmax after routing", f"{made.placed.fmax_mhz} MHz"),
         ("RAM registers folded", f"{made.folded.ports} ports, {made.folded.flip_flops} flip-flops"),
     ]
-    output.show_table(("core", f"{manifest.name}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
+    output.show_table(("core", f"{core.entry}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
     path = [(f"{step.nanoseconds:.2f}", step.kind, _short(step.what)) for step in made.placed.critical]
     output.show_table((">ns", "slowest path", "cell or net"), path)
 
@@ -151,8 +151,8 @@ def show_figures(rows: list[Figures]) -> None:
     """Print the table of shipped figures."""
     shown = [
         (
-            f"{row.kernel}/{row.variant}",
             row.operation,
+            row.variant,
             row.target,
             row.lut,
             row.ff,
@@ -173,7 +173,7 @@ def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
     if stale or not rebuild:
         return
     manifest, part = manifests.shipped(row.kernel), flow.PARTS[row.target]
-    core = cores.named(manifest, row.variant)
+    core = next(core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant))
     made = _built(manifest, core, part, row.seed, pack=True)
     today = figures_of(manifest, core, part, row.seed, made)
     for name, value in asdict(today).items():

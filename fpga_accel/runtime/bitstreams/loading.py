@@ -16,6 +16,8 @@ from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.bitstreams.matching import matches, require_match
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import Identity
+from fpga_accel.runtime.synthesis import figures
+from fpga_accel.runtime.synthesis.figures import Figures
 from fpga_accel.segments import ABI_VERSION
 
 if TYPE_CHECKING:
@@ -33,11 +35,22 @@ def image_for(listed: Listed, manifest: Manifest, variant: Variant) -> tuple[Pat
 
 
 def clock_of(kernel: str, variant: str, entry: str) -> float:
-    """Return the clock in MHz that the catalogs state for an entry of a kernel on hardware, 0 where they have none."""
+    """Return the clock in MHz that catalogs or figures state for an entry on hardware, 0 where there is none."""
     for _, known in _entries(_readable_catalogs()):
         if (known.kernel, known.variant) == (kernel, variant) and entry in known.entries and known.clock_mhz:
             return known.clock_mhz
-    return 0.0
+    placed = (
+        row for row in _readable_figures() if (row.kernel, row.variant, row.operation) == (kernel, variant, entry)
+    )
+    return next((row.fmax_mhz for row in placed), 0.0)
+
+
+def _readable_figures() -> list[Figures]:
+    try:
+        return figures.shipped()
+    except FormatError as error:
+        log.warning("figures are passed over: %s", error)
+        return []
 
 
 def images_for(identity: Identity) -> list[str]:

@@ -24,9 +24,8 @@ def source_sha256(kernel: str, variant: str, kind: str) -> str:
         There is no such kernel or variant.
     """
     manifest = manifest_of(kernel)
-    core = next((core for core in manifest.cores if core.name == variant), None)
-    if core is not None:
-        return figures.source_sha256(manifest, core)
+    if any(core.name == variant for core in manifest.cores):
+        return figures.source_sha256(manifest, variant)
     return hash_of(manifest, variant_of(manifest, variant, kind))
 
 

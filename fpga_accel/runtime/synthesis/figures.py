@@ -20,7 +20,7 @@ import tomli_w
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import program
-from fpga_accel.runtime.manifests import Core, Manifest
+from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.segments import ABI_VERSION
 
 FILE_NAME = "figures.toml"
@@ -73,7 +73,7 @@ class Figures:
     @property
     def name(self) -> str:
         """Return what tells it from others."""
-        return f"{self.kernel}/{self.variant}@{self.target}"
+        return f"{self.operation}/{self.variant}@{self.target}"
 
     @property
     def megabytes_per_second(self) -> float:
@@ -152,14 +152,17 @@ def put(path: Path, row: Figures) -> None:
     save(path, [*(each for each in load(path) if each.name != row.name), row])
 
 
-def source_sha256(manifest: Manifest, core: Core) -> str:
-    """Return the hash of what a core is made from: ABI, arguments, and every module of kernel folders that it imports.
+def source_sha256(manifest: Manifest, variant: str) -> str:
+    """Return the hash of what the cores of a variant are made from.
 
-    The shell is imported by none and is around all.
+    That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
+    and is around all.
     """
-    roots = ((manifest.name, core.source.removesuffix(".py")), ("common", "rtl_shell"))
-    sources = dict(sorted(_imported(manifest, roots)))
-    parts = (ABI_VERSION, core.core, sorted(core.arguments.items()), sources)
+    chosen = [core for core in manifest.cores if core.name == variant]
+    made = [(core.entry, core.core, sorted(core.arguments.items())) for core in chosen]
+    roots = {(manifest.name, core.source.removesuffix(".py")) for core in chosen}
+    sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
+    parts = (ABI_VERSION, made, sources)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -181,8 +184,7 @@ def problems(row: Figures) -> Iterator[str]:
         yield f"stale: there is no kernel {row.kernel}"
         return
     manifest = manifests.shipped(row.kernel)
-    core = next((core for core in manifest.cores if core.name == row.variant), None)
-    if core is None:
-        yield f"stale: kernel {row.kernel} has no core {row.variant}"
-    elif source_sha256(manifest, core) != row.source_sha256:
+    if (row.operation, row.variant) not in [(core.entry, core.name) for core in manifest.cores]:
+        yield f"stale: kernel {row.kernel} has no core {row.variant} of {row.operation}"
+    elif source_sha256(manifest, row.variant) != row.source_sha256:
         yield f"stale: the source of {row.kernel}/{row.variant} has changed since it was built"
