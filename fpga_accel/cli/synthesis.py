@@ -10,17 +10,19 @@ from typing import Any
 
 from fpga_accel import config
 from fpga_accel.cli import output
+from fpga_accel.cli.failures import UsageError
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import catalog, formats
+from fpga_accel.runtime.bitstreams import catalog, figures, formats
 from fpga_accel.runtime.bitstreams.entries import Entry
+from fpga_accel.runtime.bitstreams.figures import Figures
 from fpga_accel.runtime.manifests import Core, Manifest
-from fpga_accel.runtime.synthesis import clocks, cores, figures, flow, tools
-from fpga_accel.runtime.synthesis.figures import Figures
+from fpga_accel.runtime.synthesis import clocks, cores, flow, tools
 from fpga_accel.runtime.synthesis.flow import Built, Part
 from fpga_accel.segments import ABI_VERSION
 
 # Value of ``--variant`` for every core of a kernel folder.
 ALL = "all"
+_PAGE, _PLOT = "scaling.md", "scaling.svg"
 # Characters of a cell's name that are shown.
 _LONGEST = 90
 _TESTED = "placed and routed in a measuring harness; it ran on no board"
@@ -179,3 +181,16 @@ def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
     for name, value in asdict(today).items():
         if getattr(row, name) != value:
             yield f"{name} is {value}, the table says {getattr(row, name)}"
+
+
+def write_report(folder: Path, rows: list[Figures]) -> None:
+    """Write the page of the scaling model and its plot."""
+    from fpga_accel.bench import scaling
+
+    if not rows:
+        raise UsageError("there are no figures; see fpga-accel bitstream build --update-figures")
+    cpu = {operation: scaling.cpu_rate(operation) for operation in {row.operation for row in rows}}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PLOT).write_text(scaling.plot(rows, cpu), encoding="utf-8")
+    (folder / _PAGE).write_text(scaling.page(rows, cpu, _PLOT), encoding="utf-8")
+    print(folder / _PAGE)

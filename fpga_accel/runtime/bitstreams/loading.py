@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpga_accel.errors import FormatError
-from fpga_accel.runtime.bitstreams import catalog, program, sources
+from fpga_accel.runtime.bitstreams import catalog, figures, program, sources
 from fpga_accel.runtime.bitstreams.catalog import Catalog
 from fpga_accel.runtime.bitstreams.entries import Entry
+from fpga_accel.runtime.bitstreams.figures import Figures
 from fpga_accel.runtime.bitstreams.formats import read
 from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.bitstreams.matching import matches, require_match
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import Identity
-from fpga_accel.runtime.synthesis import figures
-from fpga_accel.runtime.synthesis.figures import Figures
 from fpga_accel.segments import ABI_VERSION
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from fpga_accel.runtime import manifests
+from fpga_accel.runtime.bitstreams import figures
 from fpga_accel.runtime.manifests import Manifest, Variant
-from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import ABI_VERSION
 
 
