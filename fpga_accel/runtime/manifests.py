@@ -70,6 +70,8 @@ class Core:
         How the parameters of a row become beats: a name of ``runtime/simulation/parameters.py``.
     reply
         Where its answer goes, one of `REPLIES`.
+    check_flag
+        Rows with this flag have XXH32 of their answer as check, which is the host's work; 0 if no row has.
     arguments
         Of the class.
     """
@@ -80,6 +82,7 @@ class Core:
     core: str
     parameters: str = "none"
     reply: str = "dst"
+    check_flag: int = 0
     arguments: Mapping[str, int | str | bool] = field(default_factory=dict)
 
 
@@ -164,7 +167,7 @@ def _variant(row: dict[str, object]) -> Variant:
     )
 
 
-_CORE_KEYS = {"name", "entry", "source", "core", "parameters", "reply", "arguments"}
+_CORE_KEYS = {"name", "entry", "source", "core", "parameters", "reply", "check_flag", "arguments"}
 
 
 def _core(row: dict[str, object]) -> Core:
@@ -183,6 +186,7 @@ def _core(row: dict[str, object]) -> Core:
         core=str(row["core"]),
         parameters=str(row.get("parameters", "none")),
         reply=reply,
+        check_flag=int(str(row.get("check_flag", 0))),
         arguments=dict(arguments),
     )
 

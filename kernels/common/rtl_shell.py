@@ -7,7 +7,7 @@ The head, the parameters and the text of the next segments are taken while earli
 keeps their tags and start times. Every ready and valid signal at the edges is a register.
 """
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, ClockDomain, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, Head
@@ -76,12 +76,16 @@ class Shell(wiring.Component):
     def __init__(self, core):
         super().__init__()
         self._core = core
+        # Segments on their way, the beats before the core, and whether a trailer is due.
+        self.tickets = fifo.SyncFIFO(width=_Ticket.as_shape().size, depth=IN_FLIGHT)
+        self.buffer_in = SkidBuffer(_Beat)
+        self.ending = Signal()
 
     def elaborate(self, platform):
         """Join the way in, the core and the way out."""
         m = Module()
         m.submodules.core = core = self._core
-        m.submodules.tickets = tickets = fifo.SyncFIFO(width=48, depth=IN_FLIGHT)
+        m.submodules.tickets = tickets = self.tickets
         clock = Signal(32)
         m.d.sync += clock.eq(clock + 1)
         self._way_in(m, core, tickets, clock)
@@ -90,7 +94,7 @@ class Shell(wiring.Component):
 
     def _way_in(self, m, core, tickets, clock):
         """Tell the beats apart and hand them to the core in their order."""
-        m.submodules.buffer_in = buffer = SkidBuffer(_Beat)
+        m.submodules.buffer_in = buffer = self.buffer_in
         beat, room = buffer.taken.payload, buffer.taken.ready
         head = data.View(Head, self.source.payload)
 
@@ -179,7 +183,7 @@ class Shell(wiring.Component):
 
         # All beats of a result but the last are full.
         full_beats, tail, status = Signal(28), Signal(4), Signal(4)
-        ending = Signal()
+        ending = self.ending
         ticket = data.View(_Ticket, tickets.r_data)
         elapsed = Signal(32)
         m.d.sync += elapsed.eq(clock - ticket.started)
@@ -216,7 +220,7 @@ class Shell(wiring.Component):
 
 
 class Pins(wiring.Component):
-    """The shell with a flat port for each signal, as the simulator drives it; `clk` and `rst` are added to them."""
+    """The shell with a flat port for each signal, as the harness of a bitstream drives it."""
 
     in_bits: In(128)
     in_valid: In(1)
@@ -243,4 +247,25 @@ class Pins(wiring.Component):
             self.out_valid.eq(shell.replies.valid),
             shell.replies.ready.eq(self.out_ready),
         ]
+        return m
+
+
+class SimulatedPins(Pins):
+    """`Pins` with the clock and a reset, as the simulator drives it.
+
+    The reset is a register. From a pin, it would make the next state of every register follow from an input, and
+    Verilator computes what follows from inputs at both edges of the clock and once more after the rising one.
+    """
+
+    clk: In(1)
+    rst: In(1)
+
+    def elaborate(self, platform):
+        """Make the clock domains."""
+        m = super().elaborate(platform)
+        m.domains.sync = sync = ClockDomain()
+        m.domains.unreset = unreset = ClockDomain(reset_less=True)
+        reset = Signal(init=1)
+        m.d.unreset += reset.eq(self.rst)
+        m.d.comb += [sync.clk.eq(self.clk), unreset.clk.eq(self.clk), sync.rst.eq(reset)]
         return m
