@@ -26,8 +26,9 @@ import fpga_accel as fa
 from fpga_accel.cli.app import app
 from fpga_accel.errors import FormatError, ImageMismatchError, TruncatedError
 from fpga_accel.runtime import bitstreams, manifests
-from fpga_accel.runtime.bitstreams import Catalog, Entry, catalog, ecp5, figures, program, reading, recipes, sources
+from fpga_accel.runtime.bitstreams import Catalog, Entry, catalog, ecp5, program, reading, recipes, sources
 from fpga_accel.runtime.programs import BuildRequest, Identity
+from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import new_results, new_table
 
 MUTATIONS = 50_000

@@ -16,7 +16,7 @@ from typing import Any
 
 import fpga_accel as fa
 from fpga_accel.bench import environment
-from fpga_accel.runtime.bitstreams.figures import Figures
+from fpga_accel.runtime.synthesis.figures import Figures
 
 BEAT = 16
 # Of a part's resources, what placer and router get along with.

@@ -17,13 +17,13 @@ from fpga_accel.cli.failures import Failure, UsageError
 from fpga_accel.cli.options import Json
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import discovery, switches
-from fpga_accel.runtime.bitstreams import catalog, figures, formats, recipes, sources
+from fpga_accel.runtime.bitstreams import catalog, formats, recipes, sources
 from fpga_accel.runtime.bitstreams.catalog import Catalog
 from fpga_accel.runtime.bitstreams.entries import Entry
 from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.runtime.synthesis import flow
+from fpga_accel.runtime.synthesis import figures, flow
 
 app = typer.Typer(
     rich_markup_mode="markdown",

@@ -12,11 +12,11 @@ from fpga_accel import config
 from fpga_accel.cli import output
 from fpga_accel.cli.failures import UsageError
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import catalog, figures, formats
+from fpga_accel.runtime.bitstreams import catalog, formats
 from fpga_accel.runtime.bitstreams.entries import Entry
-from fpga_accel.runtime.bitstreams.figures import Figures
 from fpga_accel.runtime.manifests import Core, Manifest
-from fpga_accel.runtime.synthesis import clocks, cores, flow, tools
+from fpga_accel.runtime.synthesis import clocks, cores, figures, flow, tools
+from fpga_accel.runtime.synthesis.figures import Figures
 from fpga_accel.runtime.synthesis.flow import Built, Part
 from fpga_accel.segments import ABI_VERSION
 
@@ -80,7 +80,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
         variant=core.name,
         entries=(core.entry,),
         sha256=image.sha256,
-        source_sha256=figures.source_sha256(manifest, core.name),
+        source_sha256=figures.source_sha256(manifest, core),
         tested=_TESTED,
         clock_mhz=made.placed.fmax_mhz,
         resources={"lut": made.lut, "ff": made.ff, "bram": made.bram},
@@ -104,7 +104,7 @@ def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Buil
         segment_clocks=counted.segment,
         seed=seed,
         tools=tools.versions(),
-        source_sha256=figures.source_sha256(manifest, core.name),
+        source_sha256=figures.source_sha256(manifest, core),
         sha256=made.sha256,
         size=len(made.bitstream),
     )

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpga_accel.errors import FormatError
-from fpga_accel.runtime.bitstreams import catalog, figures, program, sources
+from fpga_accel.runtime.bitstreams import catalog, program, sources
 from fpga_accel.runtime.bitstreams.catalog import Catalog
 from fpga_accel.runtime.bitstreams.entries import Entry
-from fpga_accel.runtime.bitstreams.figures import Figures
 from fpga_accel.runtime.bitstreams.formats import read
 from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.bitstreams.matching import matches, require_match
@@ -34,22 +33,11 @@ def image_for(listed: Listed, manifest: Manifest, variant: Variant) -> tuple[Pat
 
 
 def clock_of(kernel: str, variant: str, entry: str) -> float:
-    """Return the clock in MHz that catalogs or figures state for an entry on hardware, 0 where there is none."""
+    """Return the clock in MHz that the catalogs state for an entry of a kernel on hardware, 0 where they have none."""
     for _, known in _entries(_readable_catalogs()):
         if (known.kernel, known.variant) == (kernel, variant) and entry in known.entries and known.clock_mhz:
             return known.clock_mhz
-    placed = (
-        row for row in _readable_figures() if (row.kernel, row.variant, row.operation) == (kernel, variant, entry)
-    )
-    return next((row.fmax_mhz for row in placed), 0.0)
-
-
-def _readable_figures() -> list[Figures]:
-    try:
-        return figures.shipped()
-    except FormatError as error:
-        log.warning("figures are passed over: %s", error)
-        return []
+    return 0.0
 
 
 def images_for(identity: Identity) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import figures
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.segments import ABI_VERSION
 
@@ -24,8 +23,11 @@ def source_sha256(kernel: str, variant: str, kind: str) -> str:
         There is no such kernel or variant.
     """
     manifest = manifest_of(kernel)
-    if any(core.name == variant for core in manifest.cores):
-        return figures.source_sha256(manifest, variant)
+    core = next((core for core in manifest.cores if core.name == variant), None)
+    if core is not None:
+        from fpga_accel.runtime.synthesis import figures
+
+        return figures.source_sha256(manifest, core)
     return hash_of(manifest, variant_of(manifest, variant, kind))
 
 

@@ -20,7 +20,7 @@ import tomli_w
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import program
-from fpga_accel.runtime.manifests import Manifest
+from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.segments import ABI_VERSION
 
 FILE_NAME = "figures.toml"
@@ -152,15 +152,15 @@ def put(path: Path, row: Figures) -> None:
     save(path, [*(each for each in load(path) if each.name != row.name), row])
 
 
-def source_sha256(manifest: Manifest, variant: str) -> str:
-    """Return the hash of what the cores of a variant are made from.
+def source_sha256(manifest: Manifest, core: Core) -> str:
+    """Return the hash of what a core, and the others of its variant, are made from.
 
     That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
     and is around all.
     """
-    chosen = [core for core in manifest.cores if core.name == variant]
-    made = [(core.entry, core.core, sorted(core.arguments.items())) for core in chosen]
-    roots = {(manifest.name, core.source.removesuffix(".py")) for core in chosen}
+    chosen = [each for each in manifest.cores if each.name == core.name]
+    made = [(each.entry, each.core, sorted(each.arguments.items())) for each in chosen]
+    roots = {(manifest.name, each.source.removesuffix(".py")) for each in chosen}
     sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
     parts = (ABI_VERSION, made, sources)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -184,7 +184,8 @@ def problems(row: Figures) -> Iterator[str]:
         yield f"stale: there is no kernel {row.kernel}"
         return
     manifest = manifests.shipped(row.kernel)
-    if (row.operation, row.variant) not in [(core.entry, core.name) for core in manifest.cores]:
+    core = next((core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant)), None)
+    if core is None:
         yield f"stale: kernel {row.kernel} has no core {row.variant} of {row.operation}"
-    elif source_sha256(manifest, row.variant) != row.source_sha256:
+    elif source_sha256(manifest, core) != row.source_sha256:
         yield f"stale: the source of {row.kernel}/{row.variant} has changed since it was built"
