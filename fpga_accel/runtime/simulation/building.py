@@ -71,6 +71,17 @@ def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str)
     return payload
 
 
+def verilog_of(manifest: Manifest, core: Core, tools: Toolchain, device: str) -> bytes:
+    """Return the Verilog of a core in its shell.
+
+    Raises
+    ------
+    BuildFailed
+        It does not elaborate.
+    """
+    return _Build(tools, device).verilog(manifest, core)
+
+
 def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
     """Return the shared object of a simulation of Verilog with the ports of ``Pins``, not cached.
 
