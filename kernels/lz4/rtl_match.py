@@ -206,9 +206,7 @@ class MatchFinder(wiring.Component):
                 farthest.eq(limit >= FARTHEST - 1),
                 any_before.eq(1),
                 valid_9.eq(
-                    stages[8].may_start
-                    & any_before
-                    & Mux(same_index[2], run[2], same_tag & (distance_8 < limit))
+                    stages[8].may_start & any_before & Mux(same_index[2], run[2], same_tag & (distance_8 < limit))
                 ),
                 distance_9.eq(Mux(run[2], 0, distance_8)),
                 self._valid.eq(valid_9),
