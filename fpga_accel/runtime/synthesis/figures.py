@@ -187,7 +187,7 @@ def clock_of(manifest: Manifest, core: Core) -> float:
     Figures of another source are of another core.
     """
     try:
-        rows = [row for row in shipped() if (row.kernel, row.variant) == (manifest.name, core.name)]
+        rows = [row for row in shipped() if (row.operation, row.variant) == (core.entry, core.name)]
     except FormatError as error:
         log.warning("figures of cores are passed over: %s", error)
         return 0.0
