@@ -73,9 +73,9 @@ class Backend:
     absent: str = ""
 
     @property
-    def name(self) -> str:
-        """What receipts call it."""
-        return "cpu" if not self.is_device else RTL if self.kind == RTL else "opencl"
+    def path(self) -> str:
+        """What receipts call the way of its work."""
+        return self.kind if self.kind in ("cpu", RTL) else "opencl"
 
 
 def _matches(word: str, backend: Backend) -> bool:

@@ -158,7 +158,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
     assert receipt is not None
     assert (receipt.op, receipt.algorithm) == ("decrypt", cipher)
     assert (receipt.bytes_in, receipt.bytes_out) == (len(sealed), 70_000)
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
     assert receipt.device == (backend.id if backend.is_device else None)
     assert receipt.verified is backend.is_device
     assert not receipt.fallback

@@ -335,7 +335,7 @@ def test_many_sectors_are_rows_of_one_launch(acc: fa.Accelerator, backend: Backe
     disk = fa.AESXTS(XTS_KEYS[0], acc)
     assert disk.encrypt_sectors(data, 5) == sectors(XTS_KEYS[0], 5, 4096, data)
     assert acc.last_receipt is not None
-    assert acc.last_receipt.backend == backend.name
+    assert acc.last_receipt.backend == backend.path
     assert not backend.is_device or 1 < acc.last_receipt.segments < 64
     items = [data[:8192], b"", data[:4096]]
     nonces = [n.to_bytes(16, "little") for n in (1, 2, 3)]

@@ -28,6 +28,7 @@ from fpga_accel.errors import FormatError, ImageMismatchError, TruncatedError
 from fpga_accel.runtime import bitstreams, manifests
 from fpga_accel.runtime.bitstreams import Catalog, Entry, catalog, ecp5, program, reading, recipes, sources
 from fpga_accel.runtime.programs import BuildRequest, Identity
+from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import new_results, new_table
 
 MUTATIONS = 50_000
@@ -561,7 +562,7 @@ def test_sound_entries(sample: Callable[[], bytes]) -> None:
         ({"source_sha256": "0" * 64}, "stale: the source of trial/portable has changed"),
         ({"kernel": "gone"}, "stale: there is no kernel 'gone'"),
         ({"variant": "gone"}, "stale: kernel trial has no variant 'gone' for fpga; there are portable"),
-        ({"variant": "rtl"}, r"stale: kernel trial has no rtl\.py"),
+        ({"variant": "rtl"}, "stale: kernel trial has no variant 'rtl'"),
     ],
 )
 def test_wrong_entries(changes: dict[str, Any], message: str) -> None:
@@ -746,9 +747,9 @@ def invoke() -> Invoke:
 def test_list(invoke: Invoke) -> None:
     if not catalog.shipped().images:
         nothing = invoke("list")
-        assert (nothing.exit_code, nothing.stdout) == (0, "")
+        assert nothing.exit_code == 0
         assert "no image" in nothing.stderr
-        assert json.loads(invoke("list", "--json").stdout) == []
+        assert len(json.loads(invoke("list", "--json").stdout)) == len(figures.shipped())
     path = added(program_image(), "a.img")
     shown = invoke("list")
     assert "trial" in shown.stdout

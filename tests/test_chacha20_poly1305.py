@@ -418,7 +418,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
         receipt = acc.last_receipt
         assert receipt is not None
         assert (receipt.op, receipt.algorithm) == ("encrypt", cipher)
-        assert receipt.backend == backend.name
+        assert receipt.backend == backend.path
 
 
 def addresses(buffers: list[bytearray]) -> list[int]:

@@ -145,7 +145,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
     assert receipt is not None
     assert (receipt.op, receipt.algorithm) == ("checksum", name)
     assert (receipt.bytes_in, receipt.bytes_out) == (3 * ROW + 1, CHECKSUMS[name].bits // 8)
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
     rows = 4 if name in CONTINUED else 1
     assert receipt.segments == (rows if backend.is_device else 0)
     assert receipt.verified is backend.is_device

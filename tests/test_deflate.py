@@ -135,7 +135,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
     assert receipt is not None
     assert (receipt.op, receipt.algorithm) == ("compress", format)
     assert (receipt.bytes_in, receipt.bytes_out) == (len(TEXT), len(made))
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
     assert receipt.verified is backend.is_device
     assert (receipt.segments > 0) is backend.is_device
 

@@ -167,7 +167,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(
     assert receipt is not None
     assert receipt.algorithm == algorithm
     assert (receipt.bytes_in, receipt.bytes_out) == (20_000, 640)
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
     assert receipt.segments == (20 if backend.is_device else 0)
     assert receipt.verified is backend.is_device
 

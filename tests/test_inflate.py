@@ -116,7 +116,7 @@ def test_work_runs_on_the_backend(acc: fa.Accelerator, backend: Backend) -> None
         receipt = acc.last_receipt
         assert receipt is not None
         assert (receipt.algorithm, receipt.bytes_out) == (name, len(content))
-        assert receipt.backend == backend.name
+        assert receipt.backend == backend.path
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

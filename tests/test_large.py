@@ -29,7 +29,7 @@ def large(backend: Backend) -> Iterator[fa.Accelerator]:
         yield acc
         receipt = acc.last_receipt
         assert receipt is not None
-        assert receipt.backend == backend.name
+        assert receipt.backend == backend.path
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
         assert (receipt.bytes_in, receipt.bytes_out) == (len(frame), len(TEXT))
         assert not receipt.fallback
         assert receipt.reason is fa.Reason.ASKED
-        assert receipt.backend == backend.name
+        assert receipt.backend == backend.path
         assert receipt.device == (backend.id if backend.is_device else None)
         assert receipt.verified is backend.is_device
         assert (receipt.segments > 0) is backend.is_device

@@ -216,7 +216,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(
     receipt = acc.last_receipt
     assert receipt is not None
     assert (receipt.op, receipt.algorithm, receipt.bytes_in) == ("digest", algorithm, 20_000)
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
     assert receipt.segments == (20 if backend.is_device else 0)
     assert receipt.verified is backend.is_device
 

@@ -129,7 +129,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
         assert receipt is not None
         assert (receipt.op, receipt.algorithm) == ("decompress", name)
         assert (receipt.bytes_in, receipt.bytes_out) == (len(given_stream), len(TEXT))
-        assert receipt.backend == backend.name
+        assert receipt.backend == backend.path
         assert (receipt.segments > 0) is backend.is_device
 
 

@@ -89,7 +89,7 @@ def test_work_runs_on_the_backend_and_the_receipt_says_so(acc: fa.Accelerator, b
     assert receipt is not None
     assert (receipt.op, receipt.algorithm, receipt.bytes_in) == ("compress", "zstd", len(TEXT))
     assert not receipt.fallback
-    assert receipt.backend == backend.name
+    assert receipt.backend == backend.path
 
 
 # ---- round trips ----

@@ -23,7 +23,7 @@ from fpga_accel.runtime.bitstreams.entries import Entry
 from fpga_accel.runtime.bitstreams.image import Image
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.runtime.synthesis import flow
+from fpga_accel.runtime.synthesis import figures, flow
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -54,6 +54,10 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of placer and ro
 ReportOnly = Annotated[
     bool, typer.Option("--report-only", help="Show what is used and the clock, make no image (ecp5).")
 ]
+UpdateFigures = Annotated[
+    bool, typer.Option("--update-figures", help="Measure clocks in simulation too, and write bitstreams/figures.toml.")
+]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Build what has figures again, and compare: minutes a core.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
 
 
@@ -62,11 +66,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact command
 
 @app.command("list")
 def list_images(as_json: Json = False) -> None:
-    """List the images of the shipped catalog and of your own."""
-    listed = list(_catalogued())
+    """List the figures of RTL cores, and the images of the shipped catalog and of your own."""
+    listed, measured = list(_catalogued()), figures.shipped()
     if as_json:
-        output.show_json([asdict(entry) | {"file": str(found.file_of(entry))} for found, entry in listed])
+        images = [asdict(entry) | {"file": str(found.file_of(entry))} for found, entry in listed]
+        output.show_json([*map(synthesis.as_json, measured), *images])
         return
+    if measured:
+        synthesis.show_figures(measured)
     if not listed:
         output.say("fpga-accel: the catalogs have no image (see fpga-accel bitstream build)")
         return
@@ -130,8 +137,8 @@ def _catalogued() -> Iterator[tuple[Catalog, Entry]]:
 
 
 @app.command()
-def verify(files: Files = None, as_json: Json = False) -> None:
-    """Check images: the header, and what a catalog says of them, which includes whether the source has changed.
+def verify(files: Files = None, rebuild: Rebuild = False, as_json: Json = False) -> None:
+    """Check figures of RTL cores, and images: the header, what a catalog says, and whether the source has changed.
 
     Exit codes: 0 all are good, 1 one is not.
     """
@@ -139,7 +146,8 @@ def verify(files: Files = None, as_json: Json = False) -> None:
     if files:
         found = {str(file): list(_problems_of(file, listed)) for file in files}
     else:
-        found = {str(where.file_of(entry)): list(catalog.problems(where, entry)) for where, entry in listed}
+        found = {row.name: list(synthesis.problems(row, rebuild=rebuild)) for row in figures.shipped()}
+        found |= {str(where.file_of(entry)): list(catalog.problems(where, entry)) for where, entry in listed}
     bad = sum(bool(problems) for problems in found.values())
     if as_json:
         rows = [{"file": file, "ok": not problems, "problems": problems} for file, problems in found.items()]
@@ -187,13 +195,15 @@ def build(
     variant: VariantName = None,
     seed: Seed = flow.DEFAULT_SEED,
     report_only: ReportOnly = False,
+    update_figures: UpdateFigures = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Build an image from a kernel folder, and list it in your catalog.
 
     The target emulator needs nothing but the installed FPGA emulator. Those that begin with aoc need the Intel
-    FPGA SDK for OpenCL, those that begin with vitis need AMD Vitis.
+    FPGA SDK for OpenCL, those that begin with vitis need AMD Vitis, and ecp5-85k needs the extra bitstream; there
+    --variant names an RTL core, or is all.
     """
     if target not in _TARGETS:
         raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(_TARGETS)}")
@@ -201,7 +211,10 @@ def build(
         raise UsageError("the target emulator has no boards")
     manifest = sources.manifest_of(kernel)
     if target in flow.PARTS:
-        synthesis.build(manifest, variant, flow.PARTS[target], seed, report_only=report_only, as_json=as_json)
+        if report_only and update_figures:
+            raise UsageError("figures have the hash of the image, so --update-figures goes without --report-only")
+        options = {"report_only": report_only, "update": update_figures, "as_json": as_json, "dry_run": dry_run}
+        synthesis.build(manifest, variant, flow.PARTS[target], seed, **options)
         return
     with session.messages(as_json=as_json):
         if target == recipes.EMULATOR:

@@ -2,29 +2,125 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 from fpga_accel import config
 from fpga_accel.cli import output
-from fpga_accel.runtime.manifests import Manifest
-from fpga_accel.runtime.synthesis import cores, flow, tools
+from fpga_accel.runtime import manifests
+from fpga_accel.runtime.bitstreams import catalog, formats
+from fpga_accel.runtime.bitstreams.entries import Entry
+from fpga_accel.runtime.manifests import Core, Manifest
+from fpga_accel.runtime.synthesis import clocks, cores, figures, flow, tools
+from fpga_accel.runtime.synthesis.figures import Figures
 from fpga_accel.runtime.synthesis.flow import Built, Part
+from fpga_accel.segments import ABI_VERSION
 
+# Value of ``--variant`` for every core of a kernel folder.
+ALL = "all"
 # Characters of a cell's name that are shown.
 _LONGEST = 90
+_TESTED = "placed and routed in a measuring harness; it ran on no board"
+_COLUMNS = ("core", "operation", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
 
 
-def build(manifest: Manifest, variant: str | None, part: Part, seed: int, *, report_only: bool, as_json: bool) -> None:
-    """Synthesise, place and route a core in its shell, and say what came of it."""
+def build(
+    manifest: Manifest,
+    variant: str | None,
+    part: Part,
+    seed: int,
+    *,
+    report_only: bool,
+    update: bool,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Synthesise, place and route cores of a kernel folder, and say what came of it."""
+    chosen = manifest.cores if variant == ALL else (cores.named(manifest, variant),)
+    if dry_run:
+        _show_commands(part, seed, as_json)
+        return
     tools.require()
-    core = cores.named(manifest, variant)
-    folder = (config.cache_dir() / "images" / "work" / f"{manifest.name}-{core.name}-{part.name}-{seed}").absolute()
-    made = flow.build(cores.verilog_of(manifest, core), part, folder, seed=seed, pack=not report_only)
-    _show(made, str(folder), as_json)
+    for core in chosen:
+        made = _built(manifest, core, part, seed, pack=not report_only)
+        added = None if report_only else _add(manifest, core, part, made)
+        row = figures_of(manifest, core, part, seed, made) if update else None
+        if row is not None:
+            figures.put(figures.shipped_path(), row)
+        _show(manifest, core, made, added, as_json)
 
 
-def _show(made: Built, folder: str, as_json: bool) -> None:
-    figures = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
+def _folder(manifest: Manifest, core: Core, part: Part, seed: int) -> Path:
+    name = f"{manifest.name}-{core.name}-{part.name}-{seed}"
+    return (config.cache_dir() / "images" / "work" / name).absolute()
+
+
+def _built(manifest: Manifest, core: Core, part: Part, seed: int, *, pack: bool) -> Built:
+    output.say(f"fpga-accel: {manifest.name}/{core.name}: synthesis, then place and route")
+    verilog = cores.verilog_of(manifest, core)
+    return flow.build(verilog, part, _folder(manifest, core, part, seed), seed=seed, pack=pack)
+
+
+def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
+    """Put the image into the user's catalog."""
+    image = formats.read(made.bitstream)
+    entry = Entry(
+        path=f"{manifest.name}-{core.name}-{part.name}.bit",
+        format=image.format,
+        target=image.target,
+        mode=image.mode,
+        build_mode=str(image.detail["build_mode"]),
+        abi=ABI_VERSION,
+        kernel=manifest.name,
+        variant=core.name,
+        entries=(core.entry,),
+        sha256=image.sha256,
+        source_sha256=figures.source_sha256(manifest, core),
+        tested=_TESTED,
+        clock_mhz=made.placed.fmax_mhz,
+        resources={"lut": made.lut, "ff": made.ff, "bram": made.bram},
+    )
+    return catalog.add(made.bitstream, entry)
+
+
+def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Built) -> Figures:
+    """Return the row of a core that was built, its clocks measured in simulation."""
+    counted = clocks.measure(manifest, core)
+    return Figures(
+        kernel=manifest.name,
+        variant=core.name,
+        operation=core.entry,
+        target=part.name,
+        lut=made.lut,
+        ff=made.ff,
+        bram=made.bram,
+        fmax_mhz=made.placed.fmax_mhz,
+        bytes_per_clock=counted.bytes_per_clock,
+        segment_clocks=counted.segment,
+        seed=seed,
+        tools=tools.versions(),
+        source_sha256=figures.source_sha256(manifest, core),
+        sha256=made.sha256,
+        size=len(made.bitstream),
+    )
+
+
+def _show_commands(part: Part, seed: int, as_json: bool) -> None:
+    commands = [shlex.join(tools.command(name, given)) for name, given in flow.commands(part, seed).items()]
     if as_json:
-        output.show_json(figures | {"folder": folder})
+        output.show_json({"commands": commands})
+        return
+    print("\n".join(commands))
+
+
+def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_json: bool) -> None:
+    counted = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
+    if as_json:
+        named = {"kernel": manifest.name, "variant": core.name, "file": str(added) if added else None}
+        output.show_json(named | counted)
         return
     rows = [
         ("LUT (TRELLIS_COMB)", f"{made.lut} of {made.placed.available['TRELLIS_COMB']}"),
@@ -32,9 +128,8 @@ def _show(made: Built, folder: str, as_json: bool) -> None:
         ("block RAM (DP16KD)", f"{made.bram} of {made.placed.available['DP16KD']}"),
         ("Fmax after routing", f"{made.placed.fmax_mhz} MHz"),
         ("RAM registers folded", f"{made.folded.ports} ports, {made.folded.flip_flops} flip-flops"),
-        ("files", folder),
     ]
-    output.show_table(("figure", "value"), rows)
+    output.show_table(("core", f"{manifest.name}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
     path = [(f"{step.nanoseconds:.2f}", step.kind, _short(step.what)) for step in made.placed.critical]
     output.show_table((">ns", "slowest path", "cell or net"), path)
 
@@ -42,3 +137,45 @@ def _show(made: Built, folder: str, as_json: bool) -> None:
 def _short(name: str) -> str:
     """Cut what Yosys puts behind the name of a register or net to make a cell's name of it."""
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+# -- figures ---------------------------------------------------------------------------------------------------------
+
+
+def as_json(row: Figures) -> dict[str, Any]:
+    """Return the row as ``bitstream list --json`` prints it."""
+    return asdict(row)
+
+
+def show_figures(rows: list[Figures]) -> None:
+    """Print the table of shipped figures."""
+    shown = [
+        (
+            f"{row.kernel}/{row.variant}",
+            row.operation,
+            row.target,
+            row.lut,
+            row.ff,
+            row.bram,
+            row.fmax_mhz,
+            row.bytes_per_clock,
+            round(row.megabytes_per_second),
+        )
+        for row in rows
+    ]
+    output.show_table(_COLUMNS, shown)
+
+
+def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
+    """Yield what is wrong with shipped figures: a changed source, and with `rebuild` another result."""
+    stale = list(figures.problems(row))
+    yield from stale
+    if stale or not rebuild:
+        return
+    manifest, part = manifests.shipped(row.kernel), flow.PARTS[row.target]
+    core = cores.named(manifest, row.variant)
+    made = _built(manifest, core, part, row.seed, pack=True)
+    today = figures_of(manifest, core, part, row.seed, made)
+    for name, value in asdict(today).items():
+        if getattr(row, name) != value:
+            yield f"{name} is {value}, the table says {getattr(row, name)}"

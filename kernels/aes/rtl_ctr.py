@@ -53,7 +53,9 @@ class CounterSource(wiring.Component):
             token.rounds.eq(rounds),
         ]
         with m.If(advance):
-            m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block ^ first_key)]
+            m.d.sync += self.blocks.valid.eq(counter.step)
+        with m.If(counter.step):
+            m.d.sync += block.eq(counter.block ^ first_key)
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += self.head.ready.eq(1)

@@ -9,7 +9,6 @@ from fpga_accel.kernels.aes.rtl_rounds import (
     MAX_ROUNDS,
     SubstitutionMemory,
     mixed_column,
-    shifted_rows,
 )
 
 # Two in the block RAM, one behind MixColumns and AddRoundKey.
@@ -60,7 +59,7 @@ class Round(wiring.Component):
         wiring.connect(m, wiring.flipped(self.keys), station.keys)
         wiring.connect(m, station.onward, wiring.flipped(self.onward))
         state = Signal(BLOCK_BITS, reset_less=True)
-        m.d.comb += [substitution.state.eq(shifted_rows(self.state)), self.next_state.eq(state)]
+        m.d.comb += [substitution.state.eq(self.state), self.next_state.eq(state)]
         for column in range(4):
             single = substitution.substituted.word_select(column, 32)
             double = substitution.doubled.word_select(column, 32)
@@ -101,7 +100,7 @@ class Pipeline(wiring.Component):
                     m.d.sync += [mixed.eq(ends[rounds][0]), mixed_valid.eq(ends[rounds][1])]
             with m.Default():
                 m.d.sync += [mixed.eq(ends[MAX_ROUNDS][0]), mixed_valid.eq(ends[MAX_ROUNDS][1])]
-        m.d.comb += last.state.eq(shifted_rows(mixed))
+        m.d.comb += last.state.eq(mixed)
         enciphered = Signal(BLOCK_BITS, reset_less=True)
         m.d.sync += enciphered.eq(last.substituted ^ station.held.key)
         m.d.comb += [

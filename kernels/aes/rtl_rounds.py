@@ -57,7 +57,7 @@ class Substitution(Elaboratable):
 
 
 class SubstitutionMemory(Elaboratable):
-    """SubBytes of a whole state, and twice its bytes, from block RAM: two clocks.
+    """SubBytes and ShiftRows of a whole state, and twice the bytes, from block RAM: two clocks.
 
     A block RAM has two ports of up to 18 bits, so one serves two bytes. The registers behind the memories are those
     that ECP5 has inside.
@@ -70,6 +70,7 @@ class SubstitutionMemory(Elaboratable):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        shifted = shifted_rows(self.state)
         rows = [double << 8 | single for single, double in zip(SBOX, DOUBLED_SBOX, strict=True)]
         attributes = {"rom_style": "block"}
         for pair in range(8):
@@ -79,7 +80,7 @@ class SubstitutionMemory(Elaboratable):
                 found = Signal(16, name=f"found_{i}", reset_less=True)
                 m.d.sync += found.eq(port.data)
                 m.d.comb += [
-                    port.addr.eq(self.state.word_select(i, 8)),
+                    port.addr.eq(shifted.word_select(i, 8)),
                     self.substituted.word_select(i, 8).eq(found[:8]),
                     self.doubled.word_select(i, 8).eq(found[8:]),
                 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+KEY_SIZES = (16, 24, 32)
+
 
 def _double(byte: int) -> int:
     """Multiply by x in GF(2^8), section 4.2.1."""
@@ -27,12 +29,19 @@ DOUBLED_SBOX = bytes(_double(byte) for byte in SBOX)
 def round_keys(key: bytes) -> bytes:
     """Expand a key of 16, 24 or 32 bytes to 11, 13 or 15 round keys of 16 bytes.
 
+    Raises
+    ------
+    ValueError
+        The key has another size.
+
     Examples
     --------
     >>> round_keys(bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c"))[-16:].hex()  # appendix A.1
     'd014f9a8c9ee2589e13f0cc8b6630ca6'
     """
     size = len(key)
+    if size not in KEY_SIZES:
+        raise ValueError(f"keys of AES have 16, 24 or 32 bytes, not {size}")
     schedule = bytearray(key)
     constant = 1
     while len(schedule) < 4 * (size + 28):

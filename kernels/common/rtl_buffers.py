@@ -23,12 +23,14 @@ class SkidBuffer(wiring.Component):
                 "given": Out(stream.Signature(shape)),
             }
         )
+        # What came in the clock in which the sink stalled.
+        self.aside = Signal(shape, reset_less=True)
         self._shape = shape
 
     def elaborate(self, platform):
         """Keep what arrives in the cycle in which the sink stalls aside until it goes on."""
         m = Module()
-        aside = Signal(self._shape, reset_less=True)
+        aside = self.aside
         ready = Signal(init=1)
         m.d.comb += self.taken.ready.eq(ready)
         given_valid, given = Signal(), Signal(self._shape, reset_less=True)

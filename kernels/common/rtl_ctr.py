@@ -69,10 +69,12 @@ class Joiner(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 result.valid.eq(take),
-                joined.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count)),
+                joined.bytes.eq(beat.bytes ^ self.keystream.payload),
                 joined.count.eq(beat.count),
                 joined.last.eq(beat.last),
             ]
+            with m.If(~beat.count[4]):
+                m.d.sync += joined.bytes.eq(masked(beat.bytes ^ self.keystream.payload, beat.count[:4]))
         return m
 
 

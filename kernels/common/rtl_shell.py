@@ -76,12 +76,16 @@ class Shell(wiring.Component):
     def __init__(self, core):
         super().__init__()
         self._core = core
+        # Segments on their way, the beats before the core, and whether a trailer is due.
+        self.tickets = fifo.SyncFIFO(width=_Ticket.as_shape().size, depth=IN_FLIGHT)
+        self.buffer_in = SkidBuffer(_Beat)
+        self.ending = Signal()
 
     def elaborate(self, platform):
         """Join the way in, the core and the way out."""
         m = Module()
         m.submodules.core = core = self._core
-        m.submodules.tickets = tickets = fifo.SyncFIFO(width=48, depth=IN_FLIGHT)
+        m.submodules.tickets = tickets = self.tickets
         clock = Signal(32)
         m.d.sync += clock.eq(clock + 1)
         self._way_in(m, core, tickets, clock)
@@ -90,7 +94,7 @@ class Shell(wiring.Component):
 
     def _way_in(self, m, core, tickets, clock):
         """Tell the beats apart and hand them to the core in their order."""
-        m.submodules.buffer_in = buffer = SkidBuffer(_Beat)
+        m.submodules.buffer_in = buffer = self.buffer_in
         beat, room = buffer.taken.payload, buffer.taken.ready
         head = data.View(Head, self.source.payload)
 
@@ -179,7 +183,7 @@ class Shell(wiring.Component):
 
         # All beats of a result but the last are full.
         full_beats, tail, status = Signal(28), Signal(4), Signal(4)
-        ending = Signal()
+        ending = self.ending
         ticket = data.View(_Ticket, tickets.r_data)
         elapsed = Signal(32)
         m.d.sync += elapsed.eq(clock - ticket.started)

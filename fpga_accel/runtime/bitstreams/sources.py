@@ -6,10 +6,8 @@ import hashlib
 
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.manifests import Manifest, Variant
+from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import ABI_VERSION
-
-# The variant of images whose source is ``rtl.py`` of the kernel folder.
-RTL = "rtl"
 
 
 def kind_of(build_mode: str) -> str:
@@ -26,8 +24,9 @@ def source_sha256(kernel: str, variant: str, kind: str) -> str:
         There is no such kernel or variant.
     """
     manifest = manifest_of(kernel)
-    if variant == RTL:
-        return _hash_of_rtl(manifest)
+    core = next((core for core in manifest.cores if core.name == variant), None)
+    if core is not None:
+        return figures.source_sha256(manifest, core)
     return hash_of(manifest, variant_of(manifest, variant, kind))
 
 
@@ -35,13 +34,6 @@ def hash_of(manifest: Manifest, variant: Variant) -> str:
     """Return the SHA-256 over ABI, macros and source with its includes in place."""
     parts = (ABI_VERSION, variant.defines, manifest.source(variant))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _hash_of_rtl(manifest: Manifest) -> str:
-    path = manifest.folder / "rtl.py"
-    if not path.is_file():
-        raise ValueError(f"kernel {manifest.name} has no rtl.py")
-    return hashlib.sha256(repr((ABI_VERSION, path.read_text(encoding="utf-8"))).encode()).hexdigest()
 
 
 def manifest_of(kernel: str) -> Manifest:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fpga_accel import kernels
+from fpga_accel.runtime.simulation.sharing import with_shared_modules
 
 TOP = "top"
 
@@ -46,7 +47,8 @@ def verilog_of(core: Any) -> str:
     from amaranth.back import verilog
 
     pins = importlib.import_module("fpga_accel.kernels.common.rtl_shell").SimulatedPins(core)
-    return without_zero_words(verilog.convert(pins, name=TOP, strip_internal_attrs=True, emit_src=False))
+    text = without_zero_words(verilog.convert(pins, name=TOP, strip_internal_attrs=True, emit_src=False))
+    return with_shared_modules(text)
 
 
 def without_zero_words(text: str) -> str:

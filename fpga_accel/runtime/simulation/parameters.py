@@ -145,6 +145,16 @@ def with_keys(table: Table, params: Bytes, records: Table, front: Bytes, schedul
     return Beats(content, first.astype(np.uint64), count.astype(np.uint16), flags, extra)
 
 
+def aes_ctr(table: Table, params: Bytes) -> Beats:
+    """Give a core counter blocks and round keys of AES; `extra` is the number of rounds."""
+    return counter_mode(table, params, _aes_schedule)
+
+
+def _aes_schedule(key: bytes) -> tuple[bytes, int]:
+    beats: bytes = importlib.import_module("fpga_accel.kernels.aes.rtl_schedule").round_keys(key)
+    return beats, len(beats) // BEAT - 1
+
+
 def sm4_ctr(table: Table, params: Bytes) -> Beats:
     """Give a core counter blocks and round keys of SM4."""
     return counter_mode(table, params, _sm4_schedule)
@@ -154,4 +164,4 @@ def _sm4_schedule(key: bytes) -> tuple[bytes, int]:
     return importlib.import_module("fpga_accel.kernels.sm4.rtl_schedule").round_keys(key), 0
 
 
-TRANSLATORS: Mapping[str, Translator] = {"none": none, "sm4-ctr": sm4_ctr}
+TRANSLATORS: Mapping[str, Translator] = {"none": none, "aes-ctr": aes_ctr, "sm4-ctr": sm4_ctr}
