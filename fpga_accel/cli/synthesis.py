@@ -10,6 +10,7 @@ from typing import Any
 
 from fpga_accel import config
 from fpga_accel.cli import output
+from fpga_accel.cli.failures import UsageError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import catalog, formats
 from fpga_accel.runtime.bitstreams.entries import Entry
@@ -21,10 +22,11 @@ from fpga_accel.segments import ABI_VERSION
 
 # Value of ``--variant`` for every core of a kernel folder.
 ALL = "all"
+_PAGE, _PLOT = "scaling.md", "scaling.svg"
 # Characters of a cell's name that are shown.
 _LONGEST = 90
 _TESTED = "placed and routed in a measuring harness; it ran on no board"
-_COLUMNS = ("core", "operation", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
+_COLUMNS = ("operation", "core", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
 
 
 def build(
@@ -54,12 +56,12 @@ def build(
 
 
 def _folder(manifest: Manifest, core: Core, part: Part, seed: int) -> Path:
-    name = f"{manifest.name}-{core.name}-{part.name}-{seed}"
+    name = f"{core.entry}-{core.name}-{part.name}-{seed}"
     return (config.cache_dir() / "images" / "work" / name).absolute()
 
 
 def _built(manifest: Manifest, core: Core, part: Part, seed: int, *, pack: bool) -> Built:
-    output.say(f"fpga-accel: {manifest.name}/{core.name}: synthesis, then place and route")
+    output.say(f"fpga-accel: {core.entry}/{core.name}: synthesis, then place and route")
     verilog = cores.verilog_of(manifest, core)
     return flow.build(verilog, part, _folder(manifest, core, part, seed), seed=seed, pack=pack)
 
@@ -68,7 +70,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
     """Put the image into the user's catalog."""
     image = formats.read(made.bitstream)
     entry = Entry(
-        path=f"{manifest.name}-{core.name}-{part.name}.bit",
+        path=f"{core.entry}-{core.name}-{part.name}.bit",
         format=image.format,
         target=image.target,
         mode=image.mode,
@@ -119,7 +121,7 @@ def _show_commands(part: Part, seed: int, as_json: bool) -> None:
 def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_json: bool) -> None:
     counted = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
     if as_json:
-        named = {"kernel": manifest.name, "variant": core.name, "file": str(added) if added else None}
+        named = {"operation": core.entry, "variant": core.name, "file": str(added) if added else None}
         output.show_json(named | counted)
         return
     rows = [
@@ -129,7 +131,7 @@ def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_js
         ("Fmax after routing", f"{made.placed.fmax_mhz} MHz"),
         ("RAM registers folded", f"{made.folded.ports} ports, {made.folded.flip_flops} flip-flops"),
     ]
-    output.show_table(("core", f"{manifest.name}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
+    output.show_table(("core", f"{core.entry}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
     path = [(f"{step.nanoseconds:.2f}", step.kind, _short(step.what)) for step in made.placed.critical]
     output.show_table((">ns", "slowest path", "cell or net"), path)
 
@@ -151,8 +153,8 @@ def show_figures(rows: list[Figures]) -> None:
     """Print the table of shipped figures."""
     shown = [
         (
-            f"{row.kernel}/{row.variant}",
             row.operation,
+            row.variant,
             row.target,
             row.lut,
             row.ff,
@@ -173,9 +175,22 @@ def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
     if stale or not rebuild:
         return
     manifest, part = manifests.shipped(row.kernel), flow.PARTS[row.target]
-    core = cores.named(manifest, row.variant)
+    core = next(core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant))
     made = _built(manifest, core, part, row.seed, pack=True)
     today = figures_of(manifest, core, part, row.seed, made)
     for name, value in asdict(today).items():
         if getattr(row, name) != value:
             yield f"{name} is {value}, the table says {getattr(row, name)}"
+
+
+def write_report(folder: Path, rows: list[Figures]) -> None:
+    """Write the page of the scaling model and its plot."""
+    from fpga_accel.bench import scaling
+
+    if not rows:
+        raise UsageError("there are no figures; see fpga-accel bitstream build --update-figures")
+    cpu = {operation: scaling.cpu_rate(operation) for operation in {row.operation for row in rows}}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PLOT).write_text(scaling.plot(rows, cpu), encoding="utf-8")
+    (folder / _PAGE).write_text(scaling.page(rows, cpu, _PLOT), encoding="utf-8")
+    print(folder / _PAGE)

@@ -23,6 +23,8 @@ The entry of the position just before is read while it is written. That the two 
 five bytes are then the same, which is distance 1, or there is no match.
 """
 
+import itertools
+
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -117,10 +119,9 @@ class MatchFinder(wiring.Component):
         m = Module()
         # stages[s] is the slot in stage s, stages[0] the one that comes.
         self._stages = stages = [self.slot]
-        for number in range(1, DECISION + 1):
-            stages.append(Signal(Slot, name=f"stage_{number}"))
+        stages += [Signal(Slot, name=f"stage_{number}") for number in range(1, DECISION + 1)]
         with m.If(self.step):
-            m.d.sync += [newer.eq(older) for older, newer in zip(stages, stages[1:], strict=False)]
+            m.d.sync += [newer.eq(older) for older, newer in itertools.pairwise(stages)]
         self._positions(m)
         entry = self._lookup(m)
         self._candidate(m, entry)
