@@ -1,7 +1,7 @@
 /* The search for matches in several blocks at once in one work-item, for x86-64 CPUs: steps without
- * unpredictable branches, taken in turns, so that their waits overlap. A format brings before it is
- * included what match_finder.h wants, STEP_DST_MARGIN, `start_row`,
- * `put_records` and `end_row`. */
+ * unpredictable branches, of all blocks at a time, so that their waits overlap. A format brings
+ * before it is included what match_finder.h wants, STEP_DST_MARGIN, `start_row`, `put_records` and
+ * `end_row`. */
 #ifndef FPGA_ACCEL_MATCH_STREAMS_H
 #define FPGA_ACCEL_MATCH_STREAMS_H
 
@@ -9,10 +9,8 @@
 #include "x86_compare.h"
 
 /* Chosen by measurement; kernels/lz4/README.md tells what other values gave. */
-#ifndef STREAMS
-#define STREAMS 3u /* blocks in turns: their tables take 96 KiB of private memory */
-#endif
-#define PROBES 5u /* positions that a step probes */
+#define STREAMS 3u /* blocks at a time: their tables take 96 KiB of private memory */
+#define PROBES 5u  /* positions that a step probes */
 /* Of these, those that enter the table: not more than MIN_MATCH, as no entry may be at or behind
  * the next position. */
 #define STORES 4u
@@ -53,6 +51,24 @@ static void start_row(private block_t *b, uint flags);
 /* Encodes what is left of a block, and writes the result. */
 static void end_row(private block_t *b, private ushort *table, uint flags, global result_t *result);
 
+/* Where the search of a stream is, kept in registers. */
+typedef struct {
+  input_t pos, found;
+  __private record_t *record; /* the next one */
+} place_t;
+
+INLINE place_t place_of(private const stream_t *s) {
+  place_t at = {s->block.pos, s->found, s->records + s->count};
+  return at;
+}
+
+INLINE void keep_place(private stream_t *s, private const place_t *at) {
+  s->block.pos = at->pos;
+  s->found = at->found;
+  s->count = (uint)(at->record - s->records);
+}
+
+/* The plain search's next match. False: the block does not fit. */
 APART int step_far(private stream_t *s) {
   put_records(s);
   if (!s->block.fits)
@@ -66,12 +82,16 @@ APART uint long_size(private const stream_t *s, input_t start, long back) {
   return (uint)(match_end(start + SPAN, back, s->block.src_end - LAST_LITERALS) - start);
 }
 
-/* Probes PROBES positions and keeps the first match. False: the stream wants end_row(). All loads
- * come before the stores: the CPU guesses fewer of them to depend on each other. */
-INLINE int step(private stream_t *s) {
-  input_t pos = s->block.pos, found = s->found;
-  if (pos > s->src_limit)
-    return 0;
+/* Where a match starts, or the next step, and minus its distance, 0 or NO_MATCH where there is
+ * none. */
+typedef struct {
+  input_t start;
+  long back;
+} probed_t;
+
+/* The first half of a step: probes PROBES positions and keeps the first match. The stores come as
+ * soon as they can: the CPU holds back later loads until it knows where stores go. */
+INLINE probed_t probe(private const stream_t *s, input_t pos) {
 private
   ushort *table = s->table;
   uint slots[PROBES], heads[PROBES];
@@ -87,11 +107,11 @@ private
   for (uint i = 0; i < PROBES; i++)
     backs[i] = back_to(table[slots[i]], pos + i);
 #pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    same[i] = heads[i] == load4(pos + i + backs[i]);
-#pragma unroll
   for (uint i = 0; i < STORES; i++)
     table[slots[i]] = (ushort)(ulong)(pos + i);
+#pragma unroll
+  for (uint i = 0; i < PROBES; i++)
+    same[i] = heads[i] == load4(pos + i + backs[i]);
   input_t start = pos + PROBES;
   long back = 0;
 #pragma unroll
@@ -99,21 +119,33 @@ private
     start = same[i] ? pos + i : start;
     back = same[i] ? backs[i] : back;
   }
+  probed_t p = {start, back};
+  return p;
+}
+
+/* The second half: measures the match and goes behind it. False: the stream wants end_row(). */
+INLINE int measure(private stream_t *s, private place_t *at, probed_t p) {
+  input_t pos = at->pos, found = at->found, start = p.start;
+  long back = p.back;
   int hit = (ushort)back != 0; /* not for 0 and NO_MATCH */
   ulong diff = differing(start, start + back);
   uint size = (uint)__builtin_ctzl(diff | 1UL << (SPAN - 1));
   if (!(diff | !hit))
     size = long_size(s, start, back);
-private
-  record_t *record = s->records + s->count++;
-  record->start = start;
-  record->back = hit ? (int)back : 0;
-  record->size = size;
+  record_t record = {start, hit ? (int)back : 0, size};
+  *at->record++ = record;
   input_t next = pos + PROBES + ((ulong)(pos - found) >> GAP_SHIFT);
   input_t end = start + size;
-  s->block.pos = next = hit ? end : next;
-  s->found = found = hit ? end : found;
-  return next - found <= FAR ? 1 : step_far(s);
+  at->pos = next = hit ? end : next;
+  at->found = found = hit ? end : found;
+  if (next - found <= FAR)
+    return next <= s->src_limit;
+  keep_place(s, at);
+  int more = step_far(s);
+  *at = place_of(s);
+  if (!more)
+    at->pos = s->block.src_end;
+  return at->pos <= s->src_limit;
 }
 
 static void start_stream(private stream_t *s, segment_t row, global const uchar *src,
@@ -128,20 +160,34 @@ static void start_stream(private stream_t *s, segment_t row, global const uchar 
   s->dst_limit = steps ? s->block.dst_end - STEP_DST_MARGIN : s->block.dst;
 }
 
-/* Steps the first `active` streams until one of them ends; returns which. */
-INLINE uint run_streams(private stream_t *s, uint active) {
+/* Steps so many streams until one of them wants end_row(); returns which. All are probed before
+ * any is measured: a CPU that sees some 200 instructions ahead then has the loads of several
+ * streams to wait for at once. */
+INLINE uint run_streams(private stream_t *s, const uint streams) {
   for (;;) {
-    uint ended = active;
-    for (uint n = 0; n < BATCH && ended == active; n++)
-      for (uint k = 0; k < active; k++)
-        if (!step(s + k)) {
-          ended = k;
-          break;
-        }
-    for (uint k = 0; k < active; k++)
+    place_t at[STREAMS];
+#pragma unroll
+    for (uint k = 0; k < streams; k++)
+      at[k] = place_of(s + k);
+#pragma unroll
+    for (uint k = 0; k < streams; k++)
+      if (at[k].pos > s[k].src_limit)
+        return k;
+    int more = 1;
+    for (uint n = 0; n < BATCH && more; n++) {
+      probed_t p[STREAMS];
+#pragma unroll
+      for (uint k = 0; k < streams; k++)
+        p[k] = probe(s + k, at[k].pos);
+#pragma unroll
+      for (uint k = 0; k < streams; k++)
+        more &= measure(s + k, at + k, p[k]);
+    }
+#pragma unroll
+    for (uint k = 0; k < streams; k++)
+      keep_place(s + k, at + k);
+    for (uint k = 0; k < streams; k++)
       put_records(s + k);
-    if (ended != active)
-      return ended;
   }
 }
 
@@ -162,7 +208,7 @@ INLINE void compress_streams(global const uchar *src, global uchar *dst,
   while (active) {
     /* Also when one stream is left, though the plain search alone is faster: a block's bytes must
      * not depend on the rows beside it. */
-    uint k = run_streams(s, active);
+    uint k = active == STREAMS ? run_streams(s, STREAMS) : run_streams(s, 1);
     end_row(&s[k].block, s[k].table, segments[s[k].row].flags, results + s[k].row);
     if (row < rows_end) {
       s[k].row = row;

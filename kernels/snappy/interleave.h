@@ -10,8 +10,6 @@
 /* Tag, literals, and four bytes for a copy, rounded up. */
 #define STEP_DST_MARGIN 48u
 
-#define STREAMS 2u
-
 #include "match_streams.h"
 
 INLINE void put_records(private stream_t *s) {
