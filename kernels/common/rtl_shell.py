@@ -126,7 +126,7 @@ class Shell(wiring.Component):
                 m.d.sync += [
                     parameters_left.eq(head.parameters - 1),
                     beats_left.eq(bytes_left[4:32]),
-                    tail.eq(bytes_left[:4] + 1),
+                    tail.eq(Cat(head.length[:4], head.length[:4] == 0)),
                     empty.eq(head.length == 0),
                 ]
                 with m.If(self.source.valid & self.source.ready):
