@@ -47,9 +47,11 @@ def build(
         return
     tools.require()
     for core in chosen:
+        # Of what is built: the files may change while the tools run.
+        source = figures.source_sha256(manifest, core)
         made = _built(manifest, core, part, seed, pack=not report_only)
-        added = None if report_only else _add(manifest, core, part, made)
-        row = figures_of(manifest, core, part, seed, made) if update else None
+        added = None if report_only else _add(manifest, core, part, made, source)
+        row = figures_of(manifest, core, part, seed, made, source) if update else None
         if row is not None:
             figures.put(figures.shipped_path(), row)
         _show(manifest, core, made, added, as_json)
@@ -66,7 +68,7 @@ def _built(manifest: Manifest, core: Core, part: Part, seed: int, *, pack: bool)
     return flow.build(verilog, part, _folder(manifest, core, part, seed), seed=seed, pack=pack)
 
 
-def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
+def _add(manifest: Manifest, core: Core, part: Part, made: Built, source: str) -> Path:
     """Put the image into the user's catalog."""
     image = formats.read(made.bitstream)
     entry = Entry(
@@ -80,7 +82,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
         variant=core.name,
         entries=(core.entry,),
         sha256=image.sha256,
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=source,
         tested=_TESTED,
         clock_mhz=made.placed.fmax_mhz,
         resources={"lut": made.lut, "ff": made.ff, "bram": made.bram},
@@ -88,7 +90,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
     return catalog.add(made.bitstream, entry)
 
 
-def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Built) -> Figures:
+def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Built, source: str) -> Figures:
     """Return the row of a core that was built, its clocks measured in simulation."""
     counted = clocks.measure(manifest, core)
     return Figures(
@@ -104,7 +106,7 @@ def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Buil
         segment_clocks=counted.segment,
         seed=seed,
         tools=tools.versions(),
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=source,
         sha256=made.sha256,
         size=len(made.bitstream),
     )
@@ -177,7 +179,7 @@ def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
     manifest, part = manifests.shipped(row.kernel), flow.PARTS[row.target]
     core = next(core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant))
     made = _built(manifest, core, part, row.seed, pack=True)
-    today = figures_of(manifest, core, part, row.seed, made)
+    today = figures_of(manifest, core, part, row.seed, made, row.source_sha256)
     for name, value in asdict(today).items():
         if getattr(row, name) != value:
             yield f"{name} is {value}, the table says {getattr(row, name)}"

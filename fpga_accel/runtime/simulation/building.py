@@ -83,7 +83,7 @@ def verilog_of(manifest: Manifest, core: Core, tools: Toolchain, device: str) ->
 
 
 def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
-    """Return the shared object of a simulation of Verilog with the ports of ``Pins``, not cached.
+    """Return the shared object of a simulation of Verilog with the ports of ``SimulatedPins``, not cached.
 
     Raises
     ------
