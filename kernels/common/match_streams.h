@@ -15,9 +15,9 @@
  * the next position. */
 #define STORES 4u
 #define BATCH 64u /* steps before their records are encoded; 3 KiB of records */
-/* A step without a match skips a byte more for every 16 bytes since the last one. After FAR bytes
+/* A step without a match skips a byte more for every 4 bytes since the last one. After FAR bytes
  * the plain search, which widens its steps further, takes over. */
-#define GAP_SHIFT 4
+#define GAP_SHIFT 2
 #define FAR 64
 
 /* A step compares SPAN bytes at up to PROBES behind its position, and its match stays off the last
