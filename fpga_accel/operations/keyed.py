@@ -301,8 +301,8 @@ def rows_of_sectors(texts: Texts, options: CipherOptions, sector: int, step: int
     else:
         count = int((-(-texts.sizes.astype(np.int64) // step)).sum())
     keys = Items.of(options.keys)
-    params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _most_room(keys)))
     table: Table = POOL.array(count, SEGMENT)
+    params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _most_room(keys)))
     used = lib.fa_sector_rows(
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
@@ -360,7 +360,7 @@ def wrong_tags(tags: Bytes, texts: Texts) -> Sequence[int]:
     count = len(texts.sizes)
     wrong: Bytes = np.empty(count, np.uint8)
     found = lib.fa_tags_wrong(
-        ffi.cast("uint8_t *", tags.__array_interface__["data"][0]),
+        ffi.cast("uint8_t *", tags.ctypes.data),
         tags.strides[0],
         words_at(texts.sources),
         words_at(texts.sizes),

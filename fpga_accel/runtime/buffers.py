@@ -36,7 +36,8 @@ class Slab:
     array : numpy.ndarray
         The bytes.
     wrapped : dict
-        What runtimes made of this memory, by their own keys, so that they make it once.
+        What runtimes made of this memory, by their own keys, so that they make it once. Each is told to ``release``
+        before the memory goes.
     """
 
     __slots__ = ("_pool", "address", "array", "secret", "size", "wrapped")
@@ -163,6 +164,9 @@ class PagePool(forks.Resettable):
 
 
 def _free_slab(slab: Slab) -> None:
+    # Not only forgotten: a kernel object may hold one that it was given last.
+    for wrapped in slab.wrapped.values():
+        wrapped.release()
     slab.wrapped.clear()
     lib.fa_pages_free(ffi.cast("void *", slab.address), slab.size)
 
