@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cramjam
 import lz4.frame
 import pytest
 import sizes
@@ -22,7 +26,7 @@ from launches import captured, launch_of
 import fpga_accel as fa
 from fpga_accel.operations import registry
 from fpga_accel.runtime import discovery, manifests
-from fpga_accel.runtime.manifests import Manifest
+from fpga_accel.runtime.manifests import Manifest, Variant
 
 pytestmark = pytest.mark.fpga
 
@@ -96,18 +100,35 @@ def test_threads_take_turns(acc: fa.Accelerator) -> None:
         assert all(pool.map(work, range(60)))
 
 
-def test_replicas_of_a_core_share_a_launch(emulator: str) -> None:
-    backend, manifest = opened(emulator), manifests.shipped("lz4")
-    single = next(variant for variant in manifest.variants if variant.serves("fpga-emulator"))
-    names = ("reader", "core0", "core1", "writer")
-    stages = {entry: tuple(f"{entry}_{name}" for name in names) for entry in manifest.entries}
-    double = replace(single, defines=(*single.defines, "REPLICAS=2"), stages=stages)
-    backend.prepare(replace(manifest, variants=(double,)), [row.trial for row in registry.of_kernel("lz4")])
+def doubled(variant: Variant, engine: tuple[str, ...]) -> Variant:
+    """Return the variant with two engines: of the stages with these endings there are two."""
+    stages = {}
+    for entry, names in variant.stages.items():
+        kernels = [(f"{name}0", f"{name}1") if name.endswith(engine) else (name,) for name in names]
+        stages[entry] = tuple(itertools.chain.from_iterable(kernels))
+    return replace(variant, defines=(*variant.defines, "REPLICAS=2"), stages=stages)
+
+
+# By format: the kernel and what of its pipeline there can be two of; how the library makes many rows, and decodes.
+REPLICATED: dict[str, tuple[str, tuple[str, ...], Any, Any]] = {
+    "lz4": ("lz4", ("_core",), partial(lz4.frame.compress, block_linked=False), lz4.frame.decompress),
+    "snappy": ("snappy", ("_core",), cramjam.snappy.compress, cramjam.snappy.decompress),
+    "gzip": ("deflate", ("_core", "_counter", "_writer"), gzip.compress, gzip.decompress),
+}
+
+
+@pytest.mark.parametrize("format", REPLICATED)
+def test_two_engines_share_a_launch(emulator: str, format: str) -> None:
+    kernel, engine, compress, decompress = REPLICATED[format]
+    backend, manifest = opened(emulator), manifests.shipped(kernel)
+    double = doubled(next(variant for variant in manifest.variants if variant.serves("fpga-emulator")), engine)
+    backend.prepare(replace(manifest, variants=(double,)), [row.trial for row in registry.of_kernel(kernel)])
     data = sizes.mixed(3 << 20)
+    options = {"block_size": 64 << 10} if format == "lz4" else {}
     with fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always") as found:
-        assert lz4.frame.decompress(found.compress(data, block_size=64 << 10)) == data
-        assert found.decompress(lz4.frame.compress(data, block_linked=False)) == data
-    assert backend._built["lz4"].variant is double
+        assert bytes(decompress(found.compress(data, format, **options))) == data
+        assert found.decompress(bytes(compress(data)), format) == data
+    assert backend._built[kernel].variant is double
 
 
 # ---- runs that do not end ----

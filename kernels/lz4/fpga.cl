@@ -10,59 +10,19 @@
  * E_core1 and E_writer.
  */
 #include "abi.h"
+#include "fpga_channels.h"
 #include "fpga_decode.h"
 #include "fpga_encode.h"
 #include "fpga_feed.h"
-#include "fpga_match.h"
-#include "fpga_words.h"
 
-#ifndef CHANNEL_DEPTH
-#define CHANNEL_DEPTH 64
-#endif
-#ifndef REPLICAS
-#define REPLICAS 1
-#endif
-#if REPLICAS != 1 && REPLICAS != 2
-#error "REPLICAS is 1 or 2"
-#endif
-
-#define ARGUMENTS                                                                                  \
-  global const uchar *restrict src, global uchar *restrict dst,                                    \
-      global const segment_t *restrict segments, global result_t *restrict results,                \
-      global const uchar *restrict params, uint count
+#include "fpga_compress.h"
 
 #if CHANNELS
-#define TASK __attribute__((max_global_work_dim(0))) __attribute__((reqd_work_group_size(1, 1, 1)))
 #include "fpga_stages.h"
 #else
 
-/* Without channels: the stages of a row in turns, a word at a time. */
-
-__attribute__((reqd_work_group_size(1, 1, 1))) kernel void lz4_compress(ARGUMENTS) {
-  local entry_t table[1 << SLOT_BITS];
-  local ulong window[WINDOW_WORDS];
-  matcher_t matcher;
-  start_table(&matcher, table);
-  for (uint row = 0; row < count; row++) {
-    segment_t segment = segments[row];
-    uint size = content_size(segment);
-    encoder_t encoder;
-    batch_t batch;
-    start_encoder(&encoder, segment, src, dst);
-    start_batch(&batch);
-    start_row(&matcher, table, size, segment.param);
-    for (uint at = 0; at < size; at += WORD_BYTES) {
-      match_word(&matcher, table, window, load_word(src + segment.src + at, size - at), &batch);
-      add_batch(&encoder, &batch);
-      start_batch(&batch);
-    }
-    end_row_batch(&matcher, size, &batch);
-    add_batch(&encoder, &batch);
-    end_encoder(&encoder, segment, results + row);
-  }
-}
-
-__attribute__((reqd_work_group_size(1, 1, 1))) kernel void lz4_decompress(ARGUMENTS) {
+/* Without channels: the stages of a row in turns. */
+SINGLE kernel void lz4_decompress(ARGUMENTS) {
   local uchar history[HISTORY_BYTES] __attribute__((aligned(64)));
   for (uint row = 0; row < count; row++) {
     segment_t segment = segments[row];

@@ -1,49 +1,29 @@
-/* The compressor's writer: sequences from records, packed into 64-byte words. */
+/* LZ4 sequences from records. */
 #ifndef LZ4_FPGA_ENCODE_H
 #define LZ4_FPGA_ENCODE_H
 
+#include "compress.h"
+
+/* README.md has the ratio for 5. */
+#define KEY_BYTES 6
+/* The format's own; a match of entries need not end as early as a probe's. */
+#define MATCH_MARGIN 12u
+
+#include "fpga_encoder.h"
 #include "fpga_match.h"
 
-typedef struct {
-  /* The word that is being filled, and room behind it for what one step adds. */
-  uchar bytes[2 * WORD_BYTES];
-  uint fill;
-  uint stored; /* bytes in memory */
-  uint capacity;
-  output_t dst;
-  input_t literals; /* next literal */
-  input_t src_end;
-  int fits;
-} encoder_t;
+/* The largest block of a frame is 4 MiB. */
+INLINE int is_refused(segment_t row) { return row.src_size > LONGEST; }
 
-INLINE void start_encoder(private encoder_t *e, segment_t row, global const uchar *src,
-                          global uchar *dst) {
-  e->fill = e->stored = 0;
-  e->capacity = row.dst_capacity;
-  e->dst = dst + row.dst;
-  e->literals = src + row.src;
-  e->src_end = e->literals + row.src_size;
-  e->fits = 1;
+INLINE task_t task_of(segment_t row) {
+  task_t task = {is_refused(row) ? 0 : row.src_size, 0, row.param};
+  return task;
 }
 
-/* The step has put `count` bytes, at most 16, behind the filled ones. */
-INLINE void add(private encoder_t *e, uint count) {
-  e->fill += count;
-  if (e->fill < WORD_BYTES)
-    return;
-  for (uint i = 0; i < WORD_BYTES / 16; i++)
-    give16(e->dst + e->stored + 16 * i, e->bytes + 16 * i);
-  e->stored += WORD_BYTES;
-  e->fill -= WORD_BYTES;
-#pragma unroll
-  for (uint i = 0; i < 16; i++)
-    e->bytes[i] = e->bytes[WORD_BYTES + i];
-}
+#define COMPRESS(stage) lz4_compress##stage
+#define ROW_CHECK(encoder, row, status) ((status) == STATUS_OK ? payload_check(&(encoder), row) : 0)
 
-INLINE void add_byte(private encoder_t *e, uint byte) {
-  e->bytes[e->fill] = (uchar)byte;
-  add(e, 1);
-}
+INLINE void start_output(private encoder_t *e, segment_t row) {}
 
 INLINE void add_length(private encoder_t *e, uint length) {
   if (length < 15)
@@ -53,26 +33,11 @@ INLINE void add_length(private encoder_t *e, uint length) {
   add_byte(e, length);
 }
 
-INLINE void add_literals(private encoder_t *e, uint count) {
-  while (count) {
-    uint now = smaller(count, 16);
-    if (e->src_end - e->literals >= 16) {
-      take16(e->bytes + e->fill, e->literals);
-    } else {
-      for (uint i = 0; i < now; i++)
-        e->bytes[e->fill + i] = e->literals[i];
-    }
-    add(e, now);
-    e->literals += now;
-    count -= now;
-  }
-}
-
 INLINE void add_record(private encoder_t *e, record_t record) {
-  uint literals = record & MAX_ROW, distance = (uint)(record >> 48);
-  uint matched = record >> 24 & MAX_ROW, length = matched ? matched - MIN_MATCH : 0;
+  uint literals = record & LONGEST, distance = (uint)(record >> 48);
+  uint matched = record >> 24 & LONGEST, length = matched ? matched - MIN_MATCH : 0;
   uint size = 1 + length_bytes(literals) + literals + (matched ? 2 + length_bytes(length) : 0);
-  if (!e->fits || size > e->capacity - e->stored - e->fill) {
+  if (!e->fits || size > room_of(e)) {
     e->fits = 0;
     return;
   }
@@ -88,24 +53,9 @@ INLINE void add_record(private encoder_t *e, record_t record) {
   e->literals += matched;
 }
 
-INLINE void add_batch(private encoder_t *e, private const batch_t *batch) {
-  for (uint i = 0; i < batch->count; i++)
-    add_record(e, batch->record[i]);
-}
-
-static void end_encoder(private encoder_t *e, segment_t row, global result_t *result) {
-  uint size = e->stored + e->fill;
-  if (row.src_size > MAX_ROW) {
-    put_result(result, 0, STATUS_BAD_PARAM, 0);
-    return;
-  }
-  if (!e->fits) {
-    put_result(result, 0, STATUS_DST_TOO_SMALL, 0);
-    return;
-  }
-  for (uint i = 0; i < e->fill; i++)
-    e->dst[e->stored + i] = e->bytes[i];
-  put_result(result, size, STATUS_OK, row.flags & LZ4_CHECK ? xxh32(e->dst, size) : 0);
+/* Of a row's whole output. */
+static uint payload_check(private const encoder_t *e, segment_t row) {
+  return row.flags & LZ4_CHECK ? xxh32(e->dst, size_of(e)) : 0;
 }
 
 #endif

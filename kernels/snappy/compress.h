@@ -29,12 +29,18 @@ INLINE uint literal_tag_bytes(uint count) {
   return count == 0 ? 0 : count <= TAG_LITERALS ? 1 : count <= 256 ? 2 : 3;
 }
 
+/* The first byte of the tag; behind it is count - 1 where that is not in it. */
+INLINE uint literal_tag(uint count) {
+  uint bytes = literal_tag_bytes(count);
+  return (bytes == 1 ? count - 1 : TAG_LITERALS + bytes - 2) << 2;
+}
+
 /* At most SNAPPY_BLOCK literals, with their tag. */
 static output_t put_literals(output_t op, input_t from, uint count) {
   uint tag_bytes = literal_tag_bytes(count), less = count - 1;
   if (!count)
     return op;
-  op[0] = (uchar)((tag_bytes == 1 ? less : TAG_LITERALS + tag_bytes - 2) << 2);
+  op[0] = (uchar)literal_tag(count);
   for (uint i = 1; i < tag_bytes; i++)
     op[i] = (uchar)(less >> 8 * (i - 1));
   copy_bytes(op + tag_bytes, from, count);
@@ -54,6 +60,12 @@ INLINE uint copy_of(uint distance, uint length) {
 
 /* A long match is copies of 64, the last but one shorter where less than 4 would be left. */
 INLINE uint whole_copies(uint length) { return (length - MIN_MATCH) / COPY_LENGTH; }
+
+/* The same, copy by copy: the length of the first. */
+INLINE uint copy_part(uint length) {
+  uint most = length < COPY_LENGTH + MIN_MATCH ? COPY_LENGTH - MIN_MATCH : COPY_LENGTH;
+  return length > COPY_LENGTH ? most : length;
+}
 
 static uint copies_bytes(uint distance, uint length) {
   uint left = length - whole_copies(length) * COPY_LENGTH;
@@ -92,16 +104,22 @@ APART void put_sequence(private block_t *b, input_t start, long back, input_t en
   b->anchor = b->pos = end;
 }
 
-/* In front of the elements. */
+/* The size of at most SNAPPY_BLOCK bytes, in front of the elements. */
+INLINE uint preamble_bytes(uint size) { return 1 + (size > 0x7F) + (size > 0x3FFF); }
+
+INLINE uint preamble_byte(uint size, uint i, uint bytes) {
+  return (size >> 7 * i & 0x7F) | (i + 1 < bytes) << 7;
+}
+
 static void start_row(private block_t *b, uint flags) {
   uint size = (uint)(b->src_end - b->src);
-  uint bytes = flags & SNAPPY_PREAMBLE ? 1 + (size > 0x7F) + (size > 0x3FFF) : 0;
+  uint bytes = flags & SNAPPY_PREAMBLE ? preamble_bytes(size) : 0;
   if (bytes > b->dst_end - b->op) {
     b->fits = 0;
     return;
   }
   for (uint i = 0; i < bytes; i++)
-    *b->op++ = (uchar)((size >> 7 * i & 0x7F) | (i + 1 < bytes) << 7);
+    *b->op++ = (uchar)preamble_byte(size, i, bytes);
 }
 
 /* Encodes what is left. */

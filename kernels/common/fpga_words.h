@@ -1,6 +1,6 @@
 /* 64-byte words: what the stages of the pipelines pass on, and their way from and to memory. */
-#ifndef LZ4_FPGA_WORDS_H
-#define LZ4_FPGA_WORDS_H
+#ifndef FPGA_ACCEL_FPGA_WORDS_H
+#define FPGA_ACCEL_FPGA_WORDS_H
 
 #include "bytes.h"
 
