@@ -6,7 +6,7 @@ CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c
 # What the editable install compiles; a change of any of it compiles again.
 BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
-.PHONY: demo test test-fpga test-rtl soak lint bench wheel clean
+.PHONY: demo test test-fpga test-rtl bitstreams soak lint bench wheel clean
 
 READY := $(VENV)/.ready
 $(READY): $(BUILT_FROM)
@@ -52,13 +52,22 @@ test-fpga: $(FPGA_READY)
 RTL_READY := $(VENV)/.rtl-ready
 RTL_TESTS := hashes checksums aes sm4 lz4
 $(RTL_READY): $(READY)
-	$(BIN)/python -m pip install --quiet --editable '.[rtl,formal]'
+	$(BIN)/python -m pip install --quiet --editable '.[rtl,formal,bitstream]'
 	@touch $@
 
 test-rtl: export FPGA_ACCEL_TEST_DEVICES = rtl
-test-rtl: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),rtl
+test-rtl: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),rtl,synthesis
 test-rtl: $(RTL_READY)
 	$(PYTEST) -k rtl $(wildcard tests/test_rtl*.py) $(RTL_TESTS:%=tests/test_%.py) $(PYTEST_ARGS)
+
+# Every core placed and routed, its figures written, and the page that is made of them: an hour, mostly of one core.
+CORES := $(patsubst kernels/%/rtl.py,%,$(wildcard kernels/*/rtl.py))
+bitstreams: $(RTL_READY)
+	for kernel in $(CORES); do \
+	  $(BIN)/fpga-accel bitstream build $$kernel --target ecp5-85k --variant all --update-figures || exit 1; \
+	done
+	$(BIN)/fpga-accel bitstream verify
+	$(BIN)/fpga-accel bitstream report --write docs
 
 # Mixed work on all threads with random faults, for SOAK_SECONDS.
 soak: export SOAK_SECONDS ?= 120

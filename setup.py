@@ -25,7 +25,12 @@ data = [name for folder in DATA_FOLDERS for name in data_packages(folder)]
 setup(
     packages=[*find_packages(include=["fpga_accel", "fpga_accel.*"]), *data],
     package_dir={f"fpga_accel.{folder}": folder for folder in DATA_FOLDERS},
-    package_data={"fpga_accel": ["py.typed", "*.pyi"], "fpga_accel.bench": ["*.html"], **dict.fromkeys(data, DATA)},
+    package_data={
+        "fpga_accel": ["py.typed", "*.pyi"],
+        "fpga_accel.bench": ["*.html"],
+        "fpga_accel.runtime.synthesis": ["*.v"],
+        **dict.fromkeys(data, DATA),
+    },
     cffi_modules=["host/build_host.py:ffibuilder"],
     ext_modules=[
         Extension(

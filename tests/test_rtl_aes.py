@@ -2,130 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import itertools
 import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import algorithms
 
-simulation = pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
+pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
+from ctr_bench import BLOCK, Algorithm, Bench, Segment
+
 rtl = importlib.import_module("fpga_accel.kernels.aes.rtl")
 round_keys: Callable[[bytes], bytes] = importlib.import_module("fpga_accel.kernels.aes.rtl_schedule").round_keys
 
-BLOCK = 16
 CORES = ("AesCtrIterative", "AesCtrPipeline")
 KEYS = tuple(bytes(range(size)) for size in (16, 24, 32))
-CLOCK_LIMIT = 20_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Segment:
-    key: bytes
-    counter: bytes
-    text: bytes
-
-    def expected(self) -> bytes:
-        return Cipher(algorithms.AES(self.key), modes.CTR(self.counter)).encryptor().update(self.text)
-
-
-def beats(data: bytes) -> list[bytes]:
-    return [data[start : start + BLOCK] for start in range(0, len(data), BLOCK)]
-
-
-def wire(block: bytes) -> int:
-    """A beat, with rubbish behind a short one."""
-    return int.from_bytes(block.ljust(BLOCK, b"\xee"), "little")
-
-
-def heads(segments: list[Segment]) -> Iterator[tuple[dict[str, int], list[bytes]]]:
-    """For each segment its head and its parameter beats; a key that the segment before had is left out."""
-    held = b""
-    for segment in segments:
-        keys = b"" if segment.key == held else round_keys(segment.key)
-        held = segment.key
-        parameters = beats(segment.counter + keys)
-        yield (
-            {
-                "length": len(segment.text),
-                "capacity": len(segment.text),
-                "flags": 0 if keys else 1 << 31,
-                "parameters": len(parameters),
-                "extra": len(held) // 4 + 6,
-                "tag": 0,
-            },
-            parameters,
-        )
-
-
-class Bench:
-    """A core between a source and a sink; each waits with probability `stalls` before a beat."""
-
-    def __init__(self, name: str, segments: list[Segment], stalls: float) -> None:
-        self.core = getattr(rtl, name)()
-        self.segments, self.stalls = segments, stalls
-        self.rng = random.Random(5)
-        self.results: list[bytes] = []
-        self.ends: list[int] = []  # the clock of each segment's last beat
-
-    def run(self) -> None:
-        simulator = simulation.Simulator(self.core)
-        simulator.add_clock(1e-8)
-        simulator.add_process(self.feed)
-        simulator.add_testbench(self.drain)
-        simulator.run()
-
-    async def send(self, context: Any, port: Any, payload: Any) -> None:
-        while self.rng.random() < self.stalls:
-            await context.tick()
-        context.set(port.valid, 1)
-        context.set(port.payload, payload)
-        await context.tick().until(port.ready)
-        context.set(port.valid, 0)
-
-    async def feed(self, context: Any) -> None:
-        for segment, (head, parameters) in zip(self.segments, heads(self.segments), strict=True):
-            await self.send(context, self.core.head, head)
-            for beat in parameters:
-                await self.send(context, self.core.parameters, wire(beat))
-            text = beats(segment.text) or [b""]
-            for left, beat in zip(reversed(range(len(text))), text, strict=True):
-                payload = {"bytes": wire(beat), "count": len(beat), "last": left == 0}
-                await self.send(context, self.core.text, payload)
-
-    async def drain(self, context: Any) -> None:
-        text = b""
-        result = self.core.result
-        for clock in range(CLOCK_LIMIT):
-            ready = self.rng.random() >= self.stalls
-            context.set(result.ready, ready)
-            _, _, valid, beat = await context.tick().sample(result.valid, result.payload)
-            if not (valid and ready):
-                continue
-            block = beat.bytes.to_bytes(BLOCK, "little")
-            assert not any(block[beat.count :]), "keystream behind the text"
-            assert beat.status == 0
-            text += block[: beat.count]
-            if beat.last:
-                self.results.append(text)
-                self.ends.append(clock)
-                text = b""
-            if len(self.results) == len(self.segments):
-                return
+AES = Algorithm(algorithms.AES, round_keys, lambda key: len(key) // 4 + 6)
 
 
 def run(name: str, segments: list[Segment], *, stalls: float = 0.0) -> Bench:
-    bench = Bench(name, segments, stalls)
+    bench = Bench(getattr(rtl, name)(), AES, segments, stalls)
     bench.run()
     return bench
 
 
 def check(name: str, segments: list[Segment], *, stalls: float = 0.0) -> None:
     found = run(name, segments, stalls=stalls).results
-    assert found == [segment.expected() for segment in segments]
+    assert found == [AES.expected(segment) for segment in segments]
 
 
 @pytest.mark.parametrize("name", CORES)

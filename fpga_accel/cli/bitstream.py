@@ -58,6 +58,9 @@ UpdateFigures = Annotated[
     bool, typer.Option("--update-figures", help="Measure clocks in simulation too, and write bitstreams/figures.toml.")
 ]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Build what has figures again, and compare: minutes a core.")]
+WriteTo = Annotated[
+    Path | None, typer.Option("--write", metavar="FOLDER", help="Write the page here.", file_okay=False)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
 
 
@@ -181,6 +184,21 @@ def _report(found: dict[str, list[str]], bad: int) -> None:
         if problems:
             Failure(failures.FAILED, "bad_image", f"{file}: {'; '.join(problems)}").show(as_json=False)
     print(f"{len(found)} {'image' if len(found) == 1 else 'images'} checked, {bad} bad")
+
+
+# -- report ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def report(write: WriteTo = None) -> None:
+    """Show the figures of RTL cores, or write a page with them and what the cores would do behind a link.
+
+    The page is scaling.md, with a plot beside it. It needs the extra bench, and some seconds for the CPU path.
+    """
+    if write is None:
+        synthesis.show_figures(figures.shipped())
+        return
+    synthesis.write_report(write, figures.shipped())
 
 
 # -- build -----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 from fpga_accel import config
 from fpga_accel.cli import output
+from fpga_accel.cli.failures import UsageError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import catalog, formats
 from fpga_accel.runtime.bitstreams.entries import Entry
@@ -21,10 +22,11 @@ from fpga_accel.segments import ABI_VERSION
 
 # Value of ``--variant`` for every core of a kernel folder.
 ALL = "all"
+_PAGE, _PLOT = "scaling.md", "scaling.svg"
 # Characters of a cell's name that are shown.
 _LONGEST = 90
 _TESTED = "placed and routed in a measuring harness; it ran on no board"
-_COLUMNS = ("core", "operation", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
+_COLUMNS = ("operation", "core", "target", ">LUT", ">FF", ">block RAM", ">MHz", ">bytes a clock", ">MB/s")
 
 
 def build(
@@ -44,31 +46,39 @@ def build(
         _show_commands(part, seed, as_json)
         return
     tools.require()
+    rows = []
     for core in chosen:
+        # Of what is built: the files may change while the tools run.
+        source = figures.source_sha256(manifest, core)
         made = _built(manifest, core, part, seed, pack=not report_only)
-        added = None if report_only else _add(manifest, core, part, made)
-        row = figures_of(manifest, core, part, seed, made) if update else None
+        added = None if report_only else _add(manifest, core, part, made, source)
+        row = figures_of(manifest, core, part, seed, made, source) if update else None
         if row is not None:
             figures.put(figures.shipped_path(), row)
-        _show(manifest, core, made, added, as_json)
+        if as_json:
+            rows.append(_row(core, made, added))
+        else:
+            _show(core, made, added)
+    if as_json:
+        output.show_json(rows if variant == ALL else rows[0])
 
 
 def _folder(manifest: Manifest, core: Core, part: Part, seed: int) -> Path:
-    name = f"{manifest.name}-{core.name}-{part.name}-{seed}"
+    name = f"{core.entry}-{core.name}-{part.name}-{seed}"
     return (config.cache_dir() / "images" / "work" / name).absolute()
 
 
 def _built(manifest: Manifest, core: Core, part: Part, seed: int, *, pack: bool) -> Built:
-    output.say(f"fpga-accel: {manifest.name}/{core.name}: synthesis, then place and route")
+    output.say(f"fpga-accel: {core.entry}/{core.name}: synthesis, then place and route")
     verilog = cores.verilog_of(manifest, core)
     return flow.build(verilog, part, _folder(manifest, core, part, seed), seed=seed, pack=pack)
 
 
-def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
+def _add(manifest: Manifest, core: Core, part: Part, made: Built, source: str) -> Path:
     """Put the image into the user's catalog."""
     image = formats.read(made.bitstream)
     entry = Entry(
-        path=f"{manifest.name}-{core.name}-{part.name}.bit",
+        path=f"{core.entry}-{core.name}-{part.name}.bit",
         format=image.format,
         target=image.target,
         mode=image.mode,
@@ -78,7 +88,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
         variant=core.name,
         entries=(core.entry,),
         sha256=image.sha256,
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=source,
         tested=_TESTED,
         clock_mhz=made.placed.fmax_mhz,
         resources={"lut": made.lut, "ff": made.ff, "bram": made.bram},
@@ -86,7 +96,7 @@ def _add(manifest: Manifest, core: Core, part: Part, made: Built) -> Path:
     return catalog.add(made.bitstream, entry)
 
 
-def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Built) -> Figures:
+def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Built, source: str) -> Figures:
     """Return the row of a core that was built, its clocks measured in simulation."""
     counted = clocks.measure(manifest, core)
     return Figures(
@@ -102,7 +112,7 @@ def figures_of(manifest: Manifest, core: Core, part: Part, seed: int, made: Buil
         segment_clocks=counted.segment,
         seed=seed,
         tools=tools.versions(),
-        source_sha256=figures.source_sha256(manifest, core),
+        source_sha256=source,
         sha256=made.sha256,
         size=len(made.bitstream),
     )
@@ -116,12 +126,12 @@ def _show_commands(part: Part, seed: int, as_json: bool) -> None:
     print("\n".join(commands))
 
 
-def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_json: bool) -> None:
+def _row(core: Core, made: Built, added: Path | None) -> dict[str, Any]:
     counted = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
-    if as_json:
-        named = {"kernel": manifest.name, "variant": core.name, "file": str(added) if added else None}
-        output.show_json(named | counted)
-        return
+    return {"operation": core.entry, "variant": core.name, "file": str(added) if added else None} | counted
+
+
+def _show(core: Core, made: Built, added: Path | None) -> None:
     rows = [
         ("LUT (TRELLIS_COMB)", f"{made.lut} of {made.placed.available['TRELLIS_COMB']}"),
         ("FF", f"{made.ff}"),
@@ -129,7 +139,7 @@ def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_js
         ("Fmax after routing", f"{made.placed.fmax_mhz} MHz"),
         ("RAM registers folded", f"{made.folded.ports} ports, {made.folded.flip_flops} flip-flops"),
     ]
-    output.show_table(("core", f"{manifest.name}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
+    output.show_table(("core", f"{core.entry}/{core.name}"), [*rows, ("image", str(added))] if added else rows)
     path = [(f"{step.nanoseconds:.2f}", step.kind, _short(step.what)) for step in made.placed.critical]
     output.show_table((">ns", "slowest path", "cell or net"), path)
 
@@ -151,8 +161,8 @@ def show_figures(rows: list[Figures]) -> None:
     """Print the table of shipped figures."""
     shown = [
         (
-            f"{row.kernel}/{row.variant}",
             row.operation,
+            row.variant,
             row.target,
             row.lut,
             row.ff,
@@ -173,9 +183,22 @@ def problems(row: Figures, *, rebuild: bool) -> Iterator[str]:
     if stale or not rebuild:
         return
     manifest, part = manifests.shipped(row.kernel), flow.PARTS[row.target]
-    core = cores.named(manifest, row.variant)
+    core = next(core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant))
     made = _built(manifest, core, part, row.seed, pack=True)
-    today = figures_of(manifest, core, part, row.seed, made)
+    today = figures_of(manifest, core, part, row.seed, made, row.source_sha256)
     for name, value in asdict(today).items():
         if getattr(row, name) != value:
             yield f"{name} is {value}, the table says {getattr(row, name)}"
+
+
+def write_report(folder: Path, rows: list[Figures]) -> None:
+    """Write the page of the scaling model and its plot."""
+    from fpga_accel.bench import scaling
+
+    if not rows:
+        raise UsageError("there are no figures; see fpga-accel bitstream build --update-figures")
+    cpu = {operation: scaling.cpu_rate(operation) for operation in {row.operation for row in rows}}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PLOT).write_text(scaling.plot(rows, cpu), encoding="utf-8")
+    (folder / _PAGE).write_text(scaling.page(rows, cpu, _PLOT), encoding="utf-8")
+    print(folder / _PAGE)

@@ -20,10 +20,12 @@ from fpga_accel.kernels.aes.rtl_rounds import (
     shifted_rows,
 )
 from fpga_accel.kernels.common.rtl import CORE, TextBeat
-from fpga_accel.kernels.common.rtl_ctr import Joiner, Queue
+from fpga_accel.kernels.common.rtl_ctr import Joiner, Landing, Queue
 
 # Entries of a queue. A block takes 43 clocks through the rounds, and its credit 5 more to come back.
 QUEUED = 64
+# Enciphered counters that wait for text in the iterative core, with those on their way.
+DONE = 4
 
 
 class AesCtrIterative(wiring.Component):
@@ -99,7 +101,7 @@ class Ring(wiring.Component):
         m = Module()
         m.submodules.substitution = substitution = Substitution()
         m.submodules.keys = key_memory = Memory(shape=BLOCK_BITS, depth=16, init=[])
-        m.submodules.done = done = _Done()
+        m.submodules.done = done = Landing(unsigned(BLOCK_BITS), DONE)
         wiring.connect(m, done.front, wiring.flipped(self.keystream))
 
         rounds = Signal(4)
@@ -141,39 +143,7 @@ class Ring(wiring.Component):
             state.eq(Mux(enter, self.blocks.payload, enciphered)),
             first_round.eq(Mux(enter, 1, second_round + 1)),
             first_valid.eq(enter | (second_valid & ~second_is_last)),
-            done.block.eq(enciphered),
+            done.item.eq(enciphered),
             done.push.eq(second_valid & second_is_last),
-        ]
-        return m
-
-
-class _Done(wiring.Component):
-    """Enciphered counters that wait for text: four places, given away as blocks enter the ring."""
-
-    enter: In(1)
-    room: Out(1)
-    push: In(1, init=0)
-    block: In(BLOCK_BITS)
-    front: Out(stream.Signature(BLOCK_BITS))
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.memory = memory = Memory(shape=BLOCK_BITS, depth=4, init=[])
-        writer, reader = memory.write_port(), memory.read_port(domain="comb")
-        written, read, promised = Signal(3), Signal(3), Signal(3)
-        pop = self.front.valid & self.front.ready
-        m.d.comb += [
-            writer.addr.eq(written),
-            writer.data.eq(self.block),
-            writer.en.eq(self.push),
-            reader.addr.eq(read),
-            self.front.valid.eq(written != read),
-            self.front.payload.eq(reader.data),
-            self.room.eq(~promised[2]),
-        ]
-        m.d.sync += [
-            written.eq(written + self.push),
-            read.eq(read + pop),
-            promised.eq(promised + self.enter - pop),
         ]
         return m

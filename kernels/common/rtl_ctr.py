@@ -78,10 +78,57 @@ class Joiner(wiring.Component):
         return m
 
 
-class Queue(wiring.Component):
-    """A FIFO in block RAM. The two registers behind the memory hold when the reader waits: no logic sees its delay.
+class Landing(wiring.Component):
+    """A short FIFO at the end of a pipeline that cannot wait: places are given away as items `enter` the pipeline.
 
-    `items.ready` comes from a register, and is late by a clock: one entry stays unused.
+    Parameters
+    ----------
+    shape
+        Of an item.
+    depth
+        Places, a power of two; up to 16 are one slice of LUT RAM deep.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        self._shape, self._depth = shape, depth
+        super().__init__(
+            {
+                "enter": In(1),
+                "room": Out(1),
+                "push": In(1),
+                "item": In(shape),
+                "front": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=[])
+        writer, reader = memory.write_port(), memory.read_port(domain="comb")
+        written, read, promised = (Signal(range(2 * self._depth)) for _ in range(3))
+        pop = self.front.valid & self.front.ready
+        m.d.comb += [
+            writer.addr.eq(written),
+            writer.data.eq(self.item),
+            writer.en.eq(self.push),
+            reader.addr.eq(read),
+            self.front.valid.eq(written != read),
+            self.front.payload.eq(reader.data),
+            self.room.eq(~promised[-1]),
+        ]
+        m.d.sync += [
+            written.eq(written + self.push),
+            read.eq(read + pop),
+            promised.eq(promised + self.enter - pop),
+        ]
+        return m
+
+
+class Queue(wiring.Component):
+    """A FIFO in block RAM.
+
+    The memory and the register behind it always run, so the register can be the RAM's own. `items.ready` comes from a
+    register, and is late by a clock: one entry stays unused.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
@@ -90,34 +137,32 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        places = range(2 * self._depth)
         attributes = {"ram_style": "block", "no_rw_check": 1}
         m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=[], attrs=attributes)
+        # A place is taken for five clocks when the reader does not wait.
+        m.submodules.landing = landing = Landing(self._shape, 8)
+        wiring.connect(m, landing.front, wiring.flipped(self.front))
         writer, reader = memory.write_port(), memory.read_port()
-        written, read, level = Signal(places), Signal(places), Signal(range(self._depth + 1))
+        written, read = Signal(range(2 * self._depth)), Signal(range(2 * self._depth))
+        level = Signal(range(self._depth + 1))
+        found = Signal(self._shape, reset_less=True)
+        on_the_way = Signal(2)
         push = self.items.valid & self.items.ready
-        read_ahead, filled, front = Signal(), Signal(), self.front
-        front_moves = ~front.valid | front.ready
-        reader_moves = ~read_ahead | front_moves
         m.d.comb += [
-            filled.eq(written != read),
             writer.addr.eq(written),
             writer.data.eq(self.items.payload),
             writer.en.eq(push),
             reader.addr.eq(read),
-            reader.en.eq(reader_moves),
+            landing.enter.eq((written != read) & landing.room),
+            landing.push.eq(on_the_way[1]),
+            landing.item.eq(found),
         ]
-        pop = filled & reader_moves
         m.d.sync += [
+            found.eq(reader.data),
+            on_the_way.eq(Cat(landing.enter, on_the_way)),
             written.eq(written + push),
-            read.eq(read + pop),
-            level.eq(level + push - pop),
+            read.eq(read + landing.enter),
+            level.eq(level + push - landing.enter),
             self.items.ready.eq(level < self._depth - 1),
         ]
-        with m.If(reader_moves):
-            m.d.sync += read_ahead.eq(filled)
-        found = Signal(self._shape, reset_less=True)
-        m.d.comb += front.payload.eq(found)
-        with m.If(front_moves):
-            m.d.sync += [front.valid.eq(read_ahead), found.eq(reader.data)]
         return m

@@ -12,6 +12,7 @@ from amaranth.lib import data, enum, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, Head
 from fpga_accel.kernels.common.rtl_buffers import SkidBuffer
+from fpga_accel.kernels.common.rtl_engines import Engines, Fan
 
 # Segments between their head and their trailer. AES-CTR has some 40 clocks from text to result, in which it takes up
 # to 13 segments of 16 bytes at 3 beats each; the queue is one slice of LUT RAM deep.
@@ -126,7 +127,7 @@ class Shell(wiring.Component):
                 m.d.sync += [
                     parameters_left.eq(head.parameters - 1),
                     beats_left.eq(bytes_left[4:32]),
-                    tail.eq(bytes_left[:4] + 1),
+                    tail.eq(Cat(head.length[:4], head.length[:4] == 0)),
                     empty.eq(head.length == 0),
                 ]
                 with m.If(self.source.valid & self.source.ready):
@@ -220,32 +221,57 @@ class Shell(wiring.Component):
 
 
 class Pins(wiring.Component):
-    """The shell with a flat port for each signal, as the harness of a bitstream drives it."""
+    """The shell with a flat port for each signal, as the harness of a bitstream drives it.
 
-    in_bits: In(128)
-    in_valid: In(1)
-    in_ready: Out(1)
-    out_bits: Out(128)
-    out_trailer: Out(1)
-    out_valid: Out(1)
-    out_ready: In(1)
+    Parameters
+    ----------
+    core
+        A component with the signature `CORE`, or `Engines`.
+    """
 
     def __init__(self, core):
-        super().__init__()
-        self._core = core
+        self._cores = core.cores if isinstance(core, Engines) else (core,)
+        super().__init__(self._ports(len(self._cores)))
+
+    def _ports(self, engines):
+        return {
+            "in_bits": In(128),
+            "in_valid": In(engines),
+            "in_ready": Out(engines),
+            "out_bits": Out(128),
+            "out_trailer": Out(1),
+            "out_engine": Out(3),
+            "out_valid": Out(1),
+            "out_ready": In(1),
+            "engines": Out(4),  # how many there are
+        }
 
     def elaborate(self, platform):
-        """Rename."""
+        """Rename; several engines have their own way in and out."""
         m = Module()
-        m.submodules.shell = shell = Shell(self._core)
+        m.d.comb += self.engines.eq(len(self._cores))
+        if len(self._cores) > 1:
+            m.submodules.fan = fan = Fan([Shell(core) for core in self._cores])
+            replies = fan.replies
+            m.d.comb += [
+                fan.bits.eq(self.in_bits),
+                fan.valid.eq(self.in_valid),
+                self.in_ready.eq(fan.ready),
+                self.out_engine.eq(replies.payload.engine),
+            ]
+        else:
+            m.submodules.shell = shell = Shell(*self._cores)
+            replies = shell.replies
+            m.d.comb += [
+                shell.source.payload.eq(self.in_bits),
+                shell.source.valid.eq(self.in_valid),
+                self.in_ready.eq(shell.source.ready),
+            ]
         m.d.comb += [
-            shell.source.payload.eq(self.in_bits),
-            shell.source.valid.eq(self.in_valid),
-            self.in_ready.eq(shell.source.ready),
-            self.out_bits.eq(shell.replies.payload.bytes),
-            self.out_trailer.eq(shell.replies.payload.trailer),
-            self.out_valid.eq(shell.replies.valid),
-            shell.replies.ready.eq(self.out_ready),
+            self.out_bits.eq(replies.payload.bytes),
+            self.out_trailer.eq(replies.payload.trailer),
+            self.out_valid.eq(replies.valid),
+            replies.ready.eq(self.out_ready),
         ]
         return m
 
@@ -257,8 +283,8 @@ class SimulatedPins(Pins):
     Verilator computes what follows from inputs at both edges of the clock and once more after the rising one.
     """
 
-    clk: In(1)
-    rst: In(1)
+    def _ports(self, engines):
+        return super()._ports(engines) | {"clk": In(1), "rst": In(1)}
 
     def elaborate(self, platform):
         """Make the clock domains."""

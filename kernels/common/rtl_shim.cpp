@@ -1,8 +1,10 @@
 /* Feeds rows to a core in its shell (rtl_shell.py) and collects their results, clock by clock.
  *
  * The model is what Verilator makes of the shell with flat ports: clk, rst, in_bits, in_valid,
- * in_ready, out_bits, out_trailer, out_valid, out_ready. Ready and valid of the shell depend on
- * registers alone, so they are those of the clock before and one evaluation a clock edge is enough.
+ * in_ready, out_bits, out_trailer, out_engine, out_valid, out_ready, engines. Ready and valid of
+ * the shell depend on registers alone, so they are those of the clock before and one evaluation a
+ * clock edge is enough. Rows are dealt out to the engines in turn; in_valid and in_ready have a bit
+ * for each.
  *
  * Memory that is read: [src, src + src_size) and the parameter beats; written: [dst, dst + result)
  * where the result fits in dst_capacity, else no more than dst_capacity bytes.
@@ -85,16 +87,29 @@ private:
   uint64_t state_;
 };
 
-/* The beats of all rows, one after the other. */
+constexpr uint32_t kMostEngines = 8;
+
+/* The rows of one engine: every `engines`th one. */
+struct Share {
+  uint32_t count;
+  uint16_t tag; /* of row 0 */
+  uint32_t engines;
+  uint32_t row; /* the next one */
+
+  bool ended() const { return row >= count; }
+  void advance() { row = count - row > engines ? row + engines : count; }
+};
+
+/* The beats of an engine's rows, one after the other. */
 class Source {
 public:
-  Source(const rtl_row *rows, uint32_t count, uint16_t tag)
-      : rows_(rows), count_(count), tag_(tag) {}
+  Source() = default;
+  Source(const rtl_row *rows, Share share) : rows_(rows), share_(share) {}
 
-  bool ended() const { return row_ == count_; }
+  bool ended() const { return share_.ended(); }
 
   void beat(uint8_t *to) const {
-    const rtl_row &row = rows_[row_];
+    const rtl_row &row = rows_[share_.row];
     if (next_ == 0)
       return head(row, to);
     if (next_ <= row.parameter_beats) {
@@ -110,19 +125,19 @@ public:
   }
 
   void advance() {
-    const rtl_row &row = rows_[row_];
+    const rtl_row &row = rows_[share_.row];
     const uint64_t text_beats = (uint64_t{row.src_size} + kBeat - 1) / kBeat;
     if (++next_ <= row.parameter_beats + text_beats)
       return;
     next_ = 0;
-    ++row_;
+    share_.advance();
   }
 
 private:
   void head(const rtl_row &row, uint8_t *to) const {
     const uint8_t beats = static_cast<uint8_t>(row.parameter_beats);
     const uint8_t extra = static_cast<uint8_t>(row.extra);
-    const uint16_t tag = static_cast<uint16_t>(tag_ + row_);
+    const uint16_t tag = static_cast<uint16_t>(share_.tag + share_.row);
     std::memcpy(to, &row.src_size, 4);
     std::memcpy(to + 4, &row.dst_capacity, 4);
     std::memcpy(to + 8, &row.flags, 4);
@@ -131,20 +146,19 @@ private:
     std::memcpy(to + 14, &tag, 2);
   }
 
-  const rtl_row *rows_;
-  uint32_t count_;
-  uint16_t tag_;
-  uint32_t row_ = 0;
+  const rtl_row *rows_ = nullptr;
+  Share share_{};
   uint64_t next_ = 0;
 };
 
 /* Takes results and trailers. A beat is written when the next one tells how much of it counts. */
 class Sink {
 public:
-  Sink(rtl_row *rows, uint32_t count, uint16_t tag) : rows_(rows), count_(count), tag_(tag) {}
+  Sink() = default;
+  Sink(rtl_row *rows, Share share) : rows_(rows), share_(share) {}
 
-  bool ended() const { return row_ == count_; }
-  uint32_t row() const { return row_; }
+  bool ended() const { return share_.ended(); }
+  uint32_t row() const { return share_.row; }
 
   void result(const uint8_t *beat) {
     if (beats_ != 0)
@@ -159,25 +173,27 @@ public:
     std::memcpy(&length, beat, 4);
     std::memcpy(&cycles, beat + 8, 4);
     std::memcpy(&tag, beat + 12, 2);
-    if (tag != static_cast<uint16_t>(tag_ + row_))
+    if (ended() || tag != static_cast<uint16_t>(share_.tag + share_.row))
       return kWrongTag;
     if ((uint64_t{length} + kBeat - 1) / kBeat != beats_)
       return kWrongLength;
     if (beats_ != 0)
       write(length - (beats_ - 1) * kBeat);
-    rtl_row &row = rows_[row_];
+    rtl_row &row = rows_[share_.row];
     const bool fits = length <= row.dst_capacity;
     row.status = fits ? beat[4] : kStatusTooSmall;
     row.dst_size = fits ? length : 0;
     row.cycles = cycles;
-    ++row_;
+    share_.advance();
     beats_ = 0;
     return kDone;
   }
 
 private:
   void write(uint64_t bytes) {
-    const rtl_row &row = rows_[row_];
+    if (ended())
+      return;
+    const rtl_row &row = rows_[share_.row];
     const uint64_t offset = (beats_ - 1) * kBeat;
     if (offset >= row.dst_capacity)
       return;
@@ -185,10 +201,8 @@ private:
     std::memcpy(reinterpret_cast<uint8_t *>(row.dst) + offset, held_, bytes < room ? bytes : room);
   }
 
-  rtl_row *rows_;
-  uint32_t count_;
-  uint16_t tag_;
-  uint32_t row_ = 0;
+  rtl_row *rows_ = nullptr;
+  Share share_{};
   uint64_t beats_ = 0;
   uint8_t held_[kBeat];
 };
@@ -210,32 +224,46 @@ public:
   }
 
   End run(rtl_row *rows, uint32_t count, const rtl_limits &limits, rtl_run_report *report) {
-    Source source(rows, count, tag_);
-    Sink sink(rows, count, tag_);
+    const uint32_t engines = model_.engines;
+    Source sources[kMostEngines];
+    Sink sinks[kMostEngines];
+    for (uint32_t engine = 0; engine < engines; ++engine) {
+      const Share share{count, tag_, engines, engine < count ? engine : count};
+      sources[engine] = Source(rows, share);
+      sinks[engine] = Sink(rows, share);
+    }
+    uint32_t busy_engines = engines < count ? engines : count;
     /* Tags go on from run to run, so that what a core has left over is no answer to the next. */
     tag_ = static_cast<uint16_t>(tag_ + count + 1);
     const double ends = now() + limits.seconds;
     Pauses pauses(limits.stall_seed);
     bool offered = false;
+    uint32_t target = 0;
     uint64_t clock = 0, busy = 0;
     End end = kDone;
-    while (end == kDone && !sink.ended()) {
-      if (!offered && !source.ended() && !pauses.next()) {
-        uint8_t beat[kBeat];
-        source.beat(beat);
-        std::memcpy(&model_.in_bits[0], beat, kBeat);
-        offered = true;
+    while (end == kDone && busy_engines != 0) {
+      if (!offered && !pauses.next()) {
+        target = next_engine(sources, target);
+        offered = !sources[target].ended() && (engines == 1 || takes(target));
+        if (offered) {
+          uint8_t beat[kBeat];
+          sources[target].beat(beat);
+          std::memcpy(&model_.in_bits[0], beat, kBeat);
+        }
       }
-      model_.in_valid = offered;
+      model_.in_valid = offered << target;
       model_.out_ready = !pauses.next();
-      const bool taken = offered && model_.in_ready;
+      const bool taken = offered && takes(target);
       const bool given = model_.out_valid && model_.out_ready;
-      if (given)
+      if (given) {
+        Sink &sink = sinks[model_.out_engine];
         end = take(&sink);
+        busy_engines -= model_.out_trailer && sink.ended();
+      }
       tick();
       ++clock;
       if (taken) {
-        source.advance();
+        sources[target].advance();
         offered = false;
       }
       if (taken || given)
@@ -248,12 +276,29 @@ public:
     model_.in_valid = 0;
     model_.out_ready = 0;
     report->cycles = clock;
-    report->row = sink.row();
+    report->row = count;
+    for (uint32_t engine = 0; engine < engines; ++engine)
+      if (sinks[engine].row() < report->row)
+        report->row = sinks[engine].row();
     report->end = end;
     return end;
   }
 
 private:
+  bool takes(uint32_t engine) const { return (model_.in_ready >> engine & 1) != 0; }
+
+  /* The next engine after `last` with beats left that takes one, or one that has some, or any. */
+  uint32_t next_engine(const Source *sources, uint32_t last) const {
+    const uint32_t engines = model_.engines;
+    uint32_t found = last;
+    for (uint32_t step = engines; step > 0; --step) {
+      const uint32_t engine = (last + step) % engines;
+      if (!sources[engine].ended() && (takes(engine) || sources[found].ended()))
+        found = engine;
+    }
+    return found;
+  }
+
   End take(Sink *sink) {
     uint8_t beat[kBeat];
     std::memcpy(beat, &model_.out_bits[0], kBeat);

@@ -7,6 +7,7 @@ A segment is one block. A block with a run of literals too long for the queue ha
 from amaranth import Module
 from amaranth.lib import wiring
 from fpga_accel.kernels.common.rtl import CORE
+from fpga_accel.kernels.common.rtl_engines import Engines
 from fpga_accel.kernels.lz4.rtl_encode import Beats, Gather, Literals, Sequences, Writer
 from fpga_accel.kernels.lz4.rtl_feed import Feed
 from fpga_accel.kernels.lz4.rtl_match import DECISION, MatchFinder
@@ -50,3 +51,16 @@ class Lz4Compress(wiring.Component):
             beats.literal.eq(literals.oldest),
         ]
         return m
+
+
+class Lz4CompressEngines(Engines):
+    """Several of them.
+
+    Parameters
+    ----------
+    count
+        How many.
+    """
+
+    def __init__(self, count):
+        super().__init__(Lz4Compress() for _ in range(count))

@@ -16,7 +16,7 @@ LONG = 15
 LITERAL_BITS = 12
 # Bytes between the feed and the queue of literals when that has no more room, and some to spare.
 ON_THE_WAY = 32
-# A block with a longer run of literals is not compressed: a run waits in its queue for its length.
+# A block with a run of this many literals is not compressed: a run waits in its queue for its length.
 LONGEST_RUN = (1 << LITERAL_BITS) - 2 * ON_THE_WAY
 SEQUENCE_BITS = 5
 

@@ -6,22 +6,25 @@ whose first byte has moved there. What happens to it:
     4      its five bytes are there: hash
     5      read the entry of its hash
     6      write it into the entry; the byte goes into the window
-    7      distance and tag of the position that was there
-    8      is it near enough, and are all five bytes the same?
-    9      where its sixth byte lies in the window
-    10     DECISION: literal, start of a match, or part of the match that is open
+    7, 8   the entry comes: the memory's output register, and one where it is needed
+    8      distance and tag of the position that was there
+    9      is it near enough, and are all five bytes the same?
+    10     where its sixth byte lies in the window
+    11     DECISION: literal, start of a match, or part of the match that is open
 
 The hash is a bijection of the five bytes onto index and tag, so equal tags in one entry mean equal bytes, and a match
 needs no look into the window for its first five. Later bytes are read at the match's distance, one a step. A decision
 about position p asks for the byte that p + 5 is compared with; it takes the steps up to then to come:
 
-    1 address   2 memory   3 its output register   4 choice of the half   5 comparison with the byte in stage 9
+    1 address   2 memory   3 its output register   4 choice of the half   5 comparison with the byte in stage 10
 
 so the only loop is that of the decision, of four bits.
 
 The entry of the position just before is read while it is written. That the two have one index is seen beside it: all
 five bytes are then the same, which is distance 1, or there is no match.
 """
+
+import itertools
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
@@ -33,13 +36,13 @@ INDEX_BITS = 13
 HASHED_BYTES = 5
 TAG_BITS = 8 * HASHED_BYTES - INDEX_BITS
 WINDOW_BITS = 15
-# Bytes are written into the window up to ten steps before the decision that may need the oldest one.
+# Bytes are written into the window up to eleven steps before the decision that may need the oldest one.
 FARTHEST = (1 << WINDOW_BITS) - 64
 # Entries keep this many bits of the position. When it comes round, once in 2 MiB, the table is cleared.
 POSITION_BITS = 21
 # The last positions before that are no one's candidates, so that an entry from before the clearing is never used.
 LAST_POSITIONS = 8
-DECISION = 10
+DECISION = 11
 # Longer matches are cut, or their length would need more bits. In bytes, about.
 LONGEST_BITS = 11
 # Rotations of the second and the third 13 bits of the five bytes that are added to the first 13: each bit of the index
@@ -117,10 +120,9 @@ class MatchFinder(wiring.Component):
         m = Module()
         # stages[s] is the slot in stage s, stages[0] the one that comes.
         self._stages = stages = [self.slot]
-        for number in range(1, DECISION + 1):
-            stages.append(Signal(Slot, name=f"stage_{number}"))
+        stages += [Signal(Slot, name=f"stage_{number}") for number in range(1, DECISION + 1)]
         with m.If(self.step):
-            m.d.sync += [newer.eq(older) for older, newer in zip(stages, stages[1:], strict=False)]
+            m.d.sync += [newer.eq(older) for older, newer in itertools.pairwise(stages)]
         self._positions(m)
         entry = self._lookup(m)
         self._candidate(m, entry)
@@ -134,10 +136,10 @@ class MatchFinder(wiring.Component):
     def _positions(self, m):
         """Count positions; hold the steps to clear the table when they come round."""
         at_5 = Signal(POSITION_BITS, init=(1 << POSITION_BITS) - LAST_POSITIONS)
-        at_6, at_7 = Signal(POSITION_BITS), Signal(POSITION_BITS)
-        self._position_at = {5: at_5, 6: at_6, 7: at_7}
+        at_6, at_7, at_8 = (Signal(POSITION_BITS, name=f"at_{stage}") for stage in (6, 7, 8))
+        self._position_at = {5: at_5, 6: at_6, 8: at_8}
         with m.If(self.step):
-            m.d.sync += [at_5.eq(at_5 + 1), at_6.eq(at_5), at_7.eq(at_6)]
+            m.d.sync += [at_5.eq(at_5 + 1), at_6.eq(at_5), at_7.eq(at_6), at_8.eq(at_7)]
 
         # The count of rows to clear, then "done" until the positions have come round.
         rows = Signal(INDEX_BITS + 1)
@@ -156,7 +158,7 @@ class MatchFinder(wiring.Component):
             m.d.sync += rows.eq(0)
 
     def _lookup(self, m):
-        """Return the entry of the position in stage 7, as (position, tag); enter each position.
+        """Return the entry of the position in stage 8, as (position, tag); enter each position.
 
         Clearing writes the position in stage 6 to every row. Of all others only `LAST_POSITIONS` are near enough to
         take it for theirs, and they take none.
@@ -178,40 +180,43 @@ class MatchFinder(wiring.Component):
             table.write_enable.eq(self.step | write),
             table.write_data.eq(Cat(self._position_at[6], self._word(6)[INDEX_BITS:])),
         ]
-        return table.read_data[:POSITION_BITS], table.read_data[POSITION_BITS:]
+        entry = Signal(POSITION_BITS + TAG_BITS, reset_less=True)
+        with m.If(self.step):
+            m.d.sync += entry.eq(table.read_data)
+        return entry[:POSITION_BITS], entry[POSITION_BITS:]
 
     def _candidate(self, m, entry):
-        """Find what a match at the position in stage 10 would be."""
+        """Find what a match at the position in stage 11 would be."""
         stages = self._stages
         position, tag = entry
         # Bit s: the byte in stage s + 1 is the one before it, too.
         repeats = Signal(HASHED_BYTES)
         # Bit s, of the position in stage s + 6: its five bytes, or its index, are those of the position before it.
-        run, same_index = Signal(3), Signal(3)
-        distance_8, same_tag = Signal(POSITION_BITS), Signal()
+        run, same_index = Signal(4), Signal(4)
+        distance_9, same_tag = Signal(POSITION_BITS), Signal()
         limit, any_before = Signal(WINDOW_BITS), Signal()
         farthest = Signal()
-        valid_9, distance_9 = Signal(), Signal(WINDOW_BITS)
+        valid_10, distance_10 = Signal(), Signal(WINDOW_BITS)
         self._valid, self._distance, self._address = Signal(), Signal(WINDOW_BITS), Signal(WINDOW_BITS)
-        restarts = stages[7].first | self._position_at[7][LAST_POSITIONS.bit_length() - 1 :].all()
+        restarts = stages[8].first | self._position_at[8][LAST_POSITIONS.bit_length() - 1 :].all()
         with m.If(self.step):
             m.d.sync += [
                 repeats.eq(Cat(stages[0].byte == stages[1].byte, repeats)),
                 run.eq(Cat(repeats.all(), run)),
                 same_index.eq(Cat(self._index_5 == self._index_6, same_index)),
                 # Distance - 1.
-                distance_8.eq(self._position_at[7] + ~position),
-                same_tag.eq(tag == self._word(7)[INDEX_BITS:]),
+                distance_9.eq(self._position_at[8] + ~position),
+                same_tag.eq(tag == self._word(8)[INDEX_BITS:]),
                 limit.eq(Mux(farthest, limit, limit + 1)),
                 farthest.eq(limit >= FARTHEST - 1),
                 any_before.eq(1),
-                valid_9.eq(
-                    stages[8].may_start & any_before & Mux(same_index[2], run[2], same_tag & (distance_8 < limit))
+                valid_10.eq(
+                    stages[9].may_start & any_before & Mux(same_index[3], run[3], same_tag & (distance_9 < limit))
                 ),
-                distance_9.eq(Mux(run[2], 0, distance_8)),
-                self._valid.eq(valid_9),
-                self._distance.eq(distance_9),
-                self._address.eq(self._position_at[5] - distance_9),
+                distance_10.eq(Mux(run[3], 0, distance_9)),
+                self._valid.eq(valid_10),
+                self._distance.eq(distance_10),
+                self._address.eq(self._position_at[6] - distance_10),
             ]
             with m.If(restarts):
                 m.d.sync += [limit.eq(0), farthest.eq(0), any_before.eq(0)]

@@ -59,7 +59,7 @@ class CounterSource(wiring.Component):
         m.submodules.counter = counter = Counter()
         left, more = Signal(28), Signal()  # blocks
         held = Signal()
-        index = Signal(3)
+        index, go = Signal(3), Signal()
         keys, block = Signal(KeyBeat, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
         advance = ~self.blocks.valid | self.blocks.ready
         m.d.comb += [
@@ -73,6 +73,8 @@ class CounterSource(wiring.Component):
             self.keys.valid.eq(0),
             keys.keys.eq(self.parameters.payload),
             keys.index.eq(index),
+            # What is so in the clock before a key beat stays so: no block comes before the keys are complete.
+            go.eq(self.idle & ~self.blocks.valid),
         ]
         with m.If(advance):
             m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block)]
@@ -93,7 +95,6 @@ class CounterSource(wiring.Component):
                     with m.If(held):
                         m.next = "SETTLE"
             with m.State("KEYS"):
-                go = self.idle & ~self.blocks.valid
                 m.d.comb += self.parameters.ready.eq(go)
                 with m.If(go & self.parameters.valid):
                     m.d.sync += [index.eq(index + 1), self.keys.valid.eq(1)]

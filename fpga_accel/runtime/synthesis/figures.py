@@ -76,7 +76,7 @@ class Figures:
     @property
     def name(self) -> str:
         """Return what tells it from others."""
-        return f"{self.kernel}/{self.variant}@{self.target}"
+        return f"{self.operation}/{self.variant}@{self.target}"
 
     @property
     def megabytes_per_second(self) -> float:
@@ -156,13 +156,16 @@ def put(path: Path, row: Figures) -> None:
 
 
 def source_sha256(manifest: Manifest, core: Core) -> str:
-    """Return the hash of what a core is made from: ABI, arguments, and every module of kernel folders that it imports.
+    """Return the hash of what a core, and the others of its variant, are made from.
 
-    The shell is imported by none and is around all.
+    That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
+    and is around all.
     """
-    roots = ((manifest.name, core.source.removesuffix(".py")), ("common", "rtl_shell"))
-    sources = dict(sorted(_imported(manifest, roots)))
-    parts = (ABI_VERSION, core.core, sorted(core.arguments.items()), sources)
+    chosen = [each for each in manifest.cores if each.name == core.name]
+    made = [(each.entry, each.core, sorted(each.arguments.items())) for each in chosen]
+    roots = {(manifest.name, each.source.removesuffix(".py")) for each in chosen}
+    sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
+    parts = (ABI_VERSION, made, sources)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -184,7 +187,7 @@ def clock_of(manifest: Manifest, core: Core) -> float:
     Figures of another source are of another core.
     """
     try:
-        rows = [row for row in shipped() if (row.kernel, row.variant) == (manifest.name, core.name)]
+        rows = [row for row in shipped() if (row.operation, row.variant) == (core.entry, core.name)]
     except FormatError as error:
         log.warning("figures of cores are passed over: %s", error)
         return 0.0
@@ -198,8 +201,8 @@ def problems(row: Figures) -> Iterator[str]:
         yield f"stale: there is no kernel {row.kernel}"
         return
     manifest = manifests.shipped(row.kernel)
-    core = next((core for core in manifest.cores if core.name == row.variant), None)
+    core = next((core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant)), None)
     if core is None:
-        yield f"stale: kernel {row.kernel} has no core {row.variant}"
+        yield f"stale: kernel {row.kernel} has no core {row.variant} of {row.operation}"
     elif source_sha256(manifest, core) != row.source_sha256:
         yield f"stale: the source of {row.kernel}/{row.variant} has changed since it was built"

@@ -45,12 +45,15 @@ PARTS = {
 }
 
 
+_SYNTHESIS = ("-q", "-p", f"read_verilog -sv {TOP}.v; synth_ecp5 -top {TOP} -json {TOP}.json")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Seconds after which a tool is stopped."""
 
     yosys: float = 900
-    nextpnr: float = 1800
+    nextpnr: float = 3600
     ecppack: float = 300
 
 
@@ -85,14 +88,44 @@ class Built:
 
 def commands(part: Part, seed: int) -> dict[str, tuple[str, ...]]:
     """Return the arguments of each tool; the netlist pass comes between the first two."""
-    script = f"read_verilog -sv {TOP}.v; synth_ecp5 -top {TOP} -json {TOP}.json"
     route = ("--json", f"{TOP}.folded.json", "--textcfg", f"{TOP}.config", "--report", "report.json")
     goal = ("--freq", str(part.goal_mhz), "--timing-allow-fail", "--lpf-allow-unconstrained")
     return {
-        "yosys": ("-q", "-p", script),
+        "yosys": _SYNTHESIS,
         "nextpnr-ecp5": (*part.options, *route, *goal, "--seed", str(seed), "--router", "router1", "-q"),
         "ecppack": ("--compress", f"{TOP}.config", f"{TOP}.bit"),
     }
+
+
+def gates(verilog: str, folder: Path, *, limits: Limits | None = None) -> tuple[str, Folded]:
+    """Synthesise a design and return its netlist as Verilog of ECP5 cells, registers folded, with what the cells do.
+
+    Parameters
+    ----------
+    verilog
+        The design.
+    folder
+        Where the intermediate files and logs are left.
+    limits
+        Time limits of the tools.
+    """
+    limits = limits or Limits()
+    folder.mkdir(parents=True, exist_ok=True)
+    folded = _synthesised(verilog, folder, limits)[1]
+    script = f"read_json {TOP}.folded.json; write_verilog -noattr gates.v"
+    tools.run("yosys", ("-q", "-p", script), folder, limit_seconds=limits.yosys)
+    cells = Path(__file__).with_name("cells.v").read_text(encoding="utf-8")
+    return (folder / "gates.v").read_text(encoding="utf-8") + cells, folded
+
+
+def _synthesised(verilog: str, folder: Path, limits: Limits) -> tuple[netlist.Module, Folded]:
+    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
+    tools.run("yosys", _SYNTHESIS, folder, limit_seconds=limits.yosys)
+    synthesised = json.loads((folder / f"{TOP}.json").read_text(encoding="utf-8"))
+    module = netlist.top_of(synthesised, TOP)
+    folded = netlist.fold_output_registers(module)
+    (folder / f"{TOP}.folded.json").write_text(json.dumps(synthesised), encoding="utf-8")
+    return module, folded
 
 
 def build(
@@ -119,12 +152,7 @@ def build(
     limits = limits or Limits()
     folder.mkdir(parents=True, exist_ok=True)
     arguments = commands(part, seed)
-    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
-    tools.run("yosys", arguments["yosys"], folder, limit_seconds=limits.yosys)
-    synthesised = json.loads((folder / f"{TOP}.json").read_text(encoding="utf-8"))
-    module = netlist.top_of(synthesised, TOP)
-    folded = netlist.fold_output_registers(module)
-    (folder / f"{TOP}.folded.json").write_text(json.dumps(synthesised), encoding="utf-8")
+    module, folded = _synthesised(verilog, folder, limits)
     tools.run("nextpnr-ecp5", arguments["nextpnr-ecp5"], folder, limit_seconds=limits.nextpnr)
     placed = report.read(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     extra = netlist.of_the_harness(module)

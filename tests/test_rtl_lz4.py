@@ -1,0 +1,241 @@
+"""The LZ4 core: the blocks of a model of its search, bit for bit, which `lz4` decodes, whatever the streams do."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import lz4.block
+import lz4.frame
+import numpy as np
+import pytest
+import required
+
+import fpga_accel as fa
+
+simulation = pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
+rtl = importlib.import_module("fpga_accel.kernels.lz4.rtl")
+
+BEAT = 16
+OK, DST_TOO_SMALL, BAD_PARAM = 0, 1, 5
+WINDOW = (1 << 15) - 64
+INDEX_BITS = 13
+HASHED = 5
+# A match is cut at this length, and a block with a run of this many literals is not compressed.
+LONGEST_MATCH = 2050
+LONGEST_RUN = 4032
+CLOCK_LIMIT = 30_000
+
+
+def index_of(word: int) -> int:
+    """The index of five bytes, as the core computes it."""
+    mask = (1 << INDEX_BITS) - 1
+    index = word & mask
+    for part, rotations in ((word >> 13 & mask, (0, 4, 6)), (word >> 26 & mask, (2, 5, 6))):
+        for count in rotations:
+            index ^= (part << count | part >> INDEX_BITS - count) & mask
+    return index
+
+
+def length_bytes(length: int) -> bytes:
+    """What follows a token for one of its lengths."""
+    return b"" if length < 15 else b"\xff" * ((length - 15) // 255) + bytes([(length - 15) % 255])
+
+
+def sequence(literals: bytes, distance: int = 0, length: int = 4) -> bytes:
+    """One sequence of the block format; the last one of a block has no distance."""
+    token = bytes([min(len(literals), 15) << 4 | min(length - 4, 15)])
+    start = token + length_bytes(len(literals)) + literals
+    return start + distance.to_bytes(2, "little") + length_bytes(length - 4) if distance else start
+
+
+def model(text: bytes) -> bytes:
+    """The greedy search of the core: one candidate for each position, the last one before it of its index."""
+    entries: dict[int, int] = {}
+    block, anchor, position, end = b"", 0, 0, 0
+    while position < len(text):
+        candidate = None
+        if position + HASHED <= len(text):
+            index = index_of(int.from_bytes(text[position : position + HASHED], "little"))
+            candidate, entries[index] = entries.get(index), position
+        if position < end or candidate is None or position > len(text) - 12 or position - candidate > WINDOW:
+            position += 1
+            continue
+        if text[candidate : candidate + HASHED] != text[position : position + HASHED]:
+            position += 1
+            continue
+        end, limit = position + HASHED, min(len(text) - 5, position + LONGEST_MATCH)
+        while end < limit and text[end] == text[end - position + candidate]:
+            end += 1
+        block += sequence(text[anchor:position], position - candidate, end - position)
+        anchor = end
+        position += 1
+    return block + sequence(text[anchor:])
+
+
+class Bench:
+    """The core between a source and a sink that pause at random."""
+
+    def __init__(self, segments: list[bytes], pauses: int = 0, claims: dict[int, int] | None = None) -> None:
+        self.core = rtl.Lz4Compress()
+        self.segments, self.pauses = segments, pauses
+        # The lengths that heads give where they are not those of the texts.
+        self.claims = claims or {}
+        self.rng = random.Random(pauses)
+        self.results: list[tuple[int, bytes]] = []
+        self.clocks = 0
+
+    def run(self) -> None:
+        simulator = simulation.Simulator(self.core)
+        simulator.add_clock(1e-8)
+        simulator.add_process(self.feed)
+        simulator.add_testbench(self.drain)
+        simulator.add_testbench(self.watch, background=True)
+        simulator.run()
+
+    async def pause(self, context: Any) -> None:
+        # Most beats come at once, some much later.
+        if self.pauses and self.rng.random() < 0.2:
+            for _ in range(self.rng.randrange(self.pauses)):
+                await context.tick()
+
+    async def send(self, context: Any, port: Any, payload: Any) -> None:
+        await self.pause(context)
+        context.set(port.valid, 1)
+        context.set(port.payload, payload)
+        await context.tick().until(port.ready)
+        context.set(port.valid, 0)
+
+    async def feed(self, context: Any) -> None:
+        for number, text in enumerate(self.segments):
+            length = self.claims.get(number, len(text))
+            head = {"length": length, "capacity": len(text), "flags": 0, "parameters": 0, "extra": 0, "tag": 0}
+            await self.send(context, self.core.head, head)
+            for start in range(0, max(1, len(text)), BEAT):
+                part = text[start : start + BEAT]
+                filled = int.from_bytes(part.ljust(BEAT, b"\xee"), "little")
+                beat = {"bytes": filled, "count": len(part), "last": start + BEAT >= len(text)}
+                await self.send(context, self.core.text, beat)
+
+    async def drain(self, context: Any) -> None:
+        block = b""
+        while len(self.results) < len(self.segments):
+            await self.pause(context)
+            context.set(self.core.result.ready, 1)
+            beat = (await context.tick().sample(self.core.result.payload).until(self.core.result.valid))[0]
+            context.set(self.core.result.ready, 0)
+            block += beat.bytes.to_bytes(BEAT, "little")[: beat.count]
+            if beat.last:
+                self.results.append((beat.status, block))
+                block = b""
+
+    async def watch(self, context: Any) -> None:
+        while True:
+            await context.tick()
+            self.clocks += 1
+            assert self.clocks < CLOCK_LIMIT, f"{len(self.results)} results after {CLOCK_LIMIT} clocks"
+
+
+def random_bytes(size: int, seed: int = 1) -> bytes:
+    return np.random.default_rng([size, seed]).bytes(size)
+
+
+def words(size: int, seed: int = 1) -> bytes:
+    """Text of a few words."""
+    rng = random.Random(seed)
+    known = [bytes(rng.choices(range(97, 123), k=rng.randint(2, 9))) for _ in range(60)]
+    return b" ".join(rng.choices(known, k=size // 3))[:size]
+
+
+# The first one is for the clearing of the table, with which the core starts: the positions before it find nothing.
+SHORT = [b"", b"a", b"", b"ab" * 3, *(b"a" * size for size in (5, 11, 12, 13, 16, 17, 18, 32, 33, 300))]
+SHORT += [b"abc" * 10, b"abcdefgh" * 5, words(900), random_bytes(290) + words(40) * 2, words(40), bytes(2600)]
+
+
+@pytest.mark.parametrize("pauses", [0, 60])
+def test_blocks_are_those_of_the_model(pauses: int) -> None:
+    bench = Bench(SHORT, pauses)
+    bench.run()
+    for text, (status, block) in zip(SHORT, bench.results, strict=True):
+        assert status == OK
+        assert block == model(text)
+        assert lz4.block.decompress(block, uncompressed_size=len(text)) == text
+
+
+def test_no_segment_is_waited_for() -> None:
+    """The results of a segment come without another one behind it."""
+    bench = Bench([b"x" * 40])
+    bench.run()
+    assert lz4.block.decompress(bench.results[0][1], uncompressed_size=40) == b"x" * 40
+
+
+def test_a_segment_of_24_bits_is_refused() -> None:
+    """The core says so once the last beat has come; there are fewer here than the head says."""
+    bench = Bench([words(40), b"yz"], claims={0: 1 << 24})
+    bench.run()
+    assert [status for status, _ in bench.results] == [BAD_PARAM, OK]
+    assert bench.results[1][1] == model(b"yz")
+
+
+@pytest.fixture(scope="module")
+def acc() -> Iterator[fa.Accelerator]:
+    try:
+        opened = fa.Accelerator("rtl", fallback="never", verify="always")
+    except fa.DeviceError as error:
+        required.missing("rtl", f"the simulator is not usable: {error}")
+    with opened:
+        yield opened
+
+
+def blocks_of(frame: bytes, header: int = 15) -> list[tuple[bool, bytes]]:
+    """Whether each block of a frame is stored, and its bytes."""
+    found, at = [], header
+    while size := int.from_bytes(frame[at : at + 4], "little"):
+        stored, size = size >> 31 == 1, size & 0x7FFFFFFF
+        found.append((stored, frame[at + 4 : at + 4 + size]))
+        at += 4 + size
+    return found
+
+
+def test_frames(acc: fa.Accelerator) -> None:
+    """Blocks of 64 KiB whose entries are left over from the blocks before."""
+    far = random_bytes(3000)
+    text = words(150_000) + far + words(WINDOW - 3000, 2) + far + words(1000, 3) + bytes(100_000)
+    frame = acc.compress(text, "lz4", block_size=64 << 10)
+    assert lz4.frame.decompress(frame) == text
+    parts = [text[start : start + (64 << 10)] for start in range(0, len(text), 64 << 10)]
+    assert blocks_of(frame)[1:] == [(False, model(part)) for part in parts[1:]]
+
+
+def test_runs_of_literals(acc: fa.Accelerator) -> None:
+    """A run that the queue holds is written, a longer one makes the block a stored one; the next block is right."""
+    tail = words(4000)
+    for size, stored in ((LONGEST_RUN - 1, False), (LONGEST_RUN, True), (60_000, True)):
+        noise = random_bytes(size)
+        text = (noise + noise[-50:]).ljust(64 << 10, b".") + tail
+        frame = acc.compress(text, "lz4", block_size=64 << 10)
+        assert lz4.frame.decompress(frame) == text
+        assert [flag for flag, _ in blocks_of(frame)] == [stored, False]
+    noise = random_bytes(200_000)
+    assert lz4.frame.decompress(acc.compress(noise, "lz4", block_checksum=True, content_checksum=True)) == noise
+
+
+def test_positions_come_round(acc: fa.Accelerator) -> None:
+    """Within a block: the table is cleared after 2 MiB, and matches that are open go on."""
+    period = words(3001)
+    text = (period * 800)[: (2 << 20) + 100_000]
+    frame = acc.compress(text, "lz4", block_size=4 << 20)
+    assert lz4.frame.decompress(frame) == text
+    assert len(frame) < len(text) // 50
+
+
+def test_the_lz4_command_reads_it(acc: fa.Accelerator) -> None:
+    if shutil.which("lz4") is None:
+        required.missing("lz4", "there is no lz4 command")
+    text = words(70_000)
+    frame = acc.compress(text, "lz4")
+    assert subprocess.run(["lz4", "-dc"], input=frame, capture_output=True, check=True).stdout == text
