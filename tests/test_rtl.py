@@ -25,10 +25,11 @@ from fpga_accel.backends import NoCore, Outcome
 from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
-from fpga_accel.runtime import bitstreams, discovery, manifests, programs
-from fpga_accel.runtime.bitstreams import catalog
+from fpga_accel.runtime import discovery, manifests, programs
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.simulation import building, elaborate, parameters, simulator, toolchain
+from fpga_accel.runtime.synthesis import figures
+from fpga_accel.runtime.synthesis.figures import Figures
 from fpga_accel.segments import Bytes, Launch, Status, address_of, new_table
 
 FOLDER = Path(__file__).parent / "rtl_cores"
@@ -123,21 +124,27 @@ def test_receipts_of_the_cpu_path_project_nothing() -> None:
         assert cpu.last_receipt.cycles == cpu.last_receipt.bytes_per_cycle == 0
 
 
-def test_the_clock_is_that_of_the_catalogued_report(
+def test_the_clock_is_that_of_the_figures_of_this_very_core(
     device: RtlBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    entry = bitstreams.Entry(
-        *("sha256.bit", "ecp5", "LFE5U-85F", "hardware", "hw", 1, "sha256", "rtl"),
-        *(("sha256",), "0" * 64, "0" * 64, "not run", 117.5),
+    manifest = manifests.shipped("sha256")
+    core = manifest.cores[0]
+    row = Figures(
+        *("sha256", core.name, core.entry, "ecp5-85f", 1, 1, 1, 117.5, 1.0, 70.0, 1, {}),
+        *(figures.source_sha256(manifest, core), "0" * 64, 1),
     )
-    monkeypatch.setattr(catalog, "shipped", lambda: bitstreams.Catalog(tmp_path, (entry,)))
-    monkeypatch.setattr(catalog, "users", lambda: bitstreams.Catalog(tmp_path))
-    assert bitstreams.clock_of("sha256", "rtl", "sha256") == 117.5
-    assert bitstreams.clock_of("sha256", "rtl", "sha224") == bitstreams.clock_of("sha512", "rtl", "sha256") == 0
+    path = tmp_path / "figures.toml"
+    monkeypatch.setattr(figures, "shipped_path", lambda: path)
+    assert figures.clock_of(manifest, core) == 0
+    figures.save(path, [row, replace(row, target="faster", fmax_mhz=200.0)])
+    assert figures.clock_of(manifest, core) == 117.5
     fresh = RtlBackend(DEVICE)
-    fresh.prepare(manifests.shipped("sha256"), [], "sha256")
-    launch = trials_launch()
-    assert outcome(fresh, launch).clock_mhz == 117.5
+    fresh.prepare(manifest, [], "sha256")
+    assert outcome(fresh, trials_launch()).clock_mhz == 117.5
+    figures.save(path, [replace(row, source_sha256="f" * 64)])
+    assert figures.clock_of(manifest, core) == 0
+    path.write_text("figures = 5")
+    assert figures.clock_of(manifest, core) == 0
 
 
 def trials_launch() -> Launch:

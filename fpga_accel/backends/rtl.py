@@ -14,13 +14,14 @@ import xxhash
 from fpga_accel._host import ffi
 from fpga_accel.backends import Deferred, NoCore, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError
-from fpga_accel.runtime import bitstreams, forks, switches
+from fpga_accel.runtime import forks, switches
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.runtime.programs import BuildFailed
 from fpga_accel.runtime.simulation import building, toolchain
 from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS
 from fpga_accel.runtime.simulation.simulator import ROW, Rows, Simulator
+from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import MAX_ROW, Bytes, Launch, Linked, Span, Status, Table, address_of, new_results
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class _Loaded:
 
     core: Core
     simulator: Simulator
-    # Of the placed and routed core in the catalogs; 0 where there is none.
+    # Of the placed and routed core; 0 where there are no figures of it.
     clock_mhz: float
 
 
@@ -128,7 +129,7 @@ class RtlBackend(forks.Resettable):
             raise BuildFailed(f"nothing makes beats of parameters {core.parameters!r}", device=self._device_id)
         content = building.shared_object(manifest, core, self._tools, self._device_id)
         simulator = Simulator(content, self._device_id)
-        return _Loaded(core, simulator, bitstreams.clock_of(manifest.name, core.name, core.entry))
+        return _Loaded(core, simulator, figures.clock_of(manifest, core))
 
     def _try(self, loaded: _Loaded, trials: Sequence[Trial]) -> None:
         for trial in trials:

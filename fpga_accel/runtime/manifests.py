@@ -139,6 +139,8 @@ def load(folder: Path) -> Manifest:
             raise ValueError(f"{path}: variant {variant.name} has stages of no entry")
         if not (folder / variant.source).is_file():
             raise ValueError(f"{path}: variant {variant.name} names {variant.source}, which is not there")
+    if len({core.name for core in cores}) < len(cores):
+        raise ValueError(f"{path}: two cores have one name")
     for core in cores:
         if core.entry not in manifest.entries:
             raise ValueError(f"{path}: core {core.name} is of no entry: {core.entry!r}")

@@ -8,14 +8,13 @@ from fpga_accel.runtime.bitstreams.catalog import Catalog
 from fpga_accel.runtime.bitstreams.entries import Entry
 from fpga_accel.runtime.bitstreams.formats import read
 from fpga_accel.runtime.bitstreams.image import Image
-from fpga_accel.runtime.bitstreams.loading import clock_of, contents, find, image_for, images_for, usable
+from fpga_accel.runtime.bitstreams.loading import contents, find, image_for, images_for, usable
 from fpga_accel.runtime.bitstreams.matching import matches, require_match
 
 __all__ = [
     "Catalog",
     "Entry",
     "Image",
-    "clock_of",
     "contents",
     "find",
     "image_for",

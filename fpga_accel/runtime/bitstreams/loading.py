@@ -32,14 +32,6 @@ def image_for(listed: Listed, manifest: Manifest, variant: Variant) -> tuple[Pat
     return None if path is None else (path, contents(path, listed.identity, catalogs))
 
 
-def clock_of(kernel: str, variant: str, entry: str) -> float:
-    """Return the clock in MHz that the catalogs state for an entry of a kernel on hardware, 0 where they have none."""
-    for _, known in _entries(_readable_catalogs()):
-        if (known.kernel, known.variant) == (kernel, variant) and entry in known.entries and known.clock_mhz:
-            return known.clock_mhz
-    return 0.0
-
-
 def images_for(identity: Identity) -> list[str]:
     """Return the paths of all catalogued images that fit a device."""
     return usable(_readable_catalogs(), identity)

@@ -7,6 +7,7 @@ so it tells when it is out of date, and building again with the same tools gives
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import program
 from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.segments import ABI_VERSION
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "figures.toml"
 # Modules of kernel folders that a source imports, as ``folder.module``.
@@ -173,6 +176,20 @@ def _imported(manifest: Manifest, roots: tuple[tuple[str, str], ...]) -> Iterato
         found = set(_IMPORT.findall(text)) - seen
         seen |= found
         waiting += sorted(found)
+
+
+def clock_of(manifest: Manifest, core: Core) -> float:
+    """Return the clock in MHz that a shipped core reaches on the slowest target of its figures; 0 without such.
+
+    Figures of another source are of another core.
+    """
+    try:
+        rows = [row for row in shipped() if (row.kernel, row.variant) == (manifest.name, core.name)]
+    except FormatError as error:
+        log.warning("figures of cores are passed over: %s", error)
+        return 0.0
+    clocks = [row.fmax_mhz for row in rows if row.source_sha256 == source_sha256(manifest, core)]
+    return min(clocks, default=0.0)
 
 
 def problems(row: Figures) -> Iterator[str]:
