@@ -26,7 +26,6 @@ from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery, manifests, programs
-from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.simulation import building, elaborate, parameters, simulator, toolchain
 from fpga_accel.runtime.synthesis import figures
 from fpga_accel.runtime.synthesis.figures import Figures
