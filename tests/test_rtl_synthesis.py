@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from dataclasses import replace
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 import required
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from typer.testing import CliRunner, Result
 
+from fpga_accel.cli import synthesis as synthesis_commands
+from fpga_accel.cli.app import app
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import formats
@@ -265,6 +269,66 @@ def test_the_hash_covers_what_is_imported(tmp_path: Path, monkeypatch: pytest.Mo
         hashes.append(figures.source_sha256(manifest, core))
     assert hashes[1] == hashes[0], "a module that is not imported"
     assert len(set(hashes[1:])) == 4
+
+
+# -- the command line ------------------------------------------------------------------------------------------------
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["bitstream", *words], prog_name="fpga-accel")
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figures:
+    """One row of figures in place of the shipped ones, of today's source."""
+    sm4 = manifests.shipped("sm4")
+    only = row(source_sha256=figures.source_sha256(sm4, cores.named(sm4, "rtl-ring")))
+    figures.save(tmp_path / "figures.toml", [only])
+    monkeypatch.setattr(figures, "shipped_path", lambda: tmp_path / "figures.toml")
+    monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))
+    return only
+
+
+def test_figures_are_listed(shipped: Figures) -> None:
+    first = json.loads(invoke("list", "--json").stdout)[0]
+    assert first == dataclasses.asdict(shipped)
+    assert all(word in invoke("list").stdout for word in ("sm4_ctr", "rtl-ring", "ecp5-85k", "100.0", "200"))
+    assert "rtl-ring" in invoke("report").stdout
+
+
+def test_figures_are_verified(shipped: Figures) -> None:
+    found = json.loads(invoke("verify", "--json").stdout)[0]
+    assert found == {"file": "sm4_ctr/rtl-ring@ecp5-85k", "ok": True, "problems": []}
+    figures.save(figures.shipped_path(), [row()])
+    stale = invoke("verify")
+    assert stale.exit_code == 1
+    assert "the source of sm4/rtl-ring has changed" in stale.stderr
+
+
+def test_a_rebuild_is_compared(shipped: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis_commands, "_built", lambda *given, **options: None)
+    today = replace(shipped, lut=8, fmax_mhz=99.0)
+    monkeypatch.setattr(synthesis_commands, "figures_of", lambda *given: today)
+    assert invoke("verify").exit_code == 0
+    found = json.loads(invoke("verify", "--rebuild", "--json").stdout)[0]
+    assert found["problems"] == ["lut is 8, the table says 1", "fmax_mhz is 99.0, the table says 100.0"]
+
+
+def test_what_cannot_be_built_is_refused() -> None:
+    for words, message in (
+        (("sm4", "--target", "ecp5-99k"), "legal ones are"),
+        (("sm4", "--target", "ecp5-85k", "--variant", "nothing"), "no core"),
+        (("trial", "--target", "ecp5-85k"), "no RTL core"),
+        (("sm4", "--target", "ecp5-85k", "--report-only", "--update-figures"), "without --report-only"),
+    ):
+        refused = invoke("build", *words)
+        assert refused.exit_code == 2, words
+        assert message in refused.stderr
+
+
+def test_commands_are_shown() -> None:
+    shown = invoke("build", "sm4", "--target", "ecp5-85k", "--seed", "7", "--dry-run").stdout
+    assert [word in shown for word in ("synth_ecp5", "--85k --speed 6", "--seed 7", "--compress")] == [True] * 4
 
 
 # -- the tools -------------------------------------------------------------------------------------------------------

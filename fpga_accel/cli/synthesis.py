@@ -46,6 +46,7 @@ def build(
         _show_commands(part, seed, as_json)
         return
     tools.require()
+    rows = []
     for core in chosen:
         # Of what is built: the files may change while the tools run.
         source = figures.source_sha256(manifest, core)
@@ -54,7 +55,12 @@ def build(
         row = figures_of(manifest, core, part, seed, made, source) if update else None
         if row is not None:
             figures.put(figures.shipped_path(), row)
-        _show(manifest, core, made, added, as_json)
+        if as_json:
+            rows.append(_row(core, made, added))
+        else:
+            _show(core, made, added)
+    if as_json:
+        output.show_json(rows if variant == ALL else rows[0])
 
 
 def _folder(manifest: Manifest, core: Core, part: Part, seed: int) -> Path:
@@ -120,12 +126,12 @@ def _show_commands(part: Part, seed: int, as_json: bool) -> None:
     print("\n".join(commands))
 
 
-def _show(manifest: Manifest, core: Core, made: Built, added: Path | None, as_json: bool) -> None:
+def _row(core: Core, made: Built, added: Path | None) -> dict[str, Any]:
     counted = {"lut": made.lut, "ff": made.ff, "bram": made.bram, "fmax_mhz": made.placed.fmax_mhz}
-    if as_json:
-        named = {"operation": core.entry, "variant": core.name, "file": str(added) if added else None}
-        output.show_json(named | counted)
-        return
+    return {"operation": core.entry, "variant": core.name, "file": str(added) if added else None} | counted
+
+
+def _show(core: Core, made: Built, added: Path | None) -> None:
     rows = [
         ("LUT (TRELLIS_COMB)", f"{made.lut} of {made.placed.available['TRELLIS_COMB']}"),
         ("FF", f"{made.ff}"),

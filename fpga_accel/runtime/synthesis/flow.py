@@ -53,7 +53,7 @@ class Limits:
     """Seconds after which a tool is stopped."""
 
     yosys: float = 900
-    nextpnr: float = 1800
+    nextpnr: float = 3600
     ecppack: float = 300
 
 
