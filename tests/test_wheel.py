@@ -11,6 +11,7 @@ import sysconfig
 import tomllib
 import zipfile
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ import fpga_accel as fa
 data = b"".join(b"row %d of a table\\n" % number for number in range(20_000))
 key = bytes(32)
 ran = {}
-usable = [device.id for device in fa.devices() if device.usable]
+usable = [device.id for device in fa.devices() if device.usable and device.kind != "rtl"]
 for device in ["cpu", *usable[:1]]:
     with fa.Accelerator(device, fallback="never", verify="always") as acc:
         frame = acc.compress(data)
@@ -109,7 +110,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kernel_files() -> list[str]:
-    found = [path for path in (ROOT / "kernels").rglob("*") if path.suffix in (".cl", ".h", ".toml")]
+    found = [path for path in (ROOT / "kernels").rglob("*") if path.suffix in (".cl", ".h", ".toml", ".py", ".cpp")]
     assert found
     return [f"fpga_accel/{path.relative_to(ROOT).as_posix()}" for path in found]
 
@@ -139,6 +140,16 @@ def test_wheel_works_in_another_environment(environment: Path, tmp_path: Path) -
         required.missing("pocl", f"no usable OpenCL device, so only the CPU path was tried: {found['rejected']}")
     assert set(found["ran"].values()) == {"opencl"}
     assert not list(empty.iterdir())
+
+
+def test_cores_of_the_wheel(environment: Path, tmp_path: Path) -> None:
+    if find_spec("amaranth") is None:
+        required.missing("rtl", "amaranth is not installed")
+    program = "import fpga_accel.kernels.sha256.rtl as core, fpga_accel as fa; print(core.__file__, fa.__file__)"
+    said = run(environment / "bin" / "python", "-I", "-c", program, cwd=tmp_path, cache=tmp_path / "cache")
+    core, package = map(Path, said.split())
+    assert core.parent == package.parent / "kernels" / "sha256"
+    assert package.is_relative_to(environment)
 
 
 def test_command_of_the_wheel(environment: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from fpga_accel.kernels.common.rtl import CORE
+from fpga_accel.kernels.common.rtl_engines import Engines
 
 
 class Odd(wiring.Component):
@@ -43,3 +44,10 @@ class Odd(wiring.Component):
                 with m.If(result.ready):
                     m.next = "HEAD"
         return m
+
+
+class Three(Engines):
+    """Three of them, to which rows are dealt out."""
+
+    def __init__(self):
+        super().__init__(Odd() for _ in range(3))
