@@ -26,7 +26,6 @@ from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery, manifests, programs
-from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.simulation import building, elaborate, parameters, simulator, toolchain
 from fpga_accel.runtime.synthesis import figures
 from fpga_accel.runtime.synthesis.figures import Figures
@@ -332,12 +331,13 @@ def test_a_damaged_simulation_is_never_loaded(
     odd: RtlBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))
-    built: list[str] = []
+    built: list[bytes] = []
 
-    def build(self: Any, manifest: Manifest, core: Any) -> bytes:
-        built.append(core.name)
+    def build(self: Any, verilog: bytes) -> bytes:
+        built.append(verilog)
         return b"a shared object"
 
+    monkeypatch.setattr(building._Build, "verilog", lambda self, manifest, core: b"a module")
     monkeypatch.setattr(building._Build, "simulation", build)
     manifest, tools = manifests.load(FOLDER), toolchain.found()
 
@@ -363,7 +363,8 @@ def test_a_simulation_is_found_by_all_it_is_made_from(
     device: RtlBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str
 ) -> None:
     monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(building._Build, "simulation", lambda self, manifest, core: b"made")
+    monkeypatch.setattr(building._Build, "verilog", lambda self, manifest, core: b"a module")
+    monkeypatch.setattr(building._Build, "simulation", lambda self, verilog: b"made")
     manifest, tools = manifests.load(FOLDER), toolchain.found()
     core = manifest.cores[0]
     building.shared_object(manifest, core, tools, DEVICE)
