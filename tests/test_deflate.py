@@ -272,16 +272,18 @@ def test_a_row_looks_back_into_the_one_before(acc: fa.Accelerator, backend: Back
     data = unit * 20
     made = acc.compress(data, "gzip", level=level, block_size=64 * KIB)
     assert by_zlib(made, "gzip") == data
-    # Level 1 looks at few positions where it has found nothing for long, and the library's at hardly any.
-    assert len(made) < (2.5 if level == 1 else 1.3) * len(unit) or (level == 1 and not backend.is_device)
+    # Level 1 looks at few positions where it has found nothing for long, so maybe finds nothing in the first row; and
+    # the library's at hardly any.
+    most = 64 * KIB + len(unit) / 2 if level == 1 else 1.3 * len(unit)
+    assert len(made) < most or (level == 1 and not backend.is_device)
 
 
 def test_the_whole_window_is_used_and_no_more(acc: fa.Accelerator, backend: Backend) -> None:
     for level in LEVELS[1:]:
-        made = acc.compress_many([noise(32768) * 8, noise(32769) * 8], "deflate", level=level)
+        made = acc.compress_many([noise(32768) * 8, noise(32769) * 8], "deflate", level=level, block_size=64 * KIB)
         assert [by_zlib(each, "deflate") for each in made] == [noise(32768) * 8, noise(32769) * 8]
         if backend.is_device:
-            assert len(made[0]) < (100_000 if level == 1 else 40_000)
+            assert len(made[0]) < (80_000 if level == 1 else 40_000)
         assert len(made[1]) > 8 * 32769
 
 

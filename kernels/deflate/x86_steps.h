@@ -13,10 +13,10 @@
 /* Of these, those that enter the table: not more than MIN_FOUND, as no entry may be at or behind
  * the next position. */
 #define STORES 4u
-/* A step without a match skips a byte more for every 16 since the last one. After FAR bytes the
+/* A step without a match skips a byte more for every 64 since the last one. After FAR bytes the
  * plain search takes over. */
-#define GAP_SHIFT 4
-#define FAR 64
+#define GAP_SHIFT 6
+#define FAR 256
 /* A step reads so far behind its position. */
 #define STEP_MARGIN (PROBES + SPAN + 8u)
 
