@@ -272,16 +272,18 @@ def test_a_row_looks_back_into_the_one_before(acc: fa.Accelerator, backend: Back
     data = unit * 20
     made = acc.compress(data, "gzip", level=level, block_size=64 * KIB)
     assert by_zlib(made, "gzip") == data
-    # Level 1 looks at few positions where it has found nothing for long, and the library's at hardly any.
-    assert len(made) < (2.5 if level == 1 else 1.3) * len(unit) or (level == 1 and not backend.is_device)
+    # Level 1 looks at few positions where it has found nothing for long, so maybe finds nothing in the first row; and
+    # the library's at hardly any.
+    most = 64 * KIB + len(unit) / 2 if level == 1 else 1.3 * len(unit)
+    assert len(made) < most or (level == 1 and not backend.is_device)
 
 
 def test_the_whole_window_is_used_and_no_more(acc: fa.Accelerator, backend: Backend) -> None:
     for level in LEVELS[1:]:
-        made = acc.compress_many([noise(32768) * 8, noise(32769) * 8], "deflate", level=level)
+        made = acc.compress_many([noise(32768) * 8, noise(32769) * 8], "deflate", level=level, block_size=64 * KIB)
         assert [by_zlib(each, "deflate") for each in made] == [noise(32768) * 8, noise(32769) * 8]
         if backend.is_device:
-            assert len(made[0]) < (100_000 if level == 1 else 40_000)
+            assert len(made[0]) < (80_000 if level == 1 else 40_000)
         assert len(made[1]) > 8 * 32769
 
 
@@ -487,22 +489,50 @@ def test_a_row_fits_its_room_or_says_that_it_does_not(backend: Backend, level: i
             assert status != Status.OK or (reader.decompress(output), reader.eof) == (content, bool(final))
 
 
-def test_the_variants_of_cpus_write_the_same_bytes(backend: Backend) -> None:
+@pytest.fixture
+def interleaved(backend: Backend) -> Rows:
+    """The variant for x86 CPUs."""
     if not backend.id.startswith("pocl") or platform.machine() != "x86_64":
         pytest.skip("the variant for x86 CPUs is tried on PoCL")
+    run = Rows(backend, "interleaved")
+    assert run.variant == "interleaved"
+    return run
+
+
+def awkward() -> list[bytes]:
+    """Contents with literals in runs of all lengths, more than are gathered at once, and up to the end."""
     parts = [text(9), noise(5), text(40), noise(17), text(5000), noise(4200), zeros(700), noise(40), mixed(30_000)]
-    # Literals alone, in runs of all lengths, more than are gathered at once, and up to the row's end.
     runs = [b"abcdefgh" + noise(size) for size in range(40)]
-    contents = [b"".join(parts), b"".join(runs) + text(300), TEXT[:140_000], noise(70_000) + text(70_000)]
-    contents += [text(3000) + noise(size) for size in range(20)] + [mixed(size) for size in range(30)]
-    fast, plain = Rows(backend, "branchless"), Rows(backend, "portable")
-    assert (fast.variant, plain.variant) == ("branchless", "portable")
-    for level, history in ((1, 0), (3, 0), (9, 0), (1, 9), (1, 3000)):
-        given = [content for content in contents if len(content) >= history]
-        rooms, flags = [len(content) + 200 for content in given], level << 8 | 1
-        written = fast(given, rooms, history, flags)
+    contents = [b"".join(parts), b"".join(runs) + text(300), TEXT[:140_000], noise(70_000) + text(70_000), b""]
+    contents += [text(3000) + noise(size) for size in range(20)] + [mixed(size) for size in range(60, 120)]
+    # More than MOST_SEQUENCES and, a byte each, more than MOST_CONTENT.
+    chance = np.random.default_rng(3)
+    contents.append(b"".join(b"%03d" % number + chance.bytes(2) for number in chance.integers(0, 99, 30_000)))
+    return [*contents, text(150_000) + zeros(131_072), zeros(300_000)]
+
+
+def test_hard_levels_of_all_variants_write_the_same_bytes(backend: Backend, interleaved: Rows) -> None:
+    plain, contents = Rows(backend, "portable"), awkward()
+    rooms = [len(content) + 200 for content in contents]
+    for level in (0, 3, 9):
+        written = interleaved(contents, rooms, 0, level << 8 | 1)
         assert all(status == Status.OK for status, _ in written)
-        assert written == plain(given, rooms, history, flags)
+        assert written == plain(contents, rooms, 0, level << 8 | 1)
+
+
+@pytest.mark.parametrize("history", [0, 9, 3000, 32 * KIB])
+def test_rows_do_not_depend_on_those_beside_them(interleaved: Rows, history: int) -> None:
+    contents = [TEXT[: history // 2] + noise(history - history // 2) + content for content in awkward()]
+    rooms = [len(content) + 200 for content in contents]
+    written = interleaved(contents, rooms, history, 1 << 8 | 1)
+    for content, (status, output) in zip(contents, written, strict=True):
+        assert status == Status.OK
+        reader = zlib.decompressobj(-15, content[:history]) if history else zlib.decompressobj(-15)
+        assert reader.decompress(output) == content[history:]
+        assert reader.eof
+    assert interleaved(contents[::-1], rooms[::-1], history, 1 << 8 | 1) == written[::-1]
+    for index in (0, 3, len(contents) - 1):
+        assert interleaved([contents[index]], [rooms[index]], history, 1 << 8 | 1) == [written[index]]
 
 
 def test_a_row_whose_history_is_none_is_refused(backend: Backend) -> None:

@@ -62,10 +62,11 @@ INLINE void add_sequence(private writer_t *w, TABLES sequence_t *sequences, inpu
   w->anchor = end;
 }
 
-/* Searches from pos on, up to `last` or until the block is full. Returns the next position. */
+/* Searches from pos on, up to `last` or until there are `most` sequences. Returns the next
+ * position. */
 static input_t search_greedily(private writer_t *w, TABLES ushort *table,
-                               TABLES sequence_t *sequences, input_t pos, input_t last) {
-  while (pos <= last && w->count < MOST_SEQUENCES) {
+                               TABLES sequence_t *sequences, input_t pos, input_t last, uint most) {
+  while (pos <= last && w->count < most) {
     ulong x = load8(pos);
     uint slot = slot_of(x);
     uint distance = distance_of(table[slot], pos);
@@ -88,16 +89,31 @@ static input_t search_greedily(private writer_t *w, TABLES ushort *table,
   return pos;
 }
 
+static input_t block_stop(private const writer_t *w) {
+  return w->end - w->begin > MOST_CONTENT ? w->begin + MOST_CONTENT : w->end;
+}
+
+/* The last position where a match of the block may start; before it where none may. */
+static input_t last_start(private const writer_t *w) {
+  input_t stop = block_stop(w);
+  return stop - w->begin > SEARCH_MARGIN ? stop - SEARCH_MARGIN : w->begin - 1;
+}
+
+/* Writes the block whose search came to `pos`. Returns where the next one goes on. */
+static input_t put_found(private writer_t *w, TABLES coder_t *c, TABLES sequence_t *sequences,
+                         input_t pos, uint flags) {
+  input_t stop = block_stop(w);
+  input_t cut = w->count == MOST_SEQUENCES || w->anchor > stop ? w->anchor : stop;
+  put_block(c, w, sequences, cut, cut == w->end && flags & DEFLATE_FINAL ? 1 : 0);
+  return pos > cut ? pos : cut;
+}
+
 static void compress_greedily(private writer_t *w, TABLES coder_t *c, TABLES sequence_t *sequences,
                               TABLES ushort *table, segment_t row, global const uchar *src) {
   input_t pos = start_table(table, row, src);
   while (w->fits && w->begin < w->end) {
-    input_t stop = w->end - w->begin > MOST_CONTENT ? w->begin + MOST_CONTENT : w->end;
-    if (stop - w->begin > SEARCH_MARGIN)
-      pos = search_greedily(w, table, sequences, pos, stop - SEARCH_MARGIN);
-    input_t cut = w->count == MOST_SEQUENCES || w->anchor > stop ? w->anchor : stop;
-    put_block(c, w, sequences, cut, cut == w->end && row.flags & DEFLATE_FINAL ? 1 : 0);
-    pos = pos > cut ? pos : cut;
+    pos = search_greedily(w, table, sequences, pos, last_start(w), MOST_SEQUENCES);
+    pos = put_found(w, c, sequences, pos, row.flags);
   }
 }
 

@@ -1,4 +1,5 @@
-/* DEFLATE compression for x86-64 CPUs: the same bytes as portable.cl's.
+/* DEFLATE compression for x86-64 CPUs: portable.cl's formats and limits; effort 1 takes two rows at
+ * a time. The bytes of the other efforts are the same.
  *
  * No -D parameters. Tested at the CPU names icelake-server, haswell and x86-64.
  */
@@ -7,15 +8,11 @@
 #endif
 
 #include "abi.h"
-#include "rows.h"
 #include "x86_content.h"
+#include "x86_steps.h"
 
 kernel void deflate_compress(global const uchar *src, global uchar *dst,
                              global const segment_t *segments, global result_t *results,
                              global const uchar *params, uint count) {
-  coder_t coder;
-  sequence_t sequences[MOST_SEQUENCES];
-  ushort tables[TABLE_ENTRIES];
-  for (uint row = abi_first(count); row < abi_end(count); row++)
-    compress_row(&coder, sequences, tables, segments[row], results + row, src, dst);
+  compress_streams(src, dst, segments, results, count);
 }
