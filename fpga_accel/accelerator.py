@@ -1039,7 +1039,7 @@ class Accelerator:
             self._executor.planner.warm(_operation(name))
 
     def calibrate(
-        self, *names: str, seconds: float = 40.0, progress: Callable[[str], None] | None = None
+        self, *names: str, seconds: float = 30.0, progress: Callable[[str], None] | None = None
     ) -> list[Calibration]:
         """Time operations on the device and on the CPU now, and keep that in the cache for ``device="auto"``.
 
@@ -1048,7 +1048,8 @@ class Accelerator:
         names
             Such as ``"lz4.compress"``; none means all.
         seconds
-            How long all of it may take; a little more where a first timing is longer than its share.
+            How long the timing may take; a little more where a first one is longer than its share. Building kernels
+            that the cache does not have comes before that.
         progress
             Told what is timed next.
 

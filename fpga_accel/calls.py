@@ -373,20 +373,22 @@ class BatchCall(Call):
 class PlacedCall(BatchCall):
     """Many items of one buffer, behind each other into the caller's; their sizes tell the results' sizes.
 
-    The place of an item that fails holds zeros.
+    The place of an item that fails holds zeros. `beside` says how many other threads of the caller have work meanwhile:
+    so many fewer share the items on the CPU.
     """
 
-    __slots__ = ("out",)
+    __slots__ = ("beside", "out")
 
     into = True
 
-    def __init__(self, operation: Operation[Any], options: Any, batch: Batch, out: memoryview) -> None:
+    def __init__(self, operation: Operation[Any], options: Any, batch: Batch, out: memoryview, beside: int = 0) -> None:
         super().__init__(operation, options, batch)
         self.out = out
+        self.beside = beside
 
     def twin(self) -> Call:
         scratch = memoryview(bytearray(b"\1") * len(self.out))
-        return PlacedCall(self.operation, self.options, self.batch, scratch)
+        return PlacedCall(self.operation, self.options, self.batch, scratch, self.beside)
 
     def job(self) -> Job[Any]:
         return Job(self.batch.spans(), self.options, PlacedSink(self.out, self._places()))
@@ -408,7 +410,8 @@ class PlacedCall(BatchCall):
             items = self.batch[first:end]
             return self.operation.on_cpu_placed(items, self.options, first, self.out, bounds[first : end + 1])
 
-        self.errors = _all_errors(_in_parts(self, workers, part))
+        free = workers.count - self.beside
+        self.errors = _all_errors(_in_parts(self, workers, part) if free > 1 else [part(0, self.count)])
         for index in self.errors:
             start, end = bounds[index : index + 2]
             self.out[start:end] = bytes(end - start)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 from fpga_accel._objects import Direct
@@ -58,8 +59,10 @@ OPENING_SECONDS = 0.1
 # Planning a batch takes 50 to 100 µs, which shows up to some 1 ms of work.
 LOOPED = 1 << 20
 
-# Every case is timed at more than one shape, though those before it took longer than their share.
-LEAST_BUDGET_SECONDS = 0.1
+# Every case is timed, though those before it took longer than their share; 400 cases of this are 12 s.
+LEAST_BUDGET_SECONDS = 0.03
+# Shapes of one kind of an operation's data, which take some 100 MB.
+_SAMPLES = 15
 
 
 # What a device that failed before the launch raises under fallback="never", besides FallbackDisabledError.
@@ -79,6 +82,7 @@ class OpensBackend(Protocol):
 
 
 Wanted = str | int | OpensBackend
+MakesSample = Callable[[Operation[Any], int, int, str], tuple[list[bytes], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,21 +424,31 @@ class Planner(forks.Resettable):
             raise ValueError("device='cpu' leaves nothing to compare the CPU with; name a device, or auto")
         cases = [(case, operation) for operation in operations for case in _cases(operation)]
         done = []
+        # Kernels that have to be built come first: they are no part of what is timed.
+        plans = {operation.name: self._plan_to_time(operation) for operation in operations}
         ends = time.monotonic() + seconds
+        # Making what is to be decompressed takes longer than timing it, so results to fresh bytes and into a buffer
+        # share it.
+        sample = lru_cache(_SAMPLES)(_sample)
         for index, (case, operation) in enumerate(cases):
             told(case)
-            found = self._device_plan(operation)
-            if found.backend == CPU:
-                absent = found.reason in (Reason.NO_DEVICE, Reason.DISABLED)
-                kind = DeviceNotFoundError if absent else KINDS.get(found.reason, DeviceError)
-                raise kind(f"{operation.name} cannot be timed: {found.reason.value}: {found.detail}")
+            found = plans[operation.name]
             candidate = f"{found.device}/{found.variant}"
             budget = max((ends - time.monotonic()) / (len(cases) - index), LEAST_BUDGET_SECONDS)
-            timings = self._calibrate(self._router_of(found.device or ""), case, operation, candidate, budget)
+            router = self._router_of(found.device or "")
+            timings = self._calibrate(router, case, operation, candidate, budget, sample)
             if timings is not None:
                 done.append((case, candidate, timings))
         self._routes.clear()
         return done
+
+    def _plan_to_time(self, operation: Operation[Any]) -> Plan:
+        found = self._device_plan(operation)
+        if found.backend != CPU:
+            return found
+        absent = found.reason in (Reason.NO_DEVICE, Reason.DISABLED)
+        kind = DeviceNotFoundError if absent else KINDS.get(found.reason, DeviceError)
+        raise kind(f"{operation.name} cannot be timed: {found.reason.value}: {found.detail}")
 
     def _calibrate(
         self,
@@ -443,10 +457,11 @@ class Planner(forks.Resettable):
         operation: Operation[Any],
         candidate: str,
         budget: float = BUDGET_SECONDS,
+        sample: MakesSample | None = None,
     ) -> Timings | None:
         """Time a case; None where the device failed."""
         log.info("timing %s on %s and on the CPU, once for this machine", case, candidate)
-        calls = _SampleCalls(operation, case)
+        calls = _SampleCalls(operation, case, sample or _sample)
         self._ledger.count("calibrations")
         try:
             return router.calibrate(
@@ -539,6 +554,10 @@ def _cases(operation: Operation[Any]) -> Iterator[Case]:
         yield Case(operation.name, kind, large=False, into=into, many=True)
 
 
+def _sample(operation: Operation[Any], count: int, nbytes: int, kind: str) -> tuple[list[bytes], Any]:
+    return operation.sample(count, nbytes, kind)
+
+
 class _SampleCalls:
     """The calls that a case is timed with.
 
@@ -546,9 +565,10 @@ class _SampleCalls:
     in little memory must not need hundreds of megabytes for the timing in between.
     """
 
-    def __init__(self, operation: Operation[Any], case: Case) -> None:
+    def __init__(self, operation: Operation[Any], case: Case, sample: MakesSample) -> None:
         self._operation = operation
         self._case = case
+        self._sample = sample
         self._shape: Shape | None = None
         self._make: Callable[[], Call] | None = None
         self._held: list[Call] = []
@@ -572,7 +592,7 @@ class _SampleCalls:
 
     def _maker(self, count: int, nbytes: int) -> Callable[[], Call]:
         operation, into = self._operation, self._case.into
-        made, options = operation.sample(count, nbytes, self._case.kind)
+        made, options = self._sample(operation, count, nbytes, self._case.kind)
         if len(made) > 1 and into:
             batch = Batch.from_items(made)
             return lambda: BatchCall(operation, options, batch)

@@ -16,6 +16,7 @@ SOURCES = [
     "rows.c",
     "columns.c",
     "keyed_rows.c",
+    "base64.c",
     "xxh32.c",
     "lz4_frame.c",
     "lz4_batch.c",

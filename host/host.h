@@ -116,6 +116,17 @@ uint64_t fa_sector_rows(segment_t *rows, uint8_t *params, size_t count, const ui
 size_t fa_tags_wrong(const uint8_t *tags, size_t step, const uint64_t *texts, const uint64_t *sizes,
                      size_t count, uint8_t *wrong);
 
+/* ---- base64.c ---- */
+
+/* Writes lines of 64 characters and a line feed, 65 bytes each, for 48 bytes of data each. */
+void fa_base64_lines(const uint8_t *data, size_t lines, uint8_t *text);
+
+/* The reverse for lines that end in line_end: 48 bytes each. Returns how many lines in front of the
+ * first that is wrong: with a character that is none of base64, padding included, or another end.
+ */
+size_t fa_base64_from_lines(const uint8_t *text, size_t lines, const uint8_t *line_end,
+                            size_t line_end_size, uint8_t *data);
+
 /* ---- xxh32.c ---- */
 
 uint32_t fa_xxh32(const void *data, size_t size, uint32_t seed);

@@ -619,6 +619,19 @@ def test_armor_of_any_step(cpu: fa.Accelerator) -> None:
         assert b"".join(iter(decoder.decode, b"")) == data
 
 
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_armor_that_is_long_has_no_wrong_character_in_any_place(line_end: bytes) -> None:
+    """Long enough that whole lines go the fast way; all bytes are tried in all places of a group and of a line end."""
+    text = reference.armored(content_of(300_000), line_end)
+    alphabet = set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    line = 2000 * (64 + len(line_end)) + len(armor.BEGIN + line_end)
+    for at in (*range(line, line + 4), line + 63, *range(line + 64, line + 64 + len(line_end))):
+        for wrong in set(range(256)) - (alphabet if at < line + 64 else {text[at]}) - {ord("-")}:
+            damaged = text[:at] + bytes([wrong]) + text[at + 1 :]
+            with pytest.raises(fa.FormatError):
+                armor.decoded(damaged)
+
+
 ARMORED = reference.armored(content_of(100))
 LINES = ARMORED.splitlines(keepends=True)
 BAD_ARMOR = {

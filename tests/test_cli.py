@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import children
 import lz4.frame
 import pytest
 from conftest import Backend
@@ -756,6 +757,23 @@ def test_explain_shows_every_candidate(invoke: Invoke, backend: Backend) -> None
     assert all(each["seconds"] > 0 and each["source"] in ("prior", "calibrated") for each in plan["candidates"])
     shown = invoke("explain", "checksum", 1 << 24, "--device", backend.id).stdout
     assert all(each["name"] in shown for each in plan["candidates"])
+
+
+def test_a_command_imports_itself_alone() -> None:
+    code = """
+        import sys
+        from fpga_accel.cli.app import main
+        sys.argv = ["fpga-accel", *sys.argv[1:]]
+        try:
+            main()
+        finally:
+            print(*sorted(name for name in sys.modules if name.startswith("fpga_accel.cli.")))
+    """
+    alone, _ = children.run(code, "digest", "--help")
+    every, _ = children.run(code, "--help")
+    assert "fpga_accel.cli.digest" in alone.split()
+    assert not {"fpga_accel.cli.demo", "fpga_accel.cli.bench", "fpga_accel.cli.seal"} & set(alone.split())
+    assert {"fpga_accel.cli.digest", "fpga_accel.cli.demo", "fpga_accel.cli.bench"} <= set(every.split())
 
 
 def test_calibrate(invoke: Invoke, backend: Backend) -> None:

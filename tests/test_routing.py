@@ -38,6 +38,7 @@ from fpga_accel.routing import (
     saved,
     timing,
 )
+from fpga_accel.runtime.buffers import POOL
 from fpga_accel.testing import DEVICE_ID, VARIANT, FaultyDevice
 
 CANDIDATE = f"{DEVICE_ID}/{VARIANT}"
@@ -771,6 +772,19 @@ def test_calibrate_times_every_case(auto: Make) -> None:
         assert each.timings.cpu.keys() == each.timings.device.keys() <= set(each.case.shapes)
         assert each.best_ratio > 0
     assert acc.explain("checksum", 8 * MIB).candidates[0].source is Source.CALIBRATED
+
+
+def test_timing_leaves_no_memory_behind(auto: Make) -> None:
+    acc = auto()
+    POOL.trim()
+    acc.calibrate("aes-ctr.encrypt", seconds=2.0)
+    assert not POOL.idle()
+
+
+def test_a_first_call_is_timed_with_little() -> None:
+    """What is timed of batches in front of a call is held in memory beside what the call has."""
+    for shape in Case("lz4.compress", "", large=False, into=True, many=True).shapes:
+        assert math.prod(shape) <= 16 * MIB
 
 
 def test_calibrate_needs_a_device_that_works(auto: Make) -> None:

@@ -1,4 +1,4 @@
-"""The armor of age files: strict PEM (RFC 7468 §3) in whole blocks of lines, with numpy around Python's base64."""
+"""The armor of age files: strict PEM (RFC 7468 §3). Whole lines go through host/base64.c, others through Python's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fpga_accel._host import ffi, lib
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations.buffers import Flat, made
 
@@ -21,8 +22,7 @@ _MOST_SPACE = 1024
 # Bytes that tell whether a file is armored.
 LOOK = _MOST_SPACE + 1
 _LINE = _COLUMNS + 1
-# Lines and bytes done at once: what base64 makes of them stays in a core's cache.
-_LINES_AT_ONCE = 4 << 10
+# Bytes of text done at once: what is made of them stays in a core's cache.
 _BLOCK = 256 << 10
 
 Read = Callable[[int], bytes]
@@ -37,11 +37,23 @@ class Encoder:
 
     def encode(self, data: Flat) -> bytes:
         """Return the text of all whole lines so far."""
-        joined = b"".join((self._rest, data)) if self._rest else data
-        whole = len(joined) // _LINE_BYTES * _LINE_BYTES
-        self._rest = bytes(joined[whole:])
-        lines = made(whole // _LINE_BYTES * _LINE, lambda out: _put_lines(joined[:whole], out))
-        return self._front() + lines
+        view, started = memoryview(data), self._rest
+        if started:
+            # The line that is begun.
+            missing = _LINE_BYTES - len(started)
+            started, view = started + bytes(view[:missing]), view[missing:]
+        first = started if len(started) == _LINE_BYTES else b""
+        whole = len(view) // _LINE_BYTES * _LINE_BYTES
+        self._rest = bytes(view[whole:]) if first or not started else started
+        front = self._front()
+        ends = len(front), len(front) + len(first) // _LINE_BYTES * _LINE
+
+        def write(out: memoryview) -> None:
+            out[: ends[0]] = front
+            _put_lines(first, out[ends[0] : ends[1]])
+            _put_lines(view[:whole], out[ends[1] :])
+
+        return made(ends[1] + whole // _LINE_BYTES * _LINE, write)
 
     def end(self) -> bytes:
         """Return the last lines."""
@@ -73,12 +85,10 @@ def _short_line(data: bytes) -> bytes:
 
 
 def _put_lines(data: Flat, out: memoryview) -> None:
-    view, lines = memoryview(data), np.frombuffer(out, np.uint8).reshape(-1, _LINE)
-    for start in range(0, len(view), _LINES_AT_ONCE * _LINE_BYTES):
-        text = binascii.b2a_base64(view[start : start + _LINES_AT_ONCE * _LINE_BYTES], newline=False)
-        rows = lines[start // _LINE_BYTES :][: len(text) // _COLUMNS]
-        rows[:, :_COLUMNS] = np.frombuffer(text, np.uint8).reshape(-1, _COLUMNS)
-        rows[:, _COLUMNS] = ord("\n")
+    """Write the text of whole lines."""
+    if len(data):
+        count = len(data) // _LINE_BYTES
+        lib.fa_base64_lines(ffi.from_buffer("uint8_t[]", data), count, ffi.from_buffer("uint8_t[]", out))
 
 
 def is_armored(start: bytes) -> bool:
@@ -157,7 +167,23 @@ class Decoder:
         return _COLUMNS + len(self._line_end)
 
     def _whole(self, count: int) -> bytes:
-        """Take lines in front of which others follow."""
+        """Take lines behind which others follow."""
+        text = ffi.from_buffer("uint8_t[]", self._held)
+        right = 0
+
+        def write(out: memoryview) -> None:
+            nonlocal right
+            target = ffi.from_buffer("uint8_t[]", out)
+            right = lib.fa_base64_from_lines(text, count, self._line_end, len(self._line_end), target)
+
+        data = made(count * _LINE_BYTES, write)
+        if right < count:
+            return self._refused(count)
+        self._held = self._held[count * self._step :]
+        return data
+
+    def _refused(self, count: int) -> bytes:
+        """Tell what is wrong with one of so many lines."""
         text = self._columns(count)
         self._held = self._held[count * self._step :]
         if b"=" in text:

@@ -65,10 +65,16 @@ class Payload:
         Runs the calls.
     file_key, nonce
         What the payload's key is derived from.
+
+    Attributes
+    ----------
+    beside
+        Threads that read and write while one calls `seal` or `open`.
     """
 
     def __init__(self, engine: Executor, file_key: bytearray, nonce: bytes) -> None:
         self._engine = engine
+        self.beside = 0
         self._key = derived(file_key, nonce, b"payload")
 
     def __repr__(self) -> str:
@@ -152,7 +158,7 @@ class Payload:
             return {}
         offsets = np.minimum(np.arange(count + 1, dtype=np.int64) * step, len(data))
         options = operation.options(keys=(self._key,), nonces=nonces, count=count)
-        call = PlacedCall(operation, options, Batch(data, offsets), out)
+        call = PlacedCall(operation, options, Batch(data, offsets), out, self.beside)
         self._engine.run(call)
         return call.errors
 

@@ -145,6 +145,8 @@ class Sealing:
 
     def __init__(self, engine: Executor, payload: Payload, target: Any) -> None:
         self._payload = payload
+        # The thread that reads and writes.
+        self._payload.beside = 1
         self._target = target
         self._beside = _Beside(engine)
         # One group is filled, one may be full, of which it is not known yet whether it is the last, one is at work.
@@ -233,6 +235,7 @@ class Unsealing:
         found = header.read(self._inlet.peek)
         nonce = self._inlet.peek(found.size + NONCE)[found.size :]
         self._payload = opened(engine, found, nonce, openers)
+        self._payload.beside = 1
         self._inlet.skip(found.size + NONCE)
         self._beside = _Beside(engine)
         self._sealed = _buffers(GROUP * SEALED_CHUNK, _AT_WORK + 1)

@@ -22,14 +22,17 @@ Operations = Annotated[
     list[str] | None,
     typer.Argument(metavar="OPERATION", help="Such as lz4.compress; none means all.", show_default=False),
 ]
-Seconds = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How long all of it may take.")]
+Seconds = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How long the timing may take, once kernels are built."),
+]
 
 
 def calibrate(
     operations: Operations = None,
     *,
     device: Device = None,
-    seconds: Seconds = 40.0,
+    seconds: Seconds = 30.0,
     threads: Threads = None,
     timeout: Timeout = None,
     as_json: Json = False,
