@@ -373,6 +373,19 @@ def test_raw_streams_of_any_size_and_reach_are_read(acc: fa.Accelerator) -> None
     assert acc.decompress_many(items, "snappy-raw") == [bytes(content), TEXT] * 3
 
 
+def test_copies_reach_back_to_the_start_of_content_around_64_kib(acc: fa.Accelerator) -> None:
+    made, wanted = [], []
+    for size, length in itertools.product((BLOCK - 65, BLOCK - 64, BLOCK - 1, BLOCK, BLOCK + 1), (1, 17, 64)):
+        head = noise(size)
+        copy = copy2(size, length) if size < BLOCK else copy4(size, length)
+        for again in (b"", copy4(length, length)):
+            content = head + head[:length] * (2 if again else 1)
+            made.append(varint(len(content)) + literal(head) + copy + again)
+            wanted.append(content)
+    assert [library_decompress(stream, "snappy-raw") for stream in made] == wanted
+    assert acc.decompress_many(made, "snappy-raw") == wanted
+
+
 def test_literals_and_copies_of_every_length_are_read(acc: fa.Accelerator) -> None:
     made, wanted = [], []
     for size in (*range(1, 70), 255, 256, 257, 300, 65_536, 65_537):

@@ -3,7 +3,9 @@
  *
  *   is_refused(row)                  the content is taken as empty, with STATUS_BAD_PARAM
  *   start_output(encoder, row)       adds what is in front of a row's elements
- *   add_record(encoder, record)      adds literals and a match
+ *   start_record(encoder, pending, record)
+ *                                    nothing stays pending where the record does not fit
+ *   step_record(encoder, pending)    adds its next piece
  *   ROW_CHECK(encoder, row, status)  the result's check, once the output is stored
  */
 #ifndef FPGA_ACCEL_FPGA_COMPRESS_H
@@ -12,9 +14,13 @@
 #include "fpga_core.h"
 #include "fpga_encoder.h"
 
-INLINE void add_batch(private encoder_t *e, private const batch_t *batch) {
-  for (uint i = 0; i < batch->count; i++)
-    add_record(e, batch->record[i]);
+/* Adds a record's next piece; true: its last one. */
+INLINE int add_piece(private encoder_t *e, private pending_t *p, record_t record) {
+  if (p->phase == NOTHING_PENDING)
+    start_record(e, p, record);
+  if (p->phase != NOTHING_PENDING)
+    step_record(e, p);
+  return p->phase == NOTHING_PENDING;
 }
 
 #if CHANNELS
@@ -23,19 +29,33 @@ TASK kernel void COMPRESS(_writer)(ARGUMENTS) {
   for (uint row = 0; row < count; row++) {
     segment_t segment = segments[row];
     encoder_t encoder;
+    pending_t pending;
     batch_t batch;
+    uint next = 0;
     start_encoder(&encoder, segment, src, dst);
     start_output(&encoder, segment);
-    do {
-      TAKE(batch, compress_batches, row);
-      add_batch(&encoder, &batch);
-    } while (!batch.last);
+    start_batch(&batch);
+    pending.phase = NOTHING_PENDING;
+    /* One loop for all, so that a piece may be added every clock. */
+    while (!batch.last | (next < batch.count)) {
+      if (next == batch.count) {
+        TAKE(batch, compress_batches, row);
+        next = 0;
+      }
+      next += add_piece(&encoder, &pending, batch.record[next]);
+    }
     int status = end_encoder(&encoder, is_refused(segment));
     put_result(results + row, size_of(&encoder), status, ROW_CHECK(encoder, segment, status));
   }
 }
 
 #else
+
+INLINE void add_batch(private encoder_t *e, private const batch_t *batch) {
+  pending_t pending = {NOTHING_PENDING, 0, 0, 0, 0};
+  for (uint next = 0; next < batch->count;)
+    next += add_piece(e, &pending, batch->record[next]);
+}
 
 /* Without channels: the stages of a row in turns, a word at a time. */
 SINGLE kernel void COMPRESS()(ARGUMENTS) {

@@ -16,6 +16,15 @@ typedef struct {
   int fits;
 } encoder_t;
 
+/* What of a record is not yet in the output. */
+typedef struct {
+  uint phase; /* NOTHING_PENDING, or a format's */
+  uint literals, length, distance;
+  uint left; /* of a number that takes several steps */
+} pending_t;
+
+#define NOTHING_PENDING 0u
+
 INLINE void start_encoder(private encoder_t *e, segment_t row, global const uchar *src,
                           global uchar *dst) {
   e->fill = e->stored = 0;
@@ -35,6 +44,7 @@ INLINE void add(private encoder_t *e, uint count) {
   e->fill += count;
   if (e->fill < WORD_BYTES)
     return;
+#pragma unroll
   for (uint i = 0; i < WORD_BYTES / 16; i++)
     give16(e->dst + e->stored + 16 * i, e->bytes + 16 * i);
   e->stored += WORD_BYTES;
@@ -49,19 +59,20 @@ INLINE void add_byte(private encoder_t *e, uint byte) {
   add(e, 1);
 }
 
-INLINE void add_literals(private encoder_t *e, uint count) {
-  while (count) {
-    uint now = smaller(count, 16);
-    if (e->src_end - e->literals >= 16) {
-      take16(e->bytes + e->fill, e->literals);
-    } else {
-      for (uint i = 0; i < now; i++)
+/* The next literals, at most 16 of `count`; returns how many are left. */
+INLINE uint add_some_literals(private encoder_t *e, uint count) {
+  uint now = smaller(count, 16);
+  if (e->src_end - e->literals >= 16) {
+    take16(e->bytes + e->fill, e->literals);
+  } else {
+#pragma unroll
+    for (uint i = 0; i < 16; i++)
+      if (i < now)
         e->bytes[e->fill + i] = e->literals[i];
-    }
-    add(e, now);
-    e->literals += now;
-    count -= now;
   }
+  add(e, now);
+  e->literals += now;
+  return count - now;
 }
 
 /* Returns the row's status. A row whose content is `refused` was taken as empty. */

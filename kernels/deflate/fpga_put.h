@@ -48,7 +48,8 @@ static void pack_stored(private packer_t *p, uint size, uint final) {
     pack_bits(p, (size ? 0 : final) | TYPE_STORED << 1, 3);
     pack_to_byte(p);
     pack_bits(p, part | (part ^ 0xFFFFu) << 16, 32);
-    add_literals(&p->bytes, part);
+    while (part)
+      part = add_some_literals(&p->bytes, part);
   } while (size);
 }
 

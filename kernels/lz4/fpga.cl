@@ -45,7 +45,7 @@ SINGLE kernel void lz4_decompress(ARGUMENTS) {
           write_content(&writer, full_content(&decoder, history));
       }
     }
-    write_content(&writer, last_content(&decoder, history, head.status));
+    write_content(&writer, last_content(&decoder, history, final_status(&decoder, head.status)));
     end_writer(&writer, segment, src, results + row);
   }
 }

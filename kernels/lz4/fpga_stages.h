@@ -47,7 +47,8 @@ TASK kernel void lz4_decompress_reader(ARGUMENTS) {
             write_channel_intel(decompress_content[core], full_content(&decoder, history));        \
         }                                                                                          \
       }                                                                                            \
-      write_channel_intel(decompress_content[core], last_content(&decoder, history, head.status)); \
+      write_channel_intel(decompress_content[core],                                                \
+                          last_content(&decoder, history, final_status(&decoder, head.status)));   \
     }                                                                                              \
   }
 

@@ -108,10 +108,13 @@ static int decode_stored(input_t src, uint size, output_t dst, uint *content, ui
   return STATUS_OK;
 }
 
+/* What a preamble that is none is. */
+INLINE int preamble_status(uint size) { return size < 5 ? STATUS_TRUNCATED : STATUS_BAD_DATA; }
+
 static int decode_stream(input_t src, uint size, output_t dst, uint *content, uint capacity) {
   uint preamble = read_preamble(src, size, content);
   if (!preamble)
-    return size < 5 ? STATUS_TRUNCATED : STATUS_BAD_DATA;
+    return preamble_status(size);
   if (*content > capacity)
     return STATUS_DST_TOO_SMALL;
   return decode_elements(src, size, preamble, dst, *content);
@@ -127,13 +130,6 @@ static void decode_row(segment_t row, global const uchar *src, global uchar *dst
                    : decode_stream(from, row.src_size, to, &content, row.dst_capacity);
   uint wanted = status == STATUS_OK ? row.flags & SNAPPY_CHECK : 0;
   put_result(result, content, status, wanted ? content_check(to, content) : 0);
-}
-
-kernel void snappy_decompress(global const uchar *src, global uchar *dst,
-                              global const segment_t *segments, global result_t *results,
-                              global const uchar *params, uint count) {
-  for (uint row = abi_first(count); row < abi_end(count); row++)
-    decode_row(segments[row], src, dst, results + row);
 }
 
 #endif

@@ -1,14 +1,14 @@
-/* Snappy for FPGAs: compression as single work-item kernels; decompression is the plain algorithm.
- * One row is one block.
+/* Snappy for FPGAs: single work-item kernels. One row is one block, or one stream.
  *
  * -D parameters        values           tested
- * CHANNELS             1, 0             1: kernels joined by Intel channels; 0: one kernel an entry
- * CHANNEL_DEPTH        64 (default), …  items in a channel; with CHANNELS=1: 64, 65536
- * CHUNK_WORDS          1 (default), 8   64-byte words in an item to the compressor; both
- * REPLICAS             1 (default), 2   cores of compression; with CHANNELS=1: both
+ * CHANNELS             1, 0             1: kernels joined by Intel channels; 0: one kernel an
+ * entry, decompression by the plain algorithm CHANNEL_DEPTH        64 (default), …  items in a
+ * channel; with CHANNELS=1: 64, 65536 CHUNK_WORDS          1 (default), 8   64-byte words in an
+ * item to the compressor; both REPLICAS             1 (default), 2   cores an entry; with
+ * CHANNELS=1: both
  *
- * The stages of snappy_compress are _reader, _core, _check and _writer; with REPLICAS=2 _core0 and
- * _core1 in place of _core.
+ * The stages of snappy_compress are _reader, _core, _check and _writer, those of snappy_decompress
+ * _reader, _core and _writer; with REPLICAS=2 _core0 and _core1 in place of _core.
  */
 #include "abi.h"
 #include "fpga_channels.h"
@@ -30,5 +30,11 @@ TASK kernel void snappy_compress_check(ARGUMENTS) {
 
 #include "fpga_compress.h"
 
+#include "fpga_decode.h"
+
+#if CHANNELS
+#include "fpga_stages.h"
+#else
 /* One work-item is launched, so the range of rows that it gives itself is the whole table. */
-#include "decode.h"
+#include "decode_rows.h"
+#endif

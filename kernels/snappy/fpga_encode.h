@@ -32,6 +32,23 @@ INLINE void start_output(private encoder_t *e, segment_t row) {
   add(e, bytes);
 }
 
+typedef enum { PUT_TAG = NOTHING_PENDING + 1, PUT_LITERALS, PUT_COPIES } put_phase_t;
+
+INLINE uint behind_literals(private const pending_t *p) {
+  return p->length ? PUT_COPIES : NOTHING_PENDING;
+}
+
+INLINE void start_record(private encoder_t *e, private pending_t *p, record_t record) {
+  uint literals = record & LONGEST, distance = (uint)(record >> 48);
+  uint length = record >> 24 & LONGEST;
+  uint copies = length ? copies_bytes(distance, length) : 0;
+  e->fits = e->fits && literal_tag_bytes(literals) + literals + copies <= room_of(e);
+  p->literals = literals;
+  p->length = length;
+  p->distance = distance;
+  p->phase = !e->fits ? NOTHING_PENDING : literals ? PUT_TAG : behind_literals(p);
+}
+
 INLINE void add_tag(private encoder_t *e, uint literals) {
   uint less = literals - 1;
   e->bytes[e->fill] = (uchar)literal_tag(literals);
@@ -40,31 +57,29 @@ INLINE void add_tag(private encoder_t *e, uint literals) {
   add(e, literal_tag_bytes(literals));
 }
 
-/* A copy a step. */
-INLINE void add_copies(private encoder_t *e, uint distance, uint length) {
-  while (length) {
-    uint part = copy_part(length), copy = copy_of(distance, part);
-    e->bytes[e->fill] = (uchar)copy;
-    e->bytes[e->fill + 1] = (uchar)(copy >> 8);
-    e->bytes[e->fill + 2] = (uchar)(copy >> 16);
-    add(e, 3 - is_near(distance, part));
-    length -= part;
-  }
+INLINE void add_copy(private encoder_t *e, uint distance, uint length) {
+  uint copy = copy_of(distance, length);
+  e->bytes[e->fill] = (uchar)copy;
+  e->bytes[e->fill + 1] = (uchar)(copy >> 8);
+  e->bytes[e->fill + 2] = (uchar)(copy >> 16);
+  add(e, 3 - is_near(distance, length));
+  e->literals += length;
 }
 
-INLINE void add_record(private encoder_t *e, record_t record) {
-  uint literals = record & LONGEST, distance = (uint)(record >> 48);
-  uint length = record >> 24 & LONGEST;
-  uint size =
-      literal_tag_bytes(literals) + literals + (length ? copies_bytes(distance, length) : 0);
-  if (!e->fits || size > room_of(e)) {
-    e->fits = 0;
-    return;
+/* A tag, up to 16 literals, or a copy. */
+INLINE void step_record(private encoder_t *e, private pending_t *p) {
+  if (p->phase == PUT_TAG) {
+    add_tag(e, p->literals);
+    p->phase = PUT_LITERALS;
+  } else if (p->phase == PUT_LITERALS) {
+    p->literals = add_some_literals(e, p->literals);
+    p->phase = p->literals ? PUT_LITERALS : behind_literals(p);
+  } else {
+    uint part = copy_part(p->length);
+    add_copy(e, p->distance, part);
+    p->length -= part;
+    p->phase = behind_literals(p);
   }
-  add_tag(e, literals);
-  add_literals(e, literals);
-  add_copies(e, distance, length);
-  e->literals += length;
 }
 
 /* Of a row's content, whatever becomes of it. */

@@ -1,7 +1,7 @@
 /* Snappy, both ways, in OpenCL C 1.2 for any device. One row is one block. No -D parameters. */
 #include "abi.h"
 #include "compress.h"
-#include "decode.h"
+#include "decode_rows.h"
 #include "params.h"
 #include "table_check.h"
 

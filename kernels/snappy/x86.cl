@@ -8,7 +8,7 @@
 
 #include "abi.h"
 #include "compress.h"
-#include "decode.h"
+#include "decode_rows.h"
 #include "interleave.h"
 #include "params.h"
 #include "x86_check.h"
