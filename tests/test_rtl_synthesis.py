@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from typer.testing import CliRunner, Result
 
 from fpga_accel.cli import synthesis as synthesis_commands
-from fpga_accel.cli.app import app
+from fpga_accel.cli.app import application
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.bitstreams import formats
@@ -275,7 +275,7 @@ def test_the_hash_covers_what_is_imported(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, ["bitstream", *words], prog_name="fpga-accel")
+    return CliRunner().invoke(application(), ["bitstream", *words], prog_name="fpga-accel")
 
 
 @pytest.fixture
