@@ -731,8 +731,9 @@ def test_variants_for_a_kind_of_device() -> None:
 
 
 @pytest.fixture
-def invoke() -> Invoke:
-    """Run ``fpga-accel bitstream`` in this process."""
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Run ``fpga-accel bitstream`` in this process, without the figures of RTL cores: tests/test_rtl_synthesis.py."""
+    monkeypatch.setattr(figures, "shipped_path", lambda: tmp_path / "figures.toml")
     runner = CliRunner()
 
     def run(*args: object) -> Result:
@@ -747,9 +748,9 @@ def invoke() -> Invoke:
 def test_list(invoke: Invoke) -> None:
     if not catalog.shipped().images:
         nothing = invoke("list")
-        assert nothing.exit_code == 0
+        assert (nothing.exit_code, nothing.stdout) == (0, "")
         assert "no image" in nothing.stderr
-        assert len(json.loads(invoke("list", "--json").stdout)) == len(figures.shipped())
+        assert json.loads(invoke("list", "--json").stdout) == []
     path = added(program_image(), "a.img")
     shown = invoke("list")
     assert "trial" in shown.stdout

@@ -217,6 +217,7 @@ def plot(rows: Sequence[Figures], cpu: Mapping[str, float]) -> str:
         for index, row in enumerate(rows, 1):
             axes = figure.add_subplot((len(rows) + 1) // columns, columns, index)
             _draw(axes, row, cpu.get(row.operation, 0.0))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
@@ -235,4 +236,3 @@ def _draw(axes: Any, row: Figures, cpu: float) -> None:
     axes.set_xlabel("engines")
     axes.set_ylabel("projected MB/s")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, frameon=False)
