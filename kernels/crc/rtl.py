@@ -8,7 +8,10 @@ a constant term. That takes four clocks, for 1, 2, 4 and 8 bytes, behind the loo
 The head's flags are the checksum of what comes before the segment, 0 where that is nothing.
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from functools import reduce
+from operator import xor
+
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import fifo, wiring
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, CORE
 
@@ -45,8 +48,11 @@ def _before(register, polynomial, zeros):
 
 def _product(columns, vector):
     """Multiply a matrix over GF(2), by its columns, with a vector."""
-    masks = [sum((column >> row & 1) << index for index, column in enumerate(columns)) for row in range(WIDTH)]
-    return Cat((vector & mask).xor() for mask in masks)
+    rows = []
+    for row in range(WIDTH):
+        terms = [vector[index] for index, column in enumerate(columns) if column >> row & 1]
+        rows.append(reduce(xor, terms, Const(0, 1)))
+    return Cat(rows)
 
 
 class Crc32(wiring.Component):
