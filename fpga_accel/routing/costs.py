@@ -149,6 +149,8 @@ _CPU_PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "aes-gcm.decrypt": (1e-6, 1 / 2e9),
         "aes-ctr.encrypt": (8e-6, 1 / 2e9),
         "aes-ctr.decrypt": (8e-6, 1 / 2e9),
+        "chacha20-poly1305.encrypt": (2e-6, 1 / 1.2e9),
+        "chacha20-poly1305.decrypt": (2e-6, 1 / 1.2e9),
         "crc32c.checksum": (0.3e-6, 1 / 6e9),
         "crc32.checksum": (0.2e-6, 1 / 10e9),
         "crc64-nvme.checksum": (0.3e-6, 1 / 10e9),
