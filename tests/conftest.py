@@ -76,7 +76,9 @@ class Backend:
     @property
     def path(self) -> str:
         """What receipts call the way of its work."""
-        return self.kind if self.kind in ("cpu", RTL) else "opencl"
+        if not self.is_device:
+            return "cpu"
+        return RTL if self.kind == RTL else "opencl"
 
 
 def _matches(word: str, backend: Backend) -> bool:
