@@ -35,7 +35,7 @@ INLINE void pack_bits(private packer_t *p, uint value, uint count) {
 }
 
 INLINE void pack_code(private packer_t *p, uint code) {
-  pack_bits(p, code & ((1u << CODE_SHIFT) - 1), code >> CODE_SHIFT);
+  pack_bits(p, code >> CODE_SHIFT, code & CODE_LENGTH);
 }
 
 INLINE void pack_to_byte(private packer_t *p) { pack_bits(p, 0, (8 - p->bit_count) % 8); }
