@@ -35,7 +35,8 @@ INLINE void pack_bits(private packer_t *p, uint value, uint count) {
 }
 
 INLINE void pack_code(private packer_t *p, uint code) {
-  pack_bits(p, code >> CODE_SHIFT, code & CODE_LENGTH);
+  add_code(&p->bits, &p->bit_count, code);
+  add_whole_bytes(p);
 }
 
 INLINE void pack_to_byte(private packer_t *p) { pack_bits(p, 0, (8 - p->bit_count) % 8); }
