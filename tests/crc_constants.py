@@ -15,8 +15,8 @@ from pathlib import Path
 FORMATTER = Path(sys.executable).parent / "clang-format"
 PATH = Path(__file__).resolve().parent.parent / "kernels" / "common" / "crc_constants.h"
 
-# Bytes that a step of the tables takes, bytes of a word of the FPGA variant, and of a stream of the crc32 instruction.
-STEP, WORD, STREAM = 16, 64, 256
+# Bytes of a word of the FPGA variant, and of a stream of the crc32 instruction.
+WORD, STREAM = 64, 256
 # Blocks of 128 bits that a sum is moved over.
 DISTANCES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
 
@@ -29,12 +29,15 @@ class Crc:
     ----------
     polynomial
         As the standard writes it, without its highest power.
+    tables
+        How many there are: bytes that a step by tables takes.
     """
 
     name: str
     bits: int
     polynomial: int
     source: str
+    tables: int = 16
 
     @property
     def modulus(self) -> int:
@@ -53,7 +56,7 @@ class Crc:
 CRCS = (
     Crc("CRC32C", 32, 0x1EDC6F41, "RFC 3720 section 12.1"),
     Crc("CRC32", 32, 0x04C11DB7, "IEEE 802.3, RFC 1952 section 8"),
-    Crc("CRC64_NVME", 64, 0xAD93D23594C93659, "NVM Command Set Specification, 64b CRC"),
+    Crc("CRC64_NVME", 64, 0xAD93D23594C93659, "NVM Command Set Specification, 64b CRC", tables=8),
 )
 
 
@@ -117,7 +120,7 @@ def lines_of(crc: Crc) -> list[str]:
             wide(reflected(modulus & (1 << 64) - 1, 64)),
         ),
         define("TABLE", "{" + table(crc.bits) + "}"),
-        define("TABLES", "{" + ", ".join(table(crc.bits + 8 * k) for k in range(STEP)) + "}"),
+        define("TABLES", "{" + ", ".join(table(crc.bits + 8 * k) for k in range(crc.tables)) + "}"),
         define("POWER_WORD", number(crc.power(8 * WORD))),
         define("POWERS_OF_LANES", *(number(crc.power(n)) for n in range(8 * WORD, 0, -crc.bits))),
         define("POWERS_BEFORE", *(number(crc.power(-(8 << n))) for n in range(7))),
@@ -138,7 +141,7 @@ _HEAD = f"""\
  *                    by D bits
  *   SHORTER          x^127, which makes 128 bits with 64 zeros behind them 128 bits
  *   BARRETT          x^128 / P without its highest power, and P of 64 bits without it
- *   TABLES           what a byte with k bytes of a step of {STEP} behind it adds to the register
+ *   TABLES           what a byte with k bytes of a step behind it adds to the register
  *   TABLE            the first of them
  *   PAST_STREAM      what each byte of a register becomes behind {STREAM} bytes of zeros
  *   POWER_WORD       x^{8 * WORD}: one word of the FPGA variant further

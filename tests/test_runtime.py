@@ -36,9 +36,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from launches import captured
 
 import fpga_accel as fa
-from fpga_accel.runtime import buffers, discovery, icd, manifests, programs, quirks, waits
+from fpga_accel.runtime import buffers, discovery, icd, manifests, platforms, programs, quirks, waits
 from fpga_accel.runtime.buffers import PagePool
-from fpga_accel.runtime.programs import BuildRequest, Identity
+from fpga_accel.runtime.programs import BuildRequest, Identity, WarmRow
 
 KEY, NONCE, COUNTER = bytes(range(32)), bytes(12), bytes(16)
 
@@ -297,6 +297,18 @@ def test_a_device_that_the_compiler_does_not_see_is_not_remembered_as_a_bad_kern
     with pytest.raises(programs.BuildFailed, match="not there"):
         programs.binary(request_of("c"))
     assert not programs._path(request_of("c")).exists()
+
+
+def test_a_first_launch_that_fails_is_not_remembered_as_a_bad_kernel(container: Path) -> None:
+    """Memory of a GPU that other processes hold is free again later; the compiler's warnings do not hide the cause."""
+    listed = next((device for device in platforms.listed() if device.kind == "cpu"), None)
+    if listed is None:
+        pytest.skip("no CPU device of OpenCL")
+    row = WarmRow("absent", b"", b"", b"", 1, 1, 1)
+    request = BuildRequest(listed.identity, "#warning a\nkernel void present(global int *p) { *p = 1; }", (), (row,))
+    with pytest.raises(programs.BuildFailed, match=r"ended with 1: the first launch failed: .*KERNEL_NAME"):
+        programs.binary(request)
+    assert not programs._path(request).exists()
 
 
 def test_forgetting_in_a_cache_that_cannot_be_written_is_no_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import warnings
@@ -342,5 +343,6 @@ def _strategy_trial() -> Trial:
 
 def _first_error_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = next((line for line in lines if "error:" in line or "#error" in line), lines[0] if lines else "")
+    # Clang's "error:", "#error", and "ptxas error   :".
+    telling = next((line for line in lines if re.search(r"error\s*:|#error", line)), lines[0] if lines else "")
     return telling[:300]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import warnings
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import numpy as np
@@ -20,6 +22,8 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as reply:
         # Compilers write to both streams; stdout belongs to the reply.
         os.dup2(2, 1)
+        # The log of a build that failed is part of the error; that of one that did not interests nobody.
+        warnings.simplefilter("ignore", cl.CompilerWarning)
         request: BuildRequest = pickle.load(sys.stdin.buffer)
         _answer(reply, *_build(request))
 
@@ -38,11 +42,19 @@ def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
         program = cl.Program(context, request.source).build(list(request.options))
     except cl.RuntimeError as error:
         return False, str(error)
-    queue = cl.CommandQueue(context)
-    for row in request.warm:
-        _launch(context, queue, program, row)
+    try:
+        _warm(context, program, request.warm)
+    except cl.Error as error:
+        # Not remembered either: a GPU may lack the memory now that other processes hold.
+        sys.exit(f"the first launch failed: {error}")
     binaries = program.get_info(cl.program_info.BINARIES)
     return True, bytes(binaries[0])
+
+
+def _warm(context: cl.Context, program: cl.Program, rows: Iterable[WarmRow]) -> None:
+    queue = cl.CommandQueue(context)
+    for row in rows:
+        _launch(context, queue, program, row)
 
 
 def _launch(context: cl.Context, queue: cl.CommandQueue, program: cl.Program, row: WarmRow) -> None:

@@ -5,7 +5,7 @@
  *                    by D bits
  *   SHORTER          x^127, which makes 128 bits with 64 zeros behind them 128 bits
  *   BARRETT          x^128 / P without its highest power, and P of 64 bits without it
- *   TABLES           what a byte with k bytes of a step of 16 behind it adds to the register
+ *   TABLES           what a byte with k bytes of a step behind it adds to the register
  *   TABLE            the first of them
  *   PAST_STREAM      what each byte of a register becomes behind 256 bytes of zeros
  *   POWER_WORD       x^512: one word of the FPGA variant further
@@ -173,23 +173,7 @@
    TABLE(0xfc5d27f6bf353971UL, 0xcc6369be26fde189UL, 0xac1ff52f156c5079UL, 0x6ce6cc0d724f3399UL,   \
          0xd9cd981ae49e6732UL, 0x8742166691ab5d0fUL, 0x3a5d0a9e7bc12975UL, 0x74ba153cf78252eaUL),  \
    TABLE(0x21e9761e252621acUL, 0x43d2ec3c4a4c4358UL, 0x87a5d878949886b0UL, 0x3b9296a271a69e0bUL,   \
-         0x77252d44e34d3c16UL, 0xee4a5a89c69a782cUL, 0xe84d9340d5a36333UL, 0xe44200d2f3d1550dUL),  \
-   TABLE(0x04f28def5347786cUL, 0x09e51bdea68ef0d8UL, 0x13ca37bd4d1de1b0UL, 0x27946f7a9a3bc360UL,   \
-         0x4f28def5347786c0UL, 0x9e51bdea68ef0d80UL, 0x087a5d878949886bUL, 0x10f4bb0f129310d6UL),  \
-   TABLE(0x49e1df807414fdefUL, 0x93c3bf00e829fbdeUL, 0x135e585288c464d7UL, 0x26bcb0a51188c9aeUL,   \
-         0x4d79614a2311935cUL, 0x9af2c294462326b8UL, 0x013ca37bd4d1de1bUL, 0x027946f7a9a3bc36UL),  \
-   TABLE(0x52734ea3e726fc54UL, 0xa4e69d47ce4df8a8UL, 0x7d141cdcc40c623bUL, 0xfa2839b98818c476UL,   \
-         0xc089552048a61b87UL, 0xb5cb8c13c9dba465UL, 0x5f4e3e74cb20dba1UL, 0xbe9c7ce99641b742UL),  \
-   TABLE(0x668ab3bbc976d29dUL, 0xcd15677792eda53aUL, 0xaef3e8bc7d4cd91fUL, 0x693ef72ba20e2155UL,   \
-         0xd27dee57441c42aaUL, 0x9022fafdd0af163fUL, 0x149cd3a8f9c9bf15UL, 0x2939a751f3937e2aUL),  \
-   TABLE(0xf2fa1fae5f5c1165UL, 0xd12d190fe62fb1a1UL, 0x9683144c94c8f029UL, 0x19df0eca71067339UL,   \
-         0x33be1d94e20ce672UL, 0x677c3b29c419cce4UL, 0xcef87653883399c8UL, 0xa929caf448f0a0fbUL),  \
-   TABLE(0x9065cb6e6d39918aUL, 0x1412b08f82e4b07fUL, 0x2825611f05c960feUL, 0x504ac23e0b92c1fcUL,   \
-         0xa095847c172583f8UL, 0x75f22eab76dc949bUL, 0xebe45d56edb92936UL, 0xe3119cfe83e5c107UL),  \
-   TABLE(0xc23dfbc6ca591ca3UL, 0xb0a2d1decc25aa2dUL, 0x559c85eec0dcc731UL, 0xab390bdd81b98e62UL,   \
-         0x62ab31e85be48fafUL, 0xc55663d0b7c91f5eUL, 0xbe75e1f23705add7UL, 0x4832e5b7369cc8c5UL),  \
-   TABLE(0xeadc41fd2ba3d420UL, 0xe161a5a90fd03b2bUL, 0xf61a6d014737e53dUL, 0xd8edfc51d6f85911UL,   \
-         0x8502def0f5672149UL, 0x3edc9bb2b259d1f9UL, 0x7db9376564b3a3f2UL, 0xfb726ecac96747e4UL)}
+         0x77252d44e34d3c16UL, 0xee4a5a89c69a782cUL, 0xe84d9340d5a36333UL, 0xe44200d2f3d1550dUL)}
 #define CRC64_NVME_POWER_WORD 0x311211205672822dUL
 #define CRC64_NVME_POWERS_OF_LANES                                                                 \
   0x311211205672822dUL, 0x5eebd60770d25078UL, 0xcb937d26583fdcf0UL, 0x585e172c49027a80UL,          \

@@ -18,9 +18,11 @@
   {TABLE_64(0, b0, b1, b2, b3, b4, b5), TABLE_64(b6, b0, b1, b2, b3, b4, b5),                      \
    TABLE_64(b7, b0, b1, b2, b3, b4, b5), TABLE_64((b7) ^ (b6), b0, b1, b2, b3, b4, b5)}
 
-/* CRC_BY_TABLES(name, type, tables): name_by_tables(crc, p, size), from the register before the
- * bytes to the register behind them, 16 bytes a step. A register of 32 bits stands in the lower
- * half of one of 64, see README.md: so the register goes into the first eight bytes either way. */
+/* CRC_BY_TABLES(name, tables): name_by_tables(crc, p, size), from the register before the bytes to
+ * the register behind them, 16 bytes a step. A register of 32 bits stands in the lower half of one
+ * of 64, see README.md: so the register goes into the first eight bytes either way.
+ * CRC_BY_8_TABLES takes 8 bytes a step: a device need not have more than 64 KiB of constants, and
+ * 16 tables of both 32-bit CRCs and of one of 64 bits would fill them to the last byte. */
 #define STEP 16u
 
 #define BYTES_OF_WORD(tables, word, behind)                                                        \
@@ -43,6 +45,16 @@
       ulong2 words = (ulong2)(load8(p), load8(p + 8));                                             \
       words.x ^= crc;                                                                              \
       crc = BYTES_OF_WORD(tables, words.x, 8) ^ BYTES_OF_WORD(tables, words.y, 0);                 \
+    }                                                                                              \
+    return name##_by_bytes(crc, p, size);                                                          \
+  }
+
+#define CRC_BY_8_TABLES(name, tables)                                                              \
+  CRC_BY_BYTES(name, tables)                                                                       \
+  static ulong name##_by_tables(ulong crc, global const uchar *p, ulong size) {                    \
+    for (; size >= 8; size -= 8, p += 8) {                                                         \
+      ulong word = load8(p) ^ crc;                                                                 \
+      crc = BYTES_OF_WORD(tables, word, 0);                                                        \
     }                                                                                              \
     return name##_by_bytes(crc, p, size);                                                          \
   }

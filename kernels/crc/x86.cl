@@ -65,10 +65,10 @@ CRC_BY_FOLDING(crc64_nvme, CRC64_NVME)
 #define crc32c_of crc32c_by_streams
 
 constant uint crc32_tables[STEP][256] = CRC32_TABLES;
-constant ulong crc64_nvme_tables[STEP][256] = CRC64_NVME_TABLES;
+constant ulong crc64_nvme_tables[8][256] = CRC64_NVME_TABLES;
 
 CRC_BY_TABLES(crc32, crc32_tables)
-CRC_BY_TABLES(crc64_nvme, crc64_nvme_tables)
+CRC_BY_8_TABLES(crc64_nvme, crc64_nvme_tables)
 
 #define crc32_of crc32_by_tables
 #define crc64_nvme_of crc64_nvme_by_tables
