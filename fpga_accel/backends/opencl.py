@@ -177,8 +177,7 @@ class OpenClBackend(forks.Resettable):
             identity=self._listed.identity,
             source=manifest.source(variant),
             options=(*manifests.LANGUAGE, *variant.macros(self._listed.kind)),
-            # A pipeline for FPGAs has nothing that a first launch would specialise.
-            warm=() if variant.single else tuple(self._warm_row(trial.launch, variant) for trial in trials),
+            warm=() if self._is_whole(variant) else tuple(self._warm_row(trial.launch, variant) for trial in trials),
         )
         for attempt in (1, 2):
             binary = programs.binary(request)
@@ -193,6 +192,13 @@ class OpenClBackend(forks.Resettable):
                 continue
             break
         return _Built(program, variant)
+
+    def _is_whole(self, variant: Variant) -> bool:
+        """Whether a first launch would specialise nothing: of an FPGA's pipelines, and on a GPU.
+
+        There it would take private memory for all work-items that fit (2 KiB of it are 0.5 GB), beside this process.
+        """
+        return variant.single or self._listed.kind == "gpu"
 
     def _loaded(self, binary: bytes) -> cl.Program:
         with warnings.catch_warnings(record=True) as chatter:
