@@ -167,9 +167,13 @@ def test_a_fast_level_gives_a_valid_frame(acc: fa.Accelerator, level: int) -> No
     assert len(frame) <= acc.compress_bound(len(TEXT))
 
 
-def test_a_lower_level_is_no_smaller(acc: fa.Accelerator) -> None:
+def test_a_lower_level_is_no_smaller(acc: fa.Accelerator, backend: Backend) -> None:
     made = [len(acc.compress(TEXT, level=level)) for level in (0, -10, -1000)]
-    assert made[0] < made[1] < made[2]
+    if backend.path == "rtl":
+        # The core takes a clock for a byte at any effort, so it has one only.
+        assert made[0] == made[1] == made[2]
+    else:
+        assert made[0] < made[1] < made[2]
 
 
 @pytest.mark.parametrize("level", HC_LEVELS)

@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import lz4.block
 import lz4.frame
@@ -25,20 +25,31 @@ OK, DST_TOO_SMALL, BAD_PARAM = 0, 1, 5
 WINDOW = (1 << 15) - 64
 INDEX_BITS = 13
 HASHED = 5
+# A position is in the table for those as far behind it; one closer reads the row while it is written.
+ENTERED = 10
 # A match is cut at this length, and a block with a run of this many literals is not compressed.
 LONGEST_MATCH = 2050
 LONGEST_RUN = 4032
 CLOCK_LIMIT = 30_000
 
 
-def index_of(word: int) -> int:
+def index_of(word: int, bits: int) -> int:
     """The index of five bytes, as the core computes it."""
-    mask = (1 << INDEX_BITS) - 1
+    mask = (1 << bits) - 1
     index = word & mask
-    for part, rotations in ((word >> 13 & mask, (0, 4, 6)), (word >> 26 & mask, (2, 5, 6))):
+    for place, rotations in enumerate(((0, 4, 6), (2, 5, 6), (1,)), 1):
+        part = word >> place * bits & mask
         for count in rotations:
-            index ^= (part << count | part >> INDEX_BITS - count) & mask
+            index ^= (part << count | part >> bits - count) & mask
     return index
+
+
+def print_of(text: bytes) -> int:
+    """Five bits of three bytes."""
+    word, folded = int.from_bytes(text, "little"), 0
+    while word:
+        word, folded = word >> 5, folded ^ word & 31
+    return folded
 
 
 def length_bytes(length: int) -> bytes:
@@ -53,35 +64,88 @@ def sequence(literals: bytes, distance: int = 0, length: int = 4) -> bytes:
     return start + distance.to_bytes(2, "little") + length_bytes(length - 4) if distance else start
 
 
-def model(text: bytes) -> bytes:
-    """The greedy search of the core: one candidate for each position, the last one before it of its index."""
-    entries: dict[int, int] = {}
-    block, anchor, position, end = b"", 0, 0, 0
-    while position < len(text):
-        candidate = None
-        if position + HASHED <= len(text):
-            index = index_of(int.from_bytes(text[position : position + HASHED], "little"))
-            candidate, entries[index] = entries.get(index), position
-        if position < end or candidate is None or position > len(text) - 12 or position - candidate > WINDOW:
-            position += 1
+class Found(NamedTuple):
+    """A match of five bytes: its distance, whether three more seem to be the same, and whether the one before is."""
+
+    distance: int
+    is_long: bool
+    back: bool
+
+
+class Search:
+    """The table of the core, and what it finds at each position."""
+
+    def __init__(self, text: bytes, index_bits: int) -> None:
+        self.text = text
+        words = [int.from_bytes(text[at : at + HASHED], "little") for at in range(len(text))]
+        self.indexes = [index_of(word, index_bits) for word in words]
+        self.entries: dict[int, int] = {}
+        # Positions that are in an open match for five bytes or more are not entered.
+        self.entered = bytearray(b"\1" * len(text))
+
+    def at(self, position: int) -> Found | None:
+        """What there is for a position; to be asked for each, in order."""
+        newest, writing = position - ENTERED, position - ENTERED + 1
+        if newest >= 0 and self.entered[newest]:
+            self.entries[self.indexes[newest]] = newest
+        if position > len(self.text) - 12 or position == 0:
+            return None
+        text = self.text[position - 1 : position + 8]
+        if len(set(text[:6])) == 1:
+            return Found(1, len(set(text)) == 1, False)
+        index = self.indexes[position]
+        there = self.entries.get(index)
+        if there is None or position - there > WINDOW:
+            return None
+        if writing >= 0 and self.entered[writing] and self.indexes[writing] == index:
+            return None
+        if self.text[there : there + HASHED] != text[1:6]:
+            return None
+        is_long = print_of(self.text[there + 5 : there + 8]) == print_of(text[6:])
+        back = there > 0 and self.text[there - 1] == text[0]
+        return Found(position - there, is_long, back)
+
+
+def chosen(own: Found | None, following: Found | None) -> int:
+    """The distance of the match that starts at a position, 0 for none: its own, or that of the position behind it."""
+    longer = following is not None and following.is_long and not (own is not None and own.is_long)
+    if following is not None and following.back and (own is None or longer):
+        return following.distance
+    return 0 if own is None or longer else own.distance
+
+
+def model(text: bytes, index_bits: int = INDEX_BITS) -> bytes:
+    """The search of the core, and the block that it writes."""
+    search = Search(text, index_bits)
+    block, anchor, end = b"", 0, 0
+    own, following = None, search.at(0) if text else None
+    for position in range(len(text)):
+        own, following = following, search.at(position + 1)
+        if position < end:
             continue
-        if text[candidate : candidate + HASHED] != text[position : position + HASHED]:
-            position += 1
+        distance = chosen(own, following)
+        if not distance:
             continue
         end, limit = position + HASHED, min(len(text) - 5, position + LONGEST_MATCH)
-        while end < limit and text[end] == text[end - position + candidate]:
+        while end < limit and text[end] == text[end - distance]:
             end += 1
-        block += sequence(text[anchor:position], position - candidate, end - position)
+        search.entered[position + HASHED : end] = bytes(end - position - HASHED)
+        block += sequence(text[anchor:position], distance, end - position)
         anchor = end
-        position += 1
     return block + sequence(text[anchor:])
 
 
 class Bench:
     """The core between a source and a sink that pause at random."""
 
-    def __init__(self, segments: list[bytes], pauses: int = 0, claims: dict[int, int] | None = None) -> None:
-        self.core = rtl.Lz4Compress()
+    def __init__(
+        self,
+        segments: list[bytes],
+        pauses: int = 0,
+        claims: dict[int, int] | None = None,
+        index_bits: int = INDEX_BITS,
+    ) -> None:
+        self.core = rtl.Lz4Compress(index_bits)
         self.segments, self.pauses = segments, pauses
         # The lengths that heads give where they are not those of the texts.
         self.claims = claims or {}

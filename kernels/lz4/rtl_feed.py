@@ -20,6 +20,7 @@ class Slot(data.Struct):
     byte: unsigned(8)
     valid: unsigned(1)  # there is a byte
     first: unsigned(1)  # of a segment
+    fresh: unsigned(1)  # with `first`: positions start again, with an empty table
     end: unsigned(1)  # of a segment: its last byte, or no byte
     refused: unsigned(1)  # with `end`: the segment is too long
     may_start: unsigned(1)  # a match may start here
@@ -92,6 +93,7 @@ class Feed(wiring.Component):
                 "head": In(stream.Signature(Head)),
                 "text": In(stream.Signature(TextBeat)),
                 "room": In(1),  # steps may be made from the clock after the next one on
+                "crowded": In(1),  # positions have to start again before they come round
                 "step": Out(1),  # `slot` is new
                 "slot": Out(Slot),
             }
@@ -121,6 +123,8 @@ class Feed(wiring.Component):
                 slot.byte.eq(words.byte),
                 slot.valid.eq(running),
                 slot.first.eq(first),
+                # Of positions and lengths below half of what is counted, the sum is counted too.
+                slot.fresh.eq(first & running & (self.crowded | left[-1])),
                 slot.end.eq(ends),
                 slot.refused.eq(ending & too_long),
                 slot.may_start.eq(running & (left >= LAST_START)),
