@@ -488,6 +488,8 @@ def test_input_and_output_may_share_memory(acc: fa.Accelerator, shift: int) -> N
 def test_output_buffers_of_any_kind_are_written(acc: fa.Accelerator, tmp_path: Path) -> None:
     data = text(80_000)
     frame = acc.compress(data)
+    # A device without decoder skips here: no buffer may be exported when its mapping closes.
+    assert acc.decompress(frame) == data
     path = tmp_path / "out"
     path.write_bytes(bytes(len(data)))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:

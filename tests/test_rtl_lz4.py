@@ -19,11 +19,15 @@ import fpga_accel as fa
 
 simulation = pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
 rtl = importlib.import_module("fpga_accel.kernels.lz4.rtl")
+rtl_feed = importlib.import_module("fpga_accel.kernels.lz4.rtl_feed")
+rtl_match = importlib.import_module("fpga_accel.kernels.lz4.rtl_match")
 
 BEAT = 16
 OK, DST_TOO_SMALL, BAD_PARAM = 0, 1, 5
 WINDOW = (1 << 15) - 64
 INDEX_BITS = 13
+# Where the table is to be cleared often.
+FEW_INDEX_BITS, POSITION_BITS = 6, 12
 HASHED = 5
 # A position is in the table for those as far behind it; one closer reads the row while it is written.
 ENTERED = 10
@@ -215,19 +219,34 @@ def words(size: int, seed: int = 1) -> bytes:
     return b" ".join(rng.choices(known, k=size // 3))[:size]
 
 
-# The first one is for the clearing of the table, with which the core starts: the positions before it find nothing.
 SHORT = [b"", b"a", b"", b"ab" * 3, *(b"a" * size for size in (5, 11, 12, 13, 16, 17, 18, 32, 33, 300))]
 SHORT += [b"abc" * 10, b"abcdefgh" * 5, words(900), random_bytes(290) + words(40) * 2, words(40), bytes(2600)]
 
 
-@pytest.mark.parametrize("pauses", [0, 60])
-def test_blocks_are_those_of_the_model(pauses: int) -> None:
-    bench = Bench(SHORT, pauses)
+def check(bench: Bench, index_bits: int) -> None:
+    """Run it and compare all blocks."""
     bench.run()
-    for text, (status, block) in zip(SHORT, bench.results, strict=True):
+    for text, (status, block) in zip(bench.segments, bench.results, strict=True):
         assert status == OK
-        assert block == model(text)
+        assert block == model(text, index_bits)
         assert lz4.block.decompress(block, uncompressed_size=len(text)) == text
+
+
+@pytest.mark.parametrize(("pauses", "index_bits"), [(0, 12), (0, INDEX_BITS), (60, INDEX_BITS)])
+def test_blocks_are_those_of_the_model(pauses: int, index_bits: int) -> None:
+    check(Bench(SHORT, pauses, index_bits=index_bits), index_bits)
+
+
+@pytest.mark.parametrize("pauses", [0, 40])
+def test_positions_start_again(pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 12 bits of position: the table is cleared a dozen times, between segments of all sizes, and none sees it."""
+    for module, name in ((rtl_feed, "LENGTH_BITS"), (rtl_match, "POSITION_BITS")):
+        monkeypatch.setattr(module, name, POSITION_BITS)
+    half = 1 << POSITION_BITS - 1
+    text = words(half * 2 - 1)
+    segments = [text[: half - 30], *(text[:size] for size in range(1, 18)), text[:900], text, b"z", text[:half]]
+    segments += [text[:14], b"", text[: half + 1], text[:60], text[:1500], *([text[:300]] * 4), b"", text[:13]]
+    check(Bench(segments, pauses, index_bits=FEW_INDEX_BITS), FEW_INDEX_BITS)
 
 
 def test_no_segment_is_waited_for() -> None:
@@ -288,13 +307,12 @@ def test_runs_of_literals(acc: fa.Accelerator) -> None:
     assert lz4.frame.decompress(acc.compress(noise, "lz4", block_checksum=True, content_checksum=True)) == noise
 
 
-def test_positions_come_round(acc: fa.Accelerator) -> None:
-    """Within a block: the table is cleared after 2 MiB, and matches that are open go on."""
-    period = words(3001)
-    text = (period * 800)[: (2 << 20) + 100_000]
+def test_the_same_text_gives_the_same_bytes_after_others(acc: fa.Accelerator) -> None:
+    """Positions are half used up in 8 MiB, after which the table is cleared before the next segment."""
+    text = (words(100_001) * 30)[: (2 << 20) + 100_000]
     frame = acc.compress(text, "lz4", block_size=4 << 20)
     assert lz4.frame.decompress(frame) == text
-    assert len(frame) < len(text) // 50
+    assert {acc.compress(text, "lz4", block_size=4 << 20) for _ in range(4)} == {frame}
 
 
 def test_the_lz4_command_reads_it(acc: fa.Accelerator) -> None:

@@ -107,12 +107,12 @@ class Feed(wiring.Component):
         wiring.connect(m, words.text, wiring.flipped(self.text))
         running, skipping, ending = Signal(), Signal(), Signal()
         left, is_last, first, too_long = Signal(LENGTH_BITS), Signal(), Signal(), Signal()
-        pushes = Signal(range(self._flush + 1))
+        pushes, pushing = Signal(range(self._flush + 1)), Signal()
         room, fire = Signal(), Signal()
         ends = ending | running & is_last
         m.d.sync += [room.eq(self.room), self.step.eq(fire)]
         m.d.comb += [
-            fire.eq(room & Mux(running, words.there, ending | (pushes != 0))),
+            fire.eq(room & Mux(running, words.there, ending | pushing)),
             words.take.eq(room & running & words.there),
             words.last.eq(is_last),
             words.skip.eq(skipping),
@@ -134,9 +134,9 @@ class Feed(wiring.Component):
                 is_last.eq(left == 2),
             ]
             with m.If(ends):
-                m.d.sync += [running.eq(0), ending.eq(0), pushes.eq(self._flush)]
+                m.d.sync += [running.eq(0), ending.eq(0), pushes.eq(self._flush), pushing.eq(1)]
             with m.Elif(~running):
-                m.d.sync += pushes.eq(pushes - 1)
+                m.d.sync += [pushes.eq(pushes - 1), pushing.eq(pushes != 1)]
         with m.If(words.skipped):
             m.d.sync += [skipping.eq(0), ending.eq(1)]
         self._heads(m, (running, skipping, ending), (left, is_last, first, too_long))
