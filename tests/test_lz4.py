@@ -167,9 +167,13 @@ def test_a_fast_level_gives_a_valid_frame(acc: fa.Accelerator, level: int) -> No
     assert len(frame) <= acc.compress_bound(len(TEXT))
 
 
-def test_a_lower_level_is_no_smaller(acc: fa.Accelerator) -> None:
+def test_a_lower_level_is_no_smaller(acc: fa.Accelerator, backend: Backend) -> None:
     made = [len(acc.compress(TEXT, level=level)) for level in (0, -10, -1000)]
-    assert made[0] < made[1] < made[2]
+    if backend.path == "rtl":
+        # The core takes a clock for a byte at any effort, so it has one only.
+        assert made[0] == made[1] == made[2]
+    else:
+        assert made[0] < made[1] < made[2]
 
 
 @pytest.mark.parametrize("level", HC_LEVELS)
@@ -484,6 +488,8 @@ def test_input_and_output_may_share_memory(acc: fa.Accelerator, shift: int) -> N
 def test_output_buffers_of_any_kind_are_written(acc: fa.Accelerator, tmp_path: Path) -> None:
     data = text(80_000)
     frame = acc.compress(data)
+    # A device without decoder skips here: no buffer may be exported when its mapping closes.
+    assert acc.decompress(frame) == data
     path = tmp_path / "out"
     path.write_bytes(bytes(len(data)))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:

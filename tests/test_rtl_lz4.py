@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import lz4.block
 import lz4.frame
@@ -19,26 +19,41 @@ import fpga_accel as fa
 
 simulation = pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
 rtl = importlib.import_module("fpga_accel.kernels.lz4.rtl")
+rtl_feed = importlib.import_module("fpga_accel.kernels.lz4.rtl_feed")
+rtl_match = importlib.import_module("fpga_accel.kernels.lz4.rtl_match")
 
 BEAT = 16
 OK, DST_TOO_SMALL, BAD_PARAM = 0, 1, 5
 WINDOW = (1 << 15) - 64
 INDEX_BITS = 13
+# Where the table is to be cleared often.
+FEW_INDEX_BITS, POSITION_BITS = 6, 12
 HASHED = 5
+# A position is in the table for those as far behind it; one closer reads the row while it is written.
+ENTERED = 10
 # A match is cut at this length, and a block with a run of this many literals is not compressed.
 LONGEST_MATCH = 2050
 LONGEST_RUN = 4032
 CLOCK_LIMIT = 30_000
 
 
-def index_of(word: int) -> int:
+def index_of(word: int, bits: int) -> int:
     """The index of five bytes, as the core computes it."""
-    mask = (1 << INDEX_BITS) - 1
+    mask = (1 << bits) - 1
     index = word & mask
-    for part, rotations in ((word >> 13 & mask, (0, 4, 6)), (word >> 26 & mask, (2, 5, 6))):
+    for place, rotations in enumerate(((0, 4, 6), (2, 5, 6), (1,)), 1):
+        part = word >> place * bits & mask
         for count in rotations:
-            index ^= (part << count | part >> INDEX_BITS - count) & mask
+            index ^= (part << count | part >> bits - count) & mask
     return index
+
+
+def print_of(text: bytes) -> int:
+    """Five bits of three bytes."""
+    word, folded = int.from_bytes(text, "little"), 0
+    while word:
+        word, folded = word >> 5, folded ^ word & 31
+    return folded
 
 
 def length_bytes(length: int) -> bytes:
@@ -53,35 +68,88 @@ def sequence(literals: bytes, distance: int = 0, length: int = 4) -> bytes:
     return start + distance.to_bytes(2, "little") + length_bytes(length - 4) if distance else start
 
 
-def model(text: bytes) -> bytes:
-    """The greedy search of the core: one candidate for each position, the last one before it of its index."""
-    entries: dict[int, int] = {}
-    block, anchor, position, end = b"", 0, 0, 0
-    while position < len(text):
-        candidate = None
-        if position + HASHED <= len(text):
-            index = index_of(int.from_bytes(text[position : position + HASHED], "little"))
-            candidate, entries[index] = entries.get(index), position
-        if position < end or candidate is None or position > len(text) - 12 or position - candidate > WINDOW:
-            position += 1
+class Found(NamedTuple):
+    """A match of five bytes: its distance, whether three more seem to be the same, and whether the one before is."""
+
+    distance: int
+    is_long: bool
+    back: bool
+
+
+class Search:
+    """The table of the core, and what it finds at each position."""
+
+    def __init__(self, text: bytes, index_bits: int) -> None:
+        self.text = text
+        words = [int.from_bytes(text[at : at + HASHED], "little") for at in range(len(text))]
+        self.indexes = [index_of(word, index_bits) for word in words]
+        self.entries: dict[int, int] = {}
+        # Positions that are in an open match for five bytes or more are not entered.
+        self.entered = bytearray(b"\1" * len(text))
+
+    def at(self, position: int) -> Found | None:
+        """What there is for a position; to be asked for each, in order."""
+        newest, writing = position - ENTERED, position - ENTERED + 1
+        if newest >= 0 and self.entered[newest]:
+            self.entries[self.indexes[newest]] = newest
+        if position > len(self.text) - 12 or position == 0:
+            return None
+        text = self.text[position - 1 : position + 8]
+        if len(set(text[:6])) == 1:
+            return Found(1, len(set(text)) == 1, False)
+        index = self.indexes[position]
+        there = self.entries.get(index)
+        if there is None or position - there > WINDOW:
+            return None
+        if writing >= 0 and self.entered[writing] and self.indexes[writing] == index:
+            return None
+        if self.text[there : there + HASHED] != text[1:6]:
+            return None
+        is_long = print_of(self.text[there + 5 : there + 8]) == print_of(text[6:])
+        back = there > 0 and self.text[there - 1] == text[0]
+        return Found(position - there, is_long, back)
+
+
+def chosen(own: Found | None, following: Found | None) -> int:
+    """The distance of the match that starts at a position, 0 for none: its own, or that of the position behind it."""
+    longer = following is not None and following.is_long and not (own is not None and own.is_long)
+    if following is not None and following.back and (own is None or longer):
+        return following.distance
+    return 0 if own is None or longer else own.distance
+
+
+def model(text: bytes, index_bits: int = INDEX_BITS) -> bytes:
+    """The search of the core, and the block that it writes."""
+    search = Search(text, index_bits)
+    block, anchor, end = b"", 0, 0
+    own, following = None, search.at(0) if text else None
+    for position in range(len(text)):
+        own, following = following, search.at(position + 1)
+        if position < end:
             continue
-        if text[candidate : candidate + HASHED] != text[position : position + HASHED]:
-            position += 1
+        distance = chosen(own, following)
+        if not distance:
             continue
         end, limit = position + HASHED, min(len(text) - 5, position + LONGEST_MATCH)
-        while end < limit and text[end] == text[end - position + candidate]:
+        while end < limit and text[end] == text[end - distance]:
             end += 1
-        block += sequence(text[anchor:position], position - candidate, end - position)
+        search.entered[position + HASHED : end] = bytes(end - position - HASHED)
+        block += sequence(text[anchor:position], distance, end - position)
         anchor = end
-        position += 1
     return block + sequence(text[anchor:])
 
 
 class Bench:
     """The core between a source and a sink that pause at random."""
 
-    def __init__(self, segments: list[bytes], pauses: int = 0, claims: dict[int, int] | None = None) -> None:
-        self.core = rtl.Lz4Compress()
+    def __init__(
+        self,
+        segments: list[bytes],
+        pauses: int = 0,
+        claims: dict[int, int] | None = None,
+        index_bits: int = INDEX_BITS,
+    ) -> None:
+        self.core = rtl.Lz4Compress(index_bits)
         self.segments, self.pauses = segments, pauses
         # The lengths that heads give where they are not those of the texts.
         self.claims = claims or {}
@@ -151,19 +219,34 @@ def words(size: int, seed: int = 1) -> bytes:
     return b" ".join(rng.choices(known, k=size // 3))[:size]
 
 
-# The first one is for the clearing of the table, with which the core starts: the positions before it find nothing.
 SHORT = [b"", b"a", b"", b"ab" * 3, *(b"a" * size for size in (5, 11, 12, 13, 16, 17, 18, 32, 33, 300))]
 SHORT += [b"abc" * 10, b"abcdefgh" * 5, words(900), random_bytes(290) + words(40) * 2, words(40), bytes(2600)]
 
 
-@pytest.mark.parametrize("pauses", [0, 60])
-def test_blocks_are_those_of_the_model(pauses: int) -> None:
-    bench = Bench(SHORT, pauses)
+def check(bench: Bench, index_bits: int) -> None:
+    """Run it and compare all blocks."""
     bench.run()
-    for text, (status, block) in zip(SHORT, bench.results, strict=True):
+    for text, (status, block) in zip(bench.segments, bench.results, strict=True):
         assert status == OK
-        assert block == model(text)
+        assert block == model(text, index_bits)
         assert lz4.block.decompress(block, uncompressed_size=len(text)) == text
+
+
+@pytest.mark.parametrize(("pauses", "index_bits"), [(0, 12), (0, INDEX_BITS), (60, INDEX_BITS)])
+def test_blocks_are_those_of_the_model(pauses: int, index_bits: int) -> None:
+    check(Bench(SHORT, pauses, index_bits=index_bits), index_bits)
+
+
+@pytest.mark.parametrize("pauses", [0, 40])
+def test_positions_start_again(pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 12 bits of position: the table is cleared a dozen times, between segments of all sizes, and none sees it."""
+    for module, name in ((rtl_feed, "LENGTH_BITS"), (rtl_match, "POSITION_BITS")):
+        monkeypatch.setattr(module, name, POSITION_BITS)
+    half = 1 << POSITION_BITS - 1
+    text = words(half * 2 - 1)
+    segments = [text[: half - 30], *(text[:size] for size in range(1, 18)), text[:900], text, b"z", text[:half]]
+    segments += [text[:14], b"", text[: half + 1], text[:60], text[:1500], *([text[:300]] * 4), b"", text[:13]]
+    check(Bench(segments, pauses, index_bits=FEW_INDEX_BITS), FEW_INDEX_BITS)
 
 
 def test_no_segment_is_waited_for() -> None:
@@ -224,13 +307,12 @@ def test_runs_of_literals(acc: fa.Accelerator) -> None:
     assert lz4.frame.decompress(acc.compress(noise, "lz4", block_checksum=True, content_checksum=True)) == noise
 
 
-def test_positions_come_round(acc: fa.Accelerator) -> None:
-    """Within a block: the table is cleared after 2 MiB, and matches that are open go on."""
-    period = words(3001)
-    text = (period * 800)[: (2 << 20) + 100_000]
+def test_the_same_text_gives_the_same_bytes_after_others(acc: fa.Accelerator) -> None:
+    """Positions are half used up in 8 MiB, after which the table is cleared before the next segment."""
+    text = (words(100_001) * 30)[: (2 << 20) + 100_000]
     frame = acc.compress(text, "lz4", block_size=4 << 20)
     assert lz4.frame.decompress(frame) == text
-    assert len(frame) < len(text) // 50
+    assert {acc.compress(text, "lz4", block_size=4 << 20) for _ in range(4)} == {frame}
 
 
 def test_the_lz4_command_reads_it(acc: fa.Accelerator) -> None:

@@ -14,16 +14,23 @@ from fpga_accel.kernels.lz4.rtl_match import DECISION, MatchFinder
 
 
 class Lz4Compress(wiring.Component):
-    """Compresses one segment after the other. Flags and parameters are not looked at."""
+    """Compresses one segment after the other. Flags and parameters are not looked at.
 
-    def __init__(self):
+    Parameters
+    ----------
+    index_bits
+        The table of matches has 2**`index_bits` entries.
+    """
+
+    def __init__(self, index_bits=13):
         super().__init__(CORE)
+        self._index_bits = index_bits
 
     def elaborate(self, platform):
         """Join feed, match finder, queues and writer. Only the feed is ever held up."""
         m = Module()
         m.submodules.feed = feed = Feed(flush=DECISION + 1)
-        m.submodules.finder = finder = MatchFinder()
+        m.submodules.finder = finder = MatchFinder(self._index_bits)
         m.submodules.gather = gather = Gather()
         m.submodules.literals = literals = Literals()
         m.submodules.sequences = sequences = Sequences()
@@ -34,6 +41,7 @@ class Lz4Compress(wiring.Component):
         m.d.comb += [
             self.parameters.ready.eq(1),
             feed.room.eq(literals.room & sequences.room & ~finder.clearing),
+            feed.crowded.eq(finder.crowded),
             finder.step.eq(feed.step),
             finder.slot.eq(feed.slot),
             gather.made.eq(finder.made),
@@ -60,7 +68,9 @@ class Lz4CompressEngines(Engines):
     ----------
     count
         How many.
+    index_bits
+        Of each.
     """
 
-    def __init__(self, count):
-        super().__init__(Lz4Compress() for _ in range(count))
+    def __init__(self, count, index_bits):
+        super().__init__(Lz4Compress(index_bits) for _ in range(count))

@@ -20,6 +20,7 @@ class Slot(data.Struct):
     byte: unsigned(8)
     valid: unsigned(1)  # there is a byte
     first: unsigned(1)  # of a segment
+    fresh: unsigned(1)  # with `first`: positions start again, with an empty table
     end: unsigned(1)  # of a segment: its last byte, or no byte
     refused: unsigned(1)  # with `end`: the segment is too long
     may_start: unsigned(1)  # a match may start here
@@ -92,6 +93,7 @@ class Feed(wiring.Component):
                 "head": In(stream.Signature(Head)),
                 "text": In(stream.Signature(TextBeat)),
                 "room": In(1),  # steps may be made from the clock after the next one on
+                "crowded": In(1),  # positions have to start again before they come round
                 "step": Out(1),  # `slot` is new
                 "slot": Out(Slot),
             }
@@ -105,12 +107,12 @@ class Feed(wiring.Component):
         wiring.connect(m, words.text, wiring.flipped(self.text))
         running, skipping, ending = Signal(), Signal(), Signal()
         left, is_last, first, too_long = Signal(LENGTH_BITS), Signal(), Signal(), Signal()
-        pushes = Signal(range(self._flush + 1))
+        pushes, pushing = Signal(range(self._flush + 1)), Signal()
         room, fire = Signal(), Signal()
         ends = ending | running & is_last
         m.d.sync += [room.eq(self.room), self.step.eq(fire)]
         m.d.comb += [
-            fire.eq(room & Mux(running, words.there, ending | (pushes != 0))),
+            fire.eq(room & Mux(running, words.there, ending | pushing)),
             words.take.eq(room & running & words.there),
             words.last.eq(is_last),
             words.skip.eq(skipping),
@@ -121,6 +123,8 @@ class Feed(wiring.Component):
                 slot.byte.eq(words.byte),
                 slot.valid.eq(running),
                 slot.first.eq(first),
+                # Of positions and lengths below half of what is counted, the sum is counted too.
+                slot.fresh.eq(first & running & (self.crowded | left[-1])),
                 slot.end.eq(ends),
                 slot.refused.eq(ending & too_long),
                 slot.may_start.eq(running & (left >= LAST_START)),
@@ -130,9 +134,9 @@ class Feed(wiring.Component):
                 is_last.eq(left == 2),
             ]
             with m.If(ends):
-                m.d.sync += [running.eq(0), ending.eq(0), pushes.eq(self._flush)]
+                m.d.sync += [running.eq(0), ending.eq(0), pushes.eq(self._flush), pushing.eq(1)]
             with m.Elif(~running):
-                m.d.sync += pushes.eq(pushes - 1)
+                m.d.sync += [pushes.eq(pushes - 1), pushing.eq(pushes != 1)]
         with m.If(words.skipped):
             m.d.sync += [skipping.eq(0), ending.eq(1)]
         self._heads(m, (running, skipping, ending), (left, is_last, first, too_long))
