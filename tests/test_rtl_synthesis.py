@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import required
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from figure_rows import row
 from typer.testing import CliRunner, Result
 
 from fpga_accel.cli import synthesis as synthesis_commands
@@ -47,6 +48,12 @@ def ram(**changes: Any) -> dict[str, Any]:
     }
 
 
+def wide_ram(**changes: Any) -> dict[str, Any]:
+    """A block RAM that A writes and B reads, 36 bits at a time: bits 100 to 108 come of the pins of B, 9 more of A."""
+    widths = {f"DATA_WIDTH_{port}": f"{36:032b}" for port in "AB"}
+    return ram(**({f"DOA{bit}": [109 + bit] for bit in range(9)} | widths | {"OCEA": ["0"]} | changes))
+
+
 def flip_flop(source: int, target: int, pins: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:
     """A flip-flop as Yosys writes one that is always enabled and never reset, but for what is said."""
     connections = {"CLK": [CLOCK], "DI": [source], "LSR": ["0"], "Q": [target]} | (pins or {})
@@ -56,6 +63,16 @@ def flip_flop(source: int, target: int, pins: dict[str, Any] | None = None, **pa
         "parameters": plain | parameters,
         "port_directions": {pin: "output" if pin == "Q" else "input" for pin in connections},
         "connections": connections,
+    }
+
+
+def lut(source: int) -> dict[str, Any]:
+    pins = {"A": [source], "Z": [50]}
+    return {
+        "type": "LUT4",
+        "parameters": {},
+        "port_directions": {pin: "output" if pin == "Z" else "input" for pin in pins},
+        "connections": pins,
     }
 
 
@@ -74,6 +91,16 @@ def test_registers_behind_a_ram_become_its_own() -> None:
     assert [cell["connections"][f"DOB{bit}"] for bit in range(9)] == [[200 + bit] for bit in range(9)]
     assert cell["connections"]["OCEB"] == ["1"]
     assert netlist.fold_output_registers(netlisted) == netlist.Folded(0, 0)
+
+
+def test_both_halves_of_a_wide_port_are_its_register() -> None:
+    behind = {f"register_{bit}": flip_flop(100 + bit, 200 + bit, {"CE": [ENABLE]}, CEMUX="CE") for bit in range(18)}
+    netlisted = module(ram=wide_ram(), **behind)
+    assert netlist.fold_output_registers(netlisted) == netlist.Folded(ports=1, flip_flops=18)
+    cell = netlisted["cells"]["ram"]
+    assert [cell["parameters"][f"REGMODE_{port}"] for port in "AB"] == ["OUTREG"] * 2
+    assert [cell["connections"][f"OCE{port}"] for port in "AB"] == [[ENABLE]] * 2
+    assert [cell["connections"][f"DOA{bit}"] for bit in range(9)] == [[209 + bit] for bit in range(9)]
 
 
 def test_the_enable_of_registers_becomes_the_rams() -> None:
@@ -98,6 +125,7 @@ def test_the_enable_of_registers_becomes_the_rams() -> None:
         pytest.param({"ram": ram(OCEB=[5])}, id="the RAM's register is in use"),
         pytest.param({"ram": ram(REGMODE_B="OUTREG")}, id="it has a register already"),
         pytest.param({"ram": ram(CLKA=[OTHER_CLOCK], DATA_WIDTH_B=f"{36:032b}")}, id="36 bits and two clocks"),
+        pytest.param({"ram": wide_ram(), "lut": lut(109)}, id="36 bits, a half without registers"),
     ],
 )
 def test_what_does_not_do_the_same_is_left(cells: dict[str, Any]) -> None:
@@ -114,8 +142,7 @@ def test_a_bit_that_leaves_the_design_is_a_load() -> None:
 
 
 def test_cells_of_the_harness_are_told_apart() -> None:
-    lut = {"type": "LUT4", "port_directions": {"Z": "output"}, "connections": {"Z": [50]}, "parameters": {}}
-    netlisted = module(lut=lut, misr=flip_flop(50, 60), feed=flip_flop(61, 62))
+    netlisted = module(lut=lut(61), misr=flip_flop(50, 60), feed=flip_flop(61, 62))
     netlisted["netnames"] = {"harness_misr": {"bits": [60]}, "harness_feed": {"bits": [62]}}
     assert netlist.of_the_harness(netlisted) == {"TRELLIS_FF": 2, "LUT4": 1}
     assert netlist.counts(netlisted) == {"DP16KD": 1, "TRELLIS_FF": 11, "LUT4": 1}
@@ -180,27 +207,6 @@ def test_a_core_is_found_by_name() -> None:
 
 
 # -- figures ---------------------------------------------------------------------------------------------------------
-
-
-def row(**changes: Any) -> Figures:
-    whole = Figures(
-        kernel="sm4",
-        variant="rtl-ring",
-        operation="sm4_ctr",
-        target="ecp5-85k",
-        lut=1,
-        ff=2,
-        bram=3,
-        fmax_mhz=100.0,
-        bytes_per_clock=2.0,
-        segment_clocks=5.0,
-        seed=1,
-        tools={"yosys": "1"},
-        source_sha256="0" * 64,
-        sha256="1" * 64,
-        size=9,
-    )
-    return replace(whole, **changes)
 
 
 def test_figures_are_kept(tmp_path: Path) -> None:
@@ -369,9 +375,9 @@ def test_rtl_figures_hold(synthesis: None, name: str, tmp_path: Path) -> None:
 def test_rtl_gates_encipher(synthesis: None, tmp_path: Path) -> None:
     """The netlist as it is placed, registers folded into RAMs, does what the core does."""
     from fpga_accel.runtime.simulation import building, toolchain
-    from fpga_accel.runtime.simulation.parameters import BEAT, RECORD, TRANSLATORS
+    from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS
     from fpga_accel.runtime.simulation.simulator import ROW, Simulator
-    from fpga_accel.segments import address_of, new_table
+    from fpga_accel.segments import RECORD, address_of, new_table
 
     manifest = manifests.shipped("sm4")
     core = cores.named(manifest, "rtl-ring")

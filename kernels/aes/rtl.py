@@ -10,7 +10,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from fpga_accel.kernels.aes.rtl_ctr import CounterSource, KeyToken
+from fpga_accel.kernels.aes.rtl_ctr import KeyToken, connect_keys, counter_source
 from fpga_accel.kernels.aes.rtl_pipeline import Pipeline
 from fpga_accel.kernels.aes.rtl_rounds import (
     BLOCK_BITS,
@@ -36,13 +36,13 @@ class AesCtrIterative(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.source = source = CounterSource()
+        m.submodules.source = source = counter_source()
         m.submodules.ring = ring = Ring()
         m.submodules.joiner = joiner = Joiner()
         wiring.connect(m, wiring.flipped(self.head), source.head)
         wiring.connect(m, wiring.flipped(self.parameters), source.parameters)
         wiring.connect(m, wiring.flipped(self.text), joiner.text)
-        wiring.connect(m, source.keys, ring.keys)
+        connect_keys(m, source, ring.keys)
         wiring.connect(m, source.blocks, ring.blocks)
         wiring.connect(m, ring.keystream, joiner.keystream)
         wiring.connect(m, joiner.result, wiring.flipped(self.result))
@@ -58,7 +58,7 @@ class AesCtrPipeline(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.source = source = CounterSource()
+        m.submodules.source = source = counter_source()
         m.submodules.pipeline = pipeline = Pipeline()
         m.submodules.text = text = Queue(TextBeat, QUEUED)
         m.submodules.keystream = keystream = Queue(unsigned(BLOCK_BITS), QUEUED)
@@ -66,7 +66,7 @@ class AesCtrPipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.head), source.head)
         wiring.connect(m, wiring.flipped(self.parameters), source.parameters)
         wiring.connect(m, wiring.flipped(self.text), text.items)
-        wiring.connect(m, source.keys, pipeline.keys)
+        connect_keys(m, source, pipeline.keys)
         wiring.connect(m, text.front, joiner.text)
         wiring.connect(m, keystream.front, joiner.keystream)
         wiring.connect(m, joiner.result, wiring.flipped(self.result))

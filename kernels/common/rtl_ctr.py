@@ -1,11 +1,13 @@
 """What cores of ciphers in counter mode share: counters in front of the rounds, and text met by keystream behind."""
 
-from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from collections.abc import Sequence
+
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, unsigned
 from amaranth.hdl import ShapeLike
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from fpga_accel.kernels.common.rtl import ResultBeat, TextBeat
+from fpga_accel.kernels.common.rtl import Head, ResultBeat, TextBeat
 
 BLOCK_BITS = 128
 # A head's flag: no round keys follow the counter block, those of the segment before hold.
@@ -26,7 +28,7 @@ class Counter(Elaboratable):
     """The counter block: all 128 bits count (SP 800-38A appendix B.1).
 
     The upper half plus one is kept in a register of its own, and so is the flag that the lower half is all ones: the
-    longest carry is that of 64 bits. Both need a clock between `load` and the first `step`.
+    longest carry is that of 64 bits. Both need a clock between the last `load` and the first `step`.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,125 @@ class Counter(Elaboratable):
             m.d.sync += low.eq(low + 1)
             with m.If(wraps):
                 m.d.sync += high.eq(next_high)
+        return m
+
+
+class KeyBeat(data.Struct):
+    """A beat of round keys on its way to the rounds."""
+
+    bits: unsigned(BLOCK_BITS)
+    number: unsigned(4)  # of those that leave the source
+    extra: unsigned(4)  # of the head that brought the key
+
+
+class CounterSource(wiring.Component):
+    """Reads heads and parameters; sends the beats of a key, if there are some, then counter blocks.
+
+    `keys` carries no ready: a beat leaves after a clock in which `key_go` is set and no block waits. No block comes
+    before the key is complete, so `key_go` may say that the rounds are empty.
+
+    What is ready and whether a counter goes on are registers: each enables hundreds of others.
+
+    Parameters
+    ----------
+    key_beats
+        How many beats keys have, ascending. Where there are several counts, `extra` of a head is that of its key less
+        one. The last beat has the same number for all keys; the numbers that a shorter one lacks, in front of that,
+        are passed over at the same pace.
+    whitens
+        Whether beat 0 of a key is added to the counters here and goes no further.
+    """
+
+    def __init__(self, key_beats: Sequence[int], *, whitens: bool) -> None:
+        super().__init__(
+            {
+                "head": In(stream.Signature(Head)),
+                "parameters": In(stream.Signature(BLOCK_BITS)),
+                "key_go": In(1),
+                "keys": Out(stream.Signature(KeyBeat, always_ready=True)),
+                "blocks": Out(stream.Signature(BLOCK_BITS)),
+            }
+        )
+        self._last = key_beats[-1] - 1
+        self._one_size = len(key_beats) == 1
+        self._whitens = whitens
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.counter = counter = Counter()
+        left, stepping = Signal(28), Signal()  # blocks
+        held, extra = Signal(), Signal(4)
+        # In the states HEAD and COUNTER, and where a parameter is taken.
+        at_head, at_counter, takes = Signal(init=1), Signal(), Signal()
+        go, number, is_first, is_there = Signal(), Signal(4), Signal(), Signal()
+        whitening = Signal(BLOCK_BITS, reset_less=True)
+        key, block = Signal(KeyBeat, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
+        advance = ~self.blocks.valid | self.blocks.ready
+        may_go = self.key_go & ~self.blocks.valid
+        m.d.comb += [
+            self.head.ready.eq(at_head),
+            self.parameters.ready.eq(takes),
+            self.keys.payload.eq(key),
+            self.blocks.payload.eq(block),
+            counter.first.eq(self.parameters.payload),
+            counter.load.eq(at_counter),
+            counter.step.eq(stepping & advance),
+        ]
+        m.d.sync += [
+            go.eq(may_go),
+            self.keys.valid.eq(0),
+            key.bits.eq(self.parameters.payload),
+            key.number.eq(number - self._whitens),
+            key.extra.eq(extra),
+        ]
+        with m.If(advance):
+            m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block ^ whitening)]
+        with m.If(is_first & self._whitens):
+            m.d.sync += whitening.eq(self.parameters.payload)
+        with m.FSM():
+            with m.State("HEAD"):
+                m.d.sync += [
+                    left.eq((self.head.payload.length + 15) >> 4),
+                    held.eq(self.head.payload.flags[KEY_HELD_BIT]),
+                    extra.eq(self.head.payload.extra),
+                    number.eq(0),
+                    is_there.eq(1),
+                ]
+                with m.If(self.head.valid):
+                    m.d.sync += [at_head.eq(0), at_counter.eq(1), takes.eq(1)]
+                    m.next = "COUNTER"
+            with m.State("COUNTER"):
+                m.d.sync += is_first.eq(~held)
+                with m.If(self.parameters.valid):
+                    m.d.sync += [at_counter.eq(0), takes.eq(may_go & ~held)]
+                    m.next = "KEYS"
+                    with m.If(held):
+                        m.next = "SETTLE"
+            with m.State("KEYS"):
+                passes = Mux(is_there, takes & self.parameters.valid, go)
+                following = number + 1
+                following_is_there = (following < extra) | (following == self._last)
+                m.d.sync += takes.eq(may_go & is_there)
+                with m.If(passes):
+                    m.d.sync += [
+                        number.eq(following),
+                        is_first.eq(0),
+                        self.keys.valid.eq(is_there & ~is_first if self._whitens else is_there),
+                    ]
+                    if not self._one_size:
+                        m.d.sync += [is_there.eq(following_is_there), takes.eq(may_go & following_is_there)]
+                    with m.If(number == self._last):
+                        m.d.sync += takes.eq(0)
+                        m.next = "SETTLE"
+            with m.State("SETTLE"):
+                m.d.sync += stepping.eq(left.any())
+                m.next = "BLOCKS"
+            with m.State("BLOCKS"):
+                with m.If(counter.step):
+                    m.d.sync += [left.eq(left - 1), stepping.eq(left[1:].any())]
+                with m.If(~stepping):
+                    m.d.sync += at_head.eq(1)
+                    m.next = "HEAD"
         return m
 
 

@@ -17,8 +17,8 @@ from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from fpga_accel.kernels.common.rtl import CORE, Head, TextBeat
-from fpga_accel.kernels.common.rtl_ctr import BLOCK_BITS, KEY_HELD_BIT, Counter, Joiner, Queue
+from fpga_accel.kernels.common.rtl import CORE, TextBeat
+from fpga_accel.kernels.common.rtl_ctr import BLOCK_BITS, CounterSource, Joiner, KeyBeat, Queue
 from fpga_accel.kernels.sm4.rtl_schedule import ROUNDS, SBOX
 
 ROUND_CLOCKS = 3
@@ -36,79 +36,6 @@ def swapped(word: Value) -> Value:
 def linear(word: Value) -> Value:
     """L of section 6.2."""
     return word ^ word.rotate_left(2) ^ word.rotate_left(10) ^ word.rotate_left(18) ^ word.rotate_left(24)
-
-
-class KeyBeat(data.Struct):
-    """Four round keys, and which four."""
-
-    keys: unsigned(BLOCK_BITS)
-    index: unsigned(3)
-
-
-class CounterSource(wiring.Component):
-    """Reads heads and parameters; sends round keys while the ring is empty, then counter blocks."""
-
-    head: In(stream.Signature(Head))
-    parameters: In(stream.Signature(BLOCK_BITS))
-    idle: In(1)
-    keys: Out(stream.Signature(KeyBeat, always_ready=True))
-    blocks: Out(stream.Signature(BLOCK_BITS))
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.counter = counter = Counter()
-        left, more = Signal(28), Signal()  # blocks
-        held = Signal()
-        index, go = Signal(3), Signal()
-        keys, block = Signal(KeyBeat, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
-        advance = ~self.blocks.valid | self.blocks.ready
-        m.d.comb += [
-            self.keys.payload.eq(keys),
-            self.blocks.payload.eq(block),
-            counter.first.eq(self.parameters.payload),
-        ]
-        m.d.sync += [
-            # Every segment has one block at least when it steps, so left == 1 is left[1:] == 0.
-            more.eq(left[1:].any() | (left[0] & ~counter.step)),
-            self.keys.valid.eq(0),
-            keys.keys.eq(self.parameters.payload),
-            keys.index.eq(index),
-            # What is so in the clock before a key beat stays so: no block comes before the keys are complete.
-            go.eq(self.idle & ~self.blocks.valid),
-        ]
-        with m.If(advance):
-            m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block)]
-        with m.FSM():
-            with m.State("HEAD"):
-                m.d.comb += self.head.ready.eq(1)
-                m.d.sync += [
-                    left.eq((self.head.payload.length + 15) >> 4),
-                    held.eq(self.head.payload.flags[KEY_HELD_BIT]),
-                    index.eq(0),
-                ]
-                with m.If(self.head.valid):
-                    m.next = "COUNTER"
-            with m.State("COUNTER"):
-                m.d.comb += [self.parameters.ready.eq(1), counter.load.eq(self.parameters.valid)]
-                with m.If(self.parameters.valid):
-                    m.next = "KEYS"
-                    with m.If(held):
-                        m.next = "SETTLE"
-            with m.State("KEYS"):
-                m.d.comb += self.parameters.ready.eq(go)
-                with m.If(go & self.parameters.valid):
-                    m.d.sync += [index.eq(index + 1), self.keys.valid.eq(1)]
-                    with m.If(index == KEY_BEATS - 1):
-                        m.next = "SETTLE"
-            with m.State("SETTLE"):
-                m.next = "BLOCKS"
-            with m.State("BLOCKS"):
-                m.d.comb += counter.step.eq(more & advance)
-                with m.If(~more):
-                    m.next = "HEAD"
-                with m.If(counter.step):
-                    m.d.sync += left.eq(left - 1)
-        return m
 
 
 class Travel(data.Struct):
@@ -168,20 +95,20 @@ class Round(wiring.Component):
         """Return the round key of the turn that the state is in."""
         turns = ROUNDS // self._rounds
         beat = self.keys.payload
-        mine = swapped(beat.keys.word_select(self._number % BEAT_KEYS, WORD_BITS))
+        mine = swapped(beat.bits.word_select(self._number % BEAT_KEYS, WORD_BITS))
         first_beat = self._number // BEAT_KEYS
         beats_of_turn = self._rounds // BEAT_KEYS
         key = Signal(WORD_BITS, reset_less=True)
         if turns == 1:
-            with m.If(self.keys.valid & (beat.index == first_beat)):
+            with m.If(self.keys.valid & (beat.number == first_beat)):
                 m.d.sync += key.eq(mine)
             return key
         m.submodules.keys = memory = Memory(shape=WORD_BITS, depth=turns, init=[], attrs={"ram_style": "distributed"})
         writer, reader = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
-            writer.addr.eq(beat.index // beats_of_turn),
+            writer.addr.eq(beat.number // beats_of_turn),
             writer.data.eq(mine),
-            writer.en.eq(self.keys.valid & (beat.index % beats_of_turn == first_beat)),
+            writer.en.eq(self.keys.valid & (beat.number % beats_of_turn == first_beat)),
             reader.addr.eq(self.next_turn),
         ]
         m.d.sync += key.eq(reader.data)
@@ -275,7 +202,7 @@ class Sm4Ctr(wiring.Component):
         m = Module()
         # Blocks on their way, and the clocks that a block's room takes to come back; a block RAM is 512 deep anyway.
         queued = 2 ** (ROUND_CLOCKS * self._rounds + 12).bit_length()
-        m.submodules.source = source = CounterSource()
+        m.submodules.source = source = CounterSource((KEY_BEATS,), whitens=False)
         m.submodules.ring = ring = Ring(self._rounds)
         m.submodules.text = text = Queue(TextBeat, queued)
         m.submodules.keystream = keystream = Queue(BLOCK_BITS, queued)
@@ -295,7 +222,7 @@ class Sm4Ctr(wiring.Component):
         leaves = keystream.front.valid & keystream.front.ready
         m.d.sync += [owed.eq(owed + enters - leaves), ring.room.eq(owed < queued - 4)]
         m.d.comb += [
-            source.idle.eq(ring.idle),
+            source.key_go.eq(ring.idle),
             keystream.items.valid.eq(ring.enciphered.valid),
             keystream.items.payload.eq(ring.enciphered.payload),
         ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fpga_accel.segments import Bytes, Table
+from fpga_accel.segments import RECORD, Bytes, Table
 
 BEAT = 16
 
@@ -52,19 +52,6 @@ def none(table: Table, params: Bytes) -> Beats:
 
 # ---- keys and counters: records of kernels/common/keyed.h ----
 
-RECORD = np.dtype(
-    [
-        ("key", "<u4"),
-        ("key_size", "<u4"),
-        ("nonce", "<u4"),
-        ("nonce_size", "<u4"),
-        ("aad", "<u4"),
-        ("aad_size", "<u4"),
-        ("position", "<u8"),
-        ("total", "<u8"),
-        ("reserved", "<u8"),
-    ]
-)
 # In the flags of a head: no key beats follow, the key of the segment before still holds.
 KEY_HELD = np.uint32(1 << 31)
 

@@ -263,7 +263,7 @@ module DP16KD #(
       if (CEA && !(WEA && WRITEMODE_A == "NORMAL")) latch_a <= found_a[17:0];
       if (CEB && !(WEB && WRITEMODE_B == "NORMAL")) latch_b <= found_b[17:0];
     end
-    if (OCEA) register_a <= latch_a;
+    if (DATA_WIDTH_B == 36 ? OCEB : OCEA) register_a <= latch_a;
     if (OCEB) register_b <= latch_b;
   end
   wire [17:0] found_a_word = memory[address_a[13:4]];

@@ -15,7 +15,6 @@ from typing import Any
 FEED, SEEN, SIGNATURE, OUTPUT = "harness_feed", "harness_seen", "harness_misr", "harness_out"
 
 RAM, FLIP_FLOP, LUT = "DP16KD", "TRELLIS_FF", "LUT4"
-_PORTS = "AB"
 _BITS = 18
 # What a flip-flop must be to do what a RAM's output register does: zero at the start, and never reset.
 _PLAIN = {"CLKMUX": "CLK", "REGSET": "RESET"}
@@ -46,18 +45,25 @@ def fold_output_registers(module: Module) -> Folded:
     loads = _loads(module)
     ports = flip_flops = 0
     for ram in [cell for cell in module["cells"].values() if cell["type"] == RAM]:
-        for port in _PORTS:
-            registers = _registers_of(module, ram, port, loads)
+        for halves in ("AB",) if _is_wide(ram) else ("A", "B"):
+            registers = _registers_of(module, ram, halves, loads)
             enables = {str(_enable(module["cells"][name])) for name in registers.values()}
             if len(enables) != 1:
                 continue
-            ram["connections"][f"OCE{port}"] = _enable(module["cells"][next(iter(registers.values()))])
+            enable = _enable(module["cells"][next(iter(registers.values()))])
             for pin, name in registers.items():
                 ram["connections"][pin] = module["cells"].pop(name)["connections"]["Q"]
-            ram["parameters"][f"REGMODE_{port}"] = "OUTREG"
+            for half in halves:
+                ram["connections"][f"OCE{half}"] = enable
+                ram["parameters"][f"REGMODE_{half}"] = "OUTREG"
             ports += 1
             flip_flops += len(registers)
     return Folded(ports, flip_flops)
+
+
+def _is_wide(ram: Cell) -> bool:
+    """Whether port A only writes and port B only reads, words of up to 36 bits of which each has a half of the pins."""
+    return "36" in {_number(ram, "DATA_WIDTH_A"), _number(ram, "DATA_WIDTH_B")}
 
 
 def _loads(module: Module) -> dict[Any, list[tuple[str, str]]]:
@@ -75,13 +81,17 @@ def _loads(module: Module) -> dict[Any, list[tuple[str, str]]]:
     return loads
 
 
-def _registers_of(module: Module, ram: Cell, port: str, loads: Mapping[Any, list[tuple[str, str]]]) -> dict[str, str]:
-    """Return, by output pin, the flip-flops that are this port's output register; none if a pin has another load."""
-    if not _foldable(ram, port):
+def _registers_of(module: Module, ram: Cell, halves: str, loads: Mapping[Any, list[tuple[str, str]]]) -> dict[str, str]:
+    """Return, by output pin, the flip-flops that are the output register of a port, both halves of a wide one.
+
+    There are none if a pin has another load.
+    """
+    if not all(_foldable(ram, half) for half in halves):
         return {}
-    clock = ram["connections"][f"CLK{port}"]
+    # A wide port is read by the clock of B.
+    clock = ram["connections"][f"CLK{halves[-1]}"]
     registers = {}
-    for pin, bits in _outputs(ram, port):
+    for pin, bits in (each for half in halves for each in _outputs(ram, half)):
         used = loads.get(bits[0], [])
         if not used:
             continue
@@ -100,16 +110,17 @@ def _outputs(ram: Cell, port: str) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _foldable(ram: Cell, port: str) -> bool:
-    """Whether the port has no register yet, its register is always enabled, and nothing resets it."""
+    """Whether a port, or half of a wide one, has no register yet, nothing holds it, and nothing resets it."""
     pins = ram["connections"]
-    # A port of 36 bits is both halves, read by the clock of B.
-    one_clock = pins["CLKA"] == pins["CLKB"] or "36" not in {_number(ram, "DATA_WIDTH_A"), _number(ram, "DATA_WIDTH_B")}
+    wide = _is_wide(ram)
+    # Port A of a wide one writes; what comes out of its pins is enabled by B, and Yosys ties this to zero.
+    enabled = "B" if wide else port
     return (
         ram["parameters"][f"REGMODE_{port}"] == "NOREG"
         and ram["parameters"].get(f"CLK{port}MUX") == f"CLK{port}"
-        and pins[f"OCE{port}"] == ["1"]
+        and pins[f"OCE{enabled}"] == ["1"]
         and pins[f"RST{port}"] == ["0"]
-        and one_clock
+        and (not wide or pins["CLKA"] == pins["CLKB"])
     )
 
 
