@@ -25,6 +25,7 @@ round_keys: Callable[[bytes], bytes] = importlib.import_module("fpga_accel.kerne
 
 DECRYPT, MASKED, FACTORED = 1, 1 << 28, 1 << 29
 NONCE = bytes(range(12))
+CORES = ("AesGcmIterative", "AesGcmPipeline")
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % BLOCK)
 
 
-def run(segments: list[Segment], stalls: float = 0.0) -> Bench:
+def run(name: str, segments: list[Segment], stalls: float = 0.0) -> Bench:
     gcm = Gcm(algorithms.AES, round_keys, lambda key: len(key) // 4 + 6)
-    bench = Bench(rtl.AesGcmIterative(), gcm, segments, stalls)
+    bench = Bench(getattr(rtl, name)(), gcm, segments, stalls)
     bench.run()
     return bench
 
@@ -120,32 +121,50 @@ def expected(segment: Segment) -> bytes:
     return segment.content + sealed[-BLOCK:] if segment.decrypt else sealed
 
 
-def test_products_in_the_field() -> None:
-    """Sums and products as section 6.3 has them bit by bit."""
+@pytest.mark.parametrize(("name", "clocks"), [("Ghash", 10), ("GhashPipeline", 1)])
+def test_sums_of_products(name: str, clocks: int) -> None:
+    """As sections 6.3 and 6.4 have them bit by bit, for a closing block with the key and with a factor of its own."""
     rng = random.Random(3)
-    factors = [1 << 127, 1, (1 << 128) - 1, *(rng.getrandbits(128) for _ in range(6))]
-    blocks = [1 << 127, 1, 0, (1 << 128) - 1, *(rng.getrandbits(128) for _ in range(6))]
-    core = common.Ghash()
+    factors = [1 << 127, 1, (1 << 128) - 1, rng.getrandbits(128), rng.getrandbits(128)]
+    core = getattr(common, name)()
+
+    async def take(context: Any, block: int, closing: bool) -> int:
+        waited = 1
+        context.set(core.block, wire(block))
+        context.set(core.closing, closing)
+        context.set(core.start, 1)
+        while not context.get(core.ready):
+            await context.tick()
+            waited += 1
+        await context.tick()
+        context.set(core.start, 0)
+        return waited
+
+    async def strobe(context: Any, signal: Any) -> None:
+        context.set(signal, 1)
+        await context.tick()
+        context.set(signal, 0)
 
     async def bench(context: Any) -> None:
         for factor in factors:
-            context.set(core.factor, int(f"{factor:0128b}"[::-1], 2))
-            context.set(core.clear, 1)
-            await context.tick()
-            context.set(core.clear, 0)
-            total = 0
-            for block in blocks:
-                context.set(core.block, int.from_bytes(block.to_bytes(BLOCK, "little"), "big"))
-                context.set(core.start, 1)
-                await context.tick()
-                context.set(core.start, 0)
-                clocks = 1
-                while not context.get(core.ready):
-                    await context.tick()
-                    clocks += 1
-                total = multiply(total ^ block, factor)
-                assert context.get(core.sum).to_bytes(BLOCK, "little") == total.to_bytes(BLOCK, "big")
-                assert clocks == common.PRODUCT_CLOCKS
+            context.set(core.key, wire(factor))
+            await strobe(context, core.new_key)
+            for count in (0, 1, 2, 5, 6, 7, 13, 40):
+                blocks = [rng.choice(factors) ^ rng.getrandbits(128) for _ in range(count)]
+                context.set(core.blocks, count)
+                await strobe(context, core.clear)
+                waited = [await take(context, block, closing=False) for block in blocks]
+                assert set(waited[7:]) <= {clocks}
+                total = int.from_bytes(ghash_of(factor, blocks), "big")
+                await context.tick().until(core.done)
+                other = rng.getrandbits(128) if count % 2 else factor
+                if count % 2:
+                    context.set(core.factor, wire(other))
+                    await strobe(context, core.new_factor)
+                await take(context, blocks[0] if blocks else 5, closing=True)
+                await context.tick().until(core.done)
+                total = multiply(total ^ (blocks[0] if blocks else 5), other)
+                assert context.get(core.sum) == wire(total)
 
     simulator = Simulator(core)
     simulator.add_clock(1e-8)
@@ -153,7 +172,17 @@ def test_products_in_the_field() -> None:
     simulator.run()
 
 
-def test_vectors() -> None:
+def ghash_of(factor: int, blocks: list[int]) -> bytes:
+    return ghash(factor, b"".join(block.to_bytes(BLOCK, "big") for block in blocks)).to_bytes(BLOCK, "big")
+
+
+def wire(block: int) -> int:
+    """A block as a beat."""
+    return int.from_bytes(block.to_bytes(BLOCK, "big"), "little")
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_vectors(name: str) -> None:
     """Test cases 2, 4, 13, 14, 16 of the GCM specification (McGrew, Viega), which SP 800-38D points at."""
     key = bytes.fromhex("feffe9928665731c6d6a8f9467308308")
     nonce = bytes.fromhex("cafebabefacedbaddecaf888")
@@ -170,7 +199,7 @@ def test_vectors() -> None:
         Segment(zeros * 2, zeros, nonce=bytes(12)),
         Segment(key * 2, text, aad, nonce),
     ]
-    found = run(segments).results
+    found = run(name, segments).results
     assert found[0].hex() == "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf"
     assert found[1].hex() == (
         "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
@@ -187,7 +216,8 @@ def test_vectors() -> None:
 
 
 @pytest.mark.parametrize("stalls", [0.0, 0.3, 0.9])
-def test_messages_of_all_sizes_and_keys(stalls: float) -> None:
+@pytest.mark.parametrize("name", CORES)
+def test_messages_of_all_sizes_and_keys(name: str, stalls: float) -> None:
     rng = random.Random(9)
     sizes = [0, 1, 15, 16, 17, 0, 31, 33, 48, 200] + [rng.randrange(120) for _ in range(14)]
     keys = [rng.randbytes(size) for size in (16, 24, 32, 32)]
@@ -201,10 +231,11 @@ def test_messages_of_all_sizes_and_keys(stalls: float) -> None:
         )
         for size in sizes
     ]
-    assert run(segments, stalls).results == [expected(segment) for segment in segments]
+    assert run(name, segments, stalls).results == [expected(segment) for segment in segments]
 
 
-def test_the_counter_wraps_in_its_last_32_bits() -> None:
+@pytest.mark.parametrize("name", CORES)
+def test_the_counter_wraps_in_its_last_32_bits(name: str) -> None:
     """A nonce of 16 bytes whose J0 ends in ones."""
     key = bytes(range(32))
     h = Segment(key, b"").hash_key
@@ -214,22 +245,24 @@ def test_the_counter_wraps_in_its_last_32_bits() -> None:
     nonce = multiply(multiply(j0, inverse) ^ 128, inverse).to_bytes(BLOCK, "big")
     segment = Segment(key, bytes(range(100)), b"aad", nonce)
     assert segment.parameters()[:BLOCK] == j0.to_bytes(BLOCK, "big")
-    assert run([segment]).results == [segment.ciphertext]
+    assert run(name, [segment]).results == [segment.ciphertext]
 
 
 @pytest.mark.parametrize("decrypt", [False, True])
-def test_rows_of_a_message(decrypt: bool) -> None:
+@pytest.mark.parametrize("name", CORES)
+def test_rows_of_a_message(name: str, decrypt: bool) -> None:
     """What rows add to the tag is the tag together."""
     whole = Segment(bytes(range(24)), bytes(range(150)), bytes(33), decrypt=decrypt)
     cuts = [(0, 32), (32, 80), (112, 38)]
     rows = [Segment(whole.key, whole.content, whole.aad, start=at, size=size, decrypt=decrypt) for at, size in cuts]
-    found = run(rows).results
+    found = run(name, rows).results
     tag = 0
     for row in found:
         tag ^= int.from_bytes(row[-BLOCK:], "big")
     assert b"".join(row[:-BLOCK] for row in found) + tag.to_bytes(BLOCK, "big") == expected(whole)
 
 
-def test_clocks_of_a_kibibyte_with_a_held_key() -> None:
-    ends = run([Segment(bytes(32), bytes(1024))] * 4).ends
-    assert [later - earlier for earlier, later in itertools.pairwise(ends)] == [930, 935, 935]
+@pytest.mark.parametrize(("name", "clocks"), [("AesGcmIterative", [930, 935, 935]), ("AesGcmPipeline", [83, 83, 83])])
+def test_clocks_of_a_kibibyte_with_a_held_key(name: str, clocks: list[int]) -> None:
+    ends = run(name, [Segment(bytes(32), bytes(1024))] * 4).ends
+    assert [later - earlier for earlier, later in itertools.pairwise(ends)] == clocks

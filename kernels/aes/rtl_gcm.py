@@ -2,7 +2,7 @@
 
 A segment is a row of a message. Its text is the associated data, filled up with zeros to whole blocks, and behind it
 the row's text; its result is the row's text and behind it 16 bytes, what the row adds to the tag of its message: the
-tag itself where the row is a whole message. Flags of its head are `Plan`. Parameters, a beat each:
+tag itself where the row is a whole message. Flags of its head are `Flags`. Parameters, a beat each:
 
 - the counter block in front of the row's first; enciphered, it is the mask of a tag (J0 of section 7.1);
 - with `factored`, the factor of the last product in place of H, for a row with other rows behind it;
@@ -15,21 +15,23 @@ The way to a tag is that of every segment, so all segments of the same sizes tak
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
-from fpga_accel.kernels.aes.rtl import Ring
+from amaranth.lib.wiring import In, Out, PureInterface
+from fpga_accel.kernels.aes.rtl import QUEUED, Ring
 from fpga_accel.kernels.aes.rtl_ctr import connect_keys, counter_source
+from fpga_accel.kernels.aes.rtl_pipeline import Pipeline
 from fpga_accel.kernels.aes.rtl_rounds import BLOCK_BITS
 from fpga_accel.kernels.common.rtl import BEAT_BYTES, CORE, Head, ResultBeat, TextBeat
-from fpga_accel.kernels.common.rtl_ctr import KEY_HELD_BIT, Landing, big_endian, masked
-from fpga_accel.kernels.common.rtl_ghash import Ghash, polynomial
+from fpga_accel.kernels.common.rtl_buffers import SkidBuffer
+from fpga_accel.kernels.common.rtl_ctr import KEY_HELD_BIT, CounterSource, Landing, Queue, big_endian, masked
+from fpga_accel.kernels.common.rtl_ghash import Ghash, GhashPipeline, Products
 
 # Segments, and parameters of theirs, that the counters are ahead of the text.
 AHEAD = 4
 AHEAD_VALUES = 8
 
 
-class Plan(data.Struct):
-    """What is to be done with a segment: the flags of its head."""
+class Flags(data.Struct):
+    """Of a head."""
 
     decrypt: unsigned(1)
     aad_blocks: unsigned(27)
@@ -37,6 +39,13 @@ class Plan(data.Struct):
     factored: unsigned(1)
     zero: unsigned(1)
     key_held: unsigned(1)  # KEY_HELD_BIT
+
+
+class Plan(data.Struct):
+    """What is to be done with a segment."""
+
+    flags: Flags
+    blocks: unsigned(28)  # of associated data and text
 
 
 class Front(wiring.Component):
@@ -67,7 +76,8 @@ class Front(wiring.Component):
         wiring.connect(m, self._plans.front, wiring.flipped(self.plans))
         wiring.connect(m, self._values.front, wiring.flipped(self.values))
         m.d.comb += [
-            self._plans.item.eq(data.View(Plan, self.head.payload.flags)),
+            self._plans.item.flags.eq(self.head.payload.flags),
+            self._plans.item.blocks.eq((self.head.payload.length + 15) >> 4),
             self._plans.enter.eq(self._plans.push),
             self._values.item.eq(self.parameters.payload),
             self._values.enter.eq(self._values.push),
@@ -82,12 +92,12 @@ class Front(wiring.Component):
 
     def _read(self, m: Module) -> None:
         head, parameters, blocks = self.head.payload, self.parameters, self._blocks
-        plan = data.View(Plan, head.flags)
+        plan = data.View(Flags, head.flags)
         aad_blocks, values_left = Signal(27), Signal(2)
         with m.State("HEAD"):
             m.d.comb += [self.head.ready.eq(self._plans.room), self._plans.push.eq(self.head.valid & self._plans.room)]
             m.d.sync += [
-                blocks.eq((head.length + 15) >> 4),
+                blocks.eq(self._plans.item.blocks),
                 aad_blocks.eq(plan.aad_blocks),
                 self._fresh.eq(~plan.key_held),
                 values_left.eq(Mux(plan.factored, 2, 0)),
@@ -160,6 +170,11 @@ class Sealed(wiring.Component):
     """Text and keystream to the result, with the tag behind.
 
     Blocks for GHASH wait in a register, so that text and keystream are joined while the product before is made.
+
+    Parameters
+    ----------
+    ghash
+        What hashes them.
     """
 
     plans: In(stream.Signature(Plan))
@@ -168,14 +183,15 @@ class Sealed(wiring.Component):
     text: In(stream.Signature(TextBeat))
     result: Out(stream.Signature(ResultBeat))
 
-    def __init__(self) -> None:
+    def __init__(self, ghash: Products) -> None:
         super().__init__()
-        self._ghash = Ghash()
+        self._ghash = ghash
         self._plan, self._aad_left = Signal(Plan), Signal(27)
-        self._hash_key, self._factor, self._mask, self._tag = (Signal(BLOCK_BITS, reset_less=True) for _ in range(4))
+        self._mask, self._tag = Signal(BLOCK_BITS, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
         # The bytes of text behind the last full block.
         self._tail, self._tail_count = Signal(BLOCK_BITS, reset_less=True), Signal(4)
-        self._waiting, self._waits = Signal(BLOCK_BITS, reset_less=True), Signal()
+        self._waiting, self._waits, self._closing = Signal(BLOCK_BITS, reset_less=True), Signal(), Signal()
+        self._room = Signal()
         self._given = Signal(ResultBeat, reset_less=True)
         self._text, self._joined = Signal(BLOCK_BITS), Signal(BLOCK_BITS)
         self._hashed, self._advance = Signal(), Signal()
@@ -186,10 +202,14 @@ class Sealed(wiring.Component):
         beat, given = self.text.payload, self._given
         m.d.comb += [
             self.result.payload.eq(given),
-            ghash.factor.eq(self._factor),
+            ghash.key.eq(self.keystream.payload),
+            ghash.factor.eq(self.values.payload),
+            ghash.blocks.eq(self._plan.blocks),
             ghash.block.eq(self._waiting),
+            ghash.closing.eq(self._closing),
             ghash.start.eq(self._waits),
-            self._hashed.eq(ghash.ready & ~self._waits),
+            self._hashed.eq(ghash.done & ~self._waits),
+            self._room.eq(ghash.ready | ~self._waits),
             self._advance.eq(~self.result.valid | self.result.ready),
             self._text.eq(masked(beat.bytes, beat.count)),
             self._joined.eq(self._text ^ masked(self.keystream.payload, beat.count)),
@@ -214,37 +234,31 @@ class Sealed(wiring.Component):
         keystream, plan = self.keystream, self.plans.payload
         with m.State("PLAN"):
             m.d.comb += self.plans.ready.eq(1)
-            m.d.sync += [self._plan.eq(plan), self._aad_left.eq(plan.aad_blocks)]
+            m.d.sync += [self._plan.eq(plan), self._aad_left.eq(plan.flags.aad_blocks), self._closing.eq(0)]
             with m.If(self.plans.valid):
                 m.next = "MASK"
-                with m.If(~plan.key_held):
+                with m.If(~plan.flags.key_held):
                     m.next = "HASH KEY"
         with m.State("HASH KEY"):
-            m.d.comb += keystream.ready.eq(1)
-            m.d.sync += self._hash_key.eq(polynomial(keystream.payload))
+            m.d.comb += [keystream.ready.eq(1), self._ghash.new_key.eq(keystream.valid)]
             with m.If(keystream.valid):
                 m.next = "MASK"
         with m.State("MASK"):
             m.d.comb += [keystream.ready.eq(1), self._ghash.clear.eq(1)]
-            m.d.sync += [
-                self._mask.eq(keystream.payload),
-                self._factor.eq(self._hash_key),
-                self._tail.eq(0),
-                self._tail_count.eq(0),
-            ]
+            m.d.sync += [self._mask.eq(keystream.payload), self._tail.eq(0), self._tail_count.eq(0)]
             with m.If(keystream.valid):
                 m.next = "TEXT"
                 with m.If(self._aad_left != 0):
                     m.next = "AAD"
 
     def _take_text(self, m: Module) -> None:
-        text, keystream, waits = self.text, self.keystream, self._waits
+        text, keystream, waits, room = self.text, self.keystream, self._waits, self._room
         beat = text.payload
         with m.State("AAD"):
-            m.d.comb += text.ready.eq(~waits)
-            with m.If(~waits):
+            m.d.comb += text.ready.eq(room)
+            with m.If(room):
                 m.d.sync += self._waiting.eq(beat.bytes)
-            with m.If(text.valid & ~waits):
+            with m.If(text.valid & room):
                 m.d.sync += [waits.eq(1), self._aad_left.eq(self._aad_left - 1)]
                 with m.If(beat.last):
                     m.next = "FACTOR"
@@ -252,11 +266,11 @@ class Sealed(wiring.Component):
                     m.next = "TEXT"
         with m.State("TEXT"):
             empty = beat.count == 0
-            take = text.valid & ~waits & self._advance & (keystream.valid | empty)
+            take = text.valid & room & self._advance & (keystream.valid | empty)
             m.d.comb += [text.ready.eq(take), keystream.ready.eq(take & ~empty)]
-            with m.If(~waits):
+            with m.If(room):
                 m.d.sync += [
-                    self._waiting.eq(Mux(self._plan.decrypt, self._text, self._joined)),
+                    self._waiting.eq(Mux(self._plan.flags.decrypt, self._text, self._joined)),
                     self._tail.eq(Mux(beat.count[4], 0, self._joined)),
                     self._tail_count.eq(beat.count),
                 ]
@@ -266,16 +280,17 @@ class Sealed(wiring.Component):
                     m.next = "FACTOR"
 
     def _close(self, m: Module) -> None:
-        values, plan = self.values, self._plan
+        values, plan = self.values, self._plan.flags
         with m.State("FACTOR"):
-            m.d.comb += values.ready.eq(self._hashed & plan.factored)
-            with m.If(values.ready):
-                m.d.sync += self._factor.eq(polynomial(values.payload))
+            m.d.comb += [
+                values.ready.eq(self._hashed & plan.factored),
+                self._ghash.new_factor.eq(values.ready & values.valid),
+            ]
             with m.If(self._hashed & (values.valid | ~plan.factored)):
                 m.next = "CLOSE"
         with m.State("CLOSE"):
             m.d.comb += values.ready.eq(1)
-            m.d.sync += [self._waiting.eq(values.payload), self._waits.eq(values.valid)]
+            m.d.sync += [self._waiting.eq(values.payload), self._waits.eq(values.valid), self._closing.eq(1)]
             with m.If(values.valid):
                 m.next = "ADD"
         with m.State("ADD"):
@@ -309,28 +324,65 @@ class Sealed(wiring.Component):
                     m.next = "PLAN"
 
 
-class AesGcmIterative(wiring.Component):
-    """A round a clock: 1.14 bytes a clock with keys of 256 bits."""
-
+class _AesGcm(wiring.Component):
     def __init__(self) -> None:
         super().__init__(CORE)
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
+    def _joined(self, m: Module, sealed: Sealed, keys: PureInterface) -> CounterSource:
+        """Join all but what enciphers and the text; return the source of its blocks."""
         m.submodules.front = front = Front()
         m.submodules.source = source = counter_source()
-        m.submodules.ring = ring = Ring()
-        m.submodules.sealed = sealed = Sealed()
+        m.submodules.sealed = sealed
         wiring.connect(m, wiring.flipped(self.head), front.head)
         wiring.connect(m, wiring.flipped(self.parameters), front.parameters)
-        wiring.connect(m, wiring.flipped(self.text), sealed.text)
         wiring.connect(m, front.ctr_head, source.head)
         wiring.connect(m, front.ctr_parameters, source.parameters)
         wiring.connect(m, front.plans, sealed.plans)
         wiring.connect(m, front.values, sealed.values)
-        connect_keys(m, source, ring.keys)
+        wiring.connect(m, sealed.result, wiring.flipped(self.result))
+        connect_keys(m, source, keys)
+        return source
+
+
+class AesGcmIterative(_AesGcm):
+    """A round a clock: 1.14 bytes a clock with keys of 256 bits."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ring = ring = Ring()
+        m.submodules.text = text = SkidBuffer(TextBeat)
+        sealed = Sealed(Ghash())
+        source = self._joined(m, sealed, ring.keys)
+        wiring.connect(m, wiring.flipped(self.text), text.taken)
+        wiring.connect(m, text.given, sealed.text)
         wiring.connect(m, source.blocks, ring.blocks)
         wiring.connect(m, ring.keystream, sealed.keystream)
-        wiring.connect(m, sealed.result, wiring.flipped(self.result))
         m.d.comb += source.key_go.eq(ring.idle)
+        return m
+
+
+class AesGcmPipeline(_AesGcm):
+    """A block a clock: 16 bytes."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.pipeline = pipeline = Pipeline()
+        m.submodules.text = text = Queue(TextBeat, QUEUED)
+        m.submodules.keystream = keystream = Queue(unsigned(BLOCK_BITS), QUEUED)
+        sealed = Sealed(GhashPipeline())
+        source = self._joined(m, sealed, pipeline.keys)
+        wiring.connect(m, wiring.flipped(self.text), text.items)
+        wiring.connect(m, text.front, sealed.text)
+        wiring.connect(m, keystream.front, sealed.keystream)
+        credits, pace = Signal(range(QUEUED), init=QUEUED - 2), Signal()
+        enter = source.blocks.valid & source.blocks.ready
+        leave = keystream.front.valid & keystream.front.ready
+        m.d.sync += [credits.eq(credits - enter + leave), source.blocks.ready.eq(credits > 1), pace.eq(~pace)]
+        m.d.comb += [
+            source.key_go.eq(pace),
+            pipeline.blocks.payload.eq(source.blocks.payload),
+            pipeline.blocks.valid.eq(enter),
+            keystream.items.payload.eq(pipeline.enciphered.payload),
+            keystream.items.valid.eq(pipeline.enciphered.valid),
+        ]
         return m
