@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Algorithm:
     def expected(self, segment: Segment) -> bytes:
         return Cipher(self.stock(segment.key), modes.CTR(segment.counter)).encryptor().update(segment.text)
 
-    def heads(self, segments: list[Segment]) -> Iterator[tuple[dict[str, int], list[bytes]]]:
+    def heads(self, segments: Sequence[Any]) -> Iterator[tuple[dict[str, int], list[bytes]]]:
         """For each segment its head and its parameter beats; a key that the segment before had is left out."""
         held = b""
         for segment in segments:
@@ -67,7 +67,7 @@ def wire(block: bytes) -> int:
 class Bench:
     """A core between a source and a sink; each waits with probability `stalls` before a beat."""
 
-    def __init__(self, core: Any, algorithm: Algorithm, segments: list[Segment], stalls: float) -> None:
+    def __init__(self, core: Any, algorithm: Algorithm, segments: Sequence[Any], stalls: float) -> None:
         self.core, self.algorithm = core, algorithm
         self.segments, self.stalls = segments, stalls
         self.rng = random.Random(5)

@@ -21,6 +21,7 @@ from fpga_accel.runtime.programs import BuildFailed
 from fpga_accel.runtime.simulation import building, toolchain
 from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS
 from fpga_accel.runtime.simulation.simulator import ROW, Rows, Simulator
+from fpga_accel.runtime.simulation.tagged import TaggedRows
 from fpga_accel.runtime.synthesis import figures
 from fpga_accel.segments import MAX_ROW, Bytes, Launch, Linked, Span, Status, Table, address_of, new_results
 
@@ -162,8 +163,11 @@ class RtlBackend(forks.Resettable):
             beats = TRANSLATORS[loaded.core.parameters](table, launch.params)
         except ValueError as error:
             raise DeviceError(f"{launch.entry}: {error}", device=self._device_id) from error
+        tagged = None
         try:
             rows = _rows(table)
+            if beats.tagging is not None:
+                tagged = TaggedRows(table, launch.params, beats.tagging, rows)
             rows["parameters"] = np.uint64(address_of(beats.content)) + beats.first * np.uint64(BEAT)
             rows["parameter_beats"], rows["flags"], rows["extra"] = beats.count, beats.flags, beats.extra
             if len(rows) and int(beats.count.max()) > MOST_PARAMETER_BEATS:
@@ -174,11 +178,15 @@ class RtlBackend(forks.Resettable):
             seconds = np.inf if deadline is None else max(0.0, deadline - time.monotonic())
             cycles = loaded.simulator.run(rows, seconds)
             ended = time.perf_counter()
+            results["dst_size"], results["status"], results["check"] = rows["dst_size"], rows["status"], 0
+            results["partial"] = 0
+            if tagged is not None:
+                tagged.take(results)
         finally:
             if launch.secret:
                 wipe(address_of(beats.content), beats.content.nbytes)
-        results["dst_size"], results["status"], results["check"] = rows["dst_size"], rows["status"], 0
-        results["partial"] = 0
+                if tagged is not None:
+                    tagged.wipe()
         _take_answers(loaded.core, answers, results)
         _fill_checks(loaded.core, table, results)
         transfer = started - began + time.perf_counter() - ended

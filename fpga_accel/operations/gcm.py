@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-from fpga_accel.operations import ghash
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import RowInput, RowOutput
 from fpga_accel.operations.keyed import BLOCK, DECRYPT, TAG_IN_DST, Record, ctr_stream
 from fpga_accel.operations.sealed import NONCE, TAG, SealedOperation, fitted
+from fpga_accel.runtime import ghash
 
 
 class GcmOperation(SealedOperation):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from fpga_accel.segments import RECORD, Bytes, Table
+from fpga_accel.runtime import ghash
+from fpga_accel.runtime.simulation.tagged import Tagging
+from fpga_accel.segments import MAX_ROW, RECORD, Bytes, Table
 
 BEAT = 16
 
@@ -26,6 +29,8 @@ class Beats:
         Of each row, its first beat and how many there are.
     flags, extra
         Of each row, what its head says; `extra` is one byte.
+    tagging
+        Of ciphers with tags, what rows have beside their text.
     """
 
     content: Bytes = field(repr=False)
@@ -33,6 +38,7 @@ class Beats:
     count: npt.NDArray[np.uint16]
     flags: npt.NDArray[np.uint32]
     extra: npt.NDArray[np.uint16]
+    tagging: Tagging | None = None
 
 
 Translator = Callable[[Table, Bytes], Beats]
@@ -142,6 +148,125 @@ def _aes_schedule(key: bytes) -> tuple[bytes, int]:
     return beats, len(beats) // BEAT - 1
 
 
+# Flags of the head of a GCM core: Plan of kernels/aes/rtl_gcm.py. The first is KEYED_DECRYPT of the row.
+_DECRYPT = np.uint32(1)
+_AAD_BLOCKS_AT = np.uint32(1)
+_MASKED = np.uint32(1 << 28)
+_FACTORED = np.uint32(1 << 29)
+# KEYED_TAG_IN_DST.
+_TAG_IN_DST = np.uint32(2)
+_NONCE = 12
+
+
+def aes_gcm(table: Table, params: Bytes) -> Beats:
+    """Give a core of AES-GCM what a row's text, its place in the message and its key need.
+
+    Raises
+    ------
+    ValueError
+        A record points outside of the parameters, or says what no core can serve.
+    """
+    records = keyed_records(table, params)
+    _check_places(table, records)
+    first = records["position"] == 0
+    ends = records["position"] + table["src_size"]
+    behind = _blocks(records["total"]) - _blocks(ends)
+    factored = bool(behind.any())
+    keys = _HashKeys(params)
+    counters = _gcm_counters(records, params, keys)
+    lengths = np.stack((records["aad_size"].astype(np.uint64) * 8, records["total"] * 8), axis=1).astype(">u8")
+    closing = np.where((first & (behind == 0))[:, None], lengths, np.zeros(2, ">u8")).astype(">u8").view(np.uint8)
+    front = [counters, closing]
+    if factored:
+        front = [counters, keys.powers(records, behind), closing, keys.added(records, lengths, first & (behind > 0))]
+    beats = with_keys(table, params, records, np.concatenate(front, axis=1), _aes_schedule)
+    aad_size = np.where(first, records["aad_size"], 0).astype(np.uint64)
+    flags = (
+        (table["flags"] & _DECRYPT)
+        | (_blocks(aad_size).astype(np.uint32) << _AAD_BLOCKS_AT)
+        | (_MASKED * first)
+        | (_FACTORED * np.uint32(factored))
+        | (beats.flags & KEY_HELD)
+    )
+    in_dst = table["flags"] & (_TAG_IN_DST | _DECRYPT) == _TAG_IN_DST
+    tagging = Tagging(records["aad"].astype(np.uint64), aad_size, in_dst)
+    return replace(beats, flags=flags.astype(np.uint32), tagging=tagging)
+
+
+def _blocks(sizes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    return (sizes + np.uint64(BEAT - 1)) // np.uint64(BEAT)
+
+
+def _check_places(table: Table, records: Table) -> None:
+    ends = records["position"] + table["src_size"]
+    if (records["position"] % BEAT).any() or (ends > records["total"]).any():
+        raise ValueError(f"rows start at multiples of {BEAT} bytes and end within their message")
+    if ((ends < records["total"]) & (ends % BEAT != 0)).any():
+        raise ValueError("a row before the end of its message ends within a block")
+    if (records["nonce_size"] == 0).any():
+        raise ValueError("a nonce is empty")
+    if (records["aad_size"] + table["src_size"].astype(np.uint64) > MAX_ROW - BEAT).any():
+        raise ValueError(f"a row and its associated data have more than {MAX_ROW - BEAT} bytes")
+
+
+class _HashKeys:
+    """H of keys (SP 800-38D section 7.1), for what a core takes ready-made."""
+
+    def __init__(self, params: Bytes) -> None:
+        self._params = params
+        self._found: dict[tuple[int, int], int] = {}
+        self._powers: dict[tuple[int, int], int] = {}
+
+    def of(self, record: np.void) -> int:
+        at = int(record["key"]), int(record["key_size"])
+        if at not in self._found:
+            key = gathered(self._params, np.array(at[:1], np.uint32), at[1])[0].tobytes()
+            encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+            self._found[at] = int.from_bytes(encryptor.update(bytes(BEAT)), "big")
+        return self._found[at]
+
+    def powers(self, records: Table, behind: npt.NDArray[np.uint64]) -> Bytes:
+        """Return H to the blocks that are hashed behind each row, that of the lengths with them."""
+        found = []
+        for record, blocks in zip(records, behind, strict=True):
+            power = self.of(record), int(blocks) + 1
+            if power not in self._powers:
+                self._powers[power] = ghash.power(*power)
+            found.append(self._powers[power])
+        return _as_beats(found)
+
+    def added(self, records: Table, lengths: npt.NDArray[np.uint64], chosen: npt.NDArray[np.bool_]) -> Bytes:
+        """Return the share of the lengths in the tag, for rows that do not hash them."""
+        pairs = zip(records, lengths, chosen, strict=True)
+        return _as_beats(
+            [
+                ghash.multiply(int.from_bytes(block.tobytes(), "big"), self.of(record)) if wanted else 0
+                for record, block, wanted in pairs
+            ]
+        )
+
+
+def _as_beats(numbers: list[int]) -> Bytes:
+    joined = b"".join(number.to_bytes(BEAT, "big") for number in numbers)
+    return np.frombuffer(joined, np.uint8).reshape(-1, BEAT)
+
+
+def _gcm_counters(records: Table, params: Bytes, keys: _HashKeys) -> Bytes:
+    """Return the counter block in front of each row's first: J0 of section 7.1, counted on."""
+    j0 = np.zeros((len(records), BEAT), np.uint8)
+    short = records["nonce_size"] == _NONCE
+    j0[short, :_NONCE] = gathered(params, records["nonce"][short], _NONCE)
+    j0[short, BEAT - 1] = 1
+    for row in np.flatnonzero(~short):
+        size = int(records["nonce_size"][row])
+        nonce = gathered(params, records["nonce"][row : row + 1], size)[0].tobytes()
+        hashed = nonce + bytes(-size % BEAT) + (8 * size).to_bytes(BEAT, "big")
+        j0[row] = np.frombuffer(ghash.ghash(keys.of(records[row]), hashed).to_bytes(BEAT, "big"), np.uint8)
+    words = j0.view(">u4")
+    words[:, 3] = (words[:, 3] + records["position"] // np.uint64(BEAT)) % np.uint64(2**32)
+    return j0
+
+
 def sm4_ctr(table: Table, params: Bytes) -> Beats:
     """Give a core counter blocks and round keys of SM4."""
     return counter_mode(table, params, _sm4_schedule)
@@ -151,4 +276,4 @@ def _sm4_schedule(key: bytes) -> tuple[bytes, int]:
     return importlib.import_module("fpga_accel.kernels.sm4.rtl_schedule").round_keys(key), 0
 
 
-TRANSLATORS: Mapping[str, Translator] = {"none": none, "aes-ctr": aes_ctr, "sm4-ctr": sm4_ctr}
+TRANSLATORS: Mapping[str, Translator] = {"none": none, "aes-ctr": aes_ctr, "aes-gcm": aes_gcm, "sm4-ctr": sm4_ctr}

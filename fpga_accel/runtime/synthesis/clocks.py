@@ -76,6 +76,7 @@ def _beats(core: Core, table: Table) -> Beats:
     params = np.zeros(192, np.uint8)
     record = params[: RECORD.itemsize].view(RECORD)
     record["key"], record["nonce"], record["nonce_size"] = 128, 160, 16
+    record["total"] = table["src_size"][0]
     for key_size in _KEY_SIZES:
         record["key_size"] = key_size
         with suppress(ValueError):

@@ -1,6 +1,6 @@
-"""GHASH arithmetic (NIST SP 800-38D §6.3, §6.4) on Python integers, for checking what a device wrote.
+"""GHASH arithmetic (NIST SP 800-38D §6.3, §6.4) on Python integers: for checks, and for what cores take ready-made.
 
-Slow, and its timing is that of Python's integers: nothing here runs on the data path.
+Slow, and its timing is that of Python's integers: no text goes through it.
 """
 
 from __future__ import annotations
