@@ -3,8 +3,8 @@
  */
 #define STORE local
 #include "abi.h"
-#include "block.h"
 #include "params.h"
+#include "rows.h"
 
 __attribute__((reqd_work_group_size(1, 1, 1))) kernel void
 zstd_compress(global const uchar *restrict src, global uchar *restrict dst,

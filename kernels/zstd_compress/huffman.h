@@ -44,6 +44,7 @@ APART uint count_literals(STORE huffman_t *h, STORE const uchar *literals, uint 
   } else {
     uint rest = size - 3 * part; /* of the last stream, the shortest */
     for (uint i = 0; i < rest; i++)
+#pragma unroll
       for (uint k = 0; k < STREAMS; k++)
         h->counts[k][literals[k * part + i]]++;
     for (uint i = rest; i < part; i++)

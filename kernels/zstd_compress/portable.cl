@@ -1,7 +1,7 @@
 /* Zstandard blocks (RFC 8878) in OpenCL C 1.2 for any device. No -D parameters. */
 #include "abi.h"
-#include "block.h"
 #include "params.h"
+#include "rows.h"
 
 kernel void zstd_compress(global const uchar *src, global uchar *dst,
                           global const segment_t *segments, global result_t *results,

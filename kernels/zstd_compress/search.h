@@ -6,11 +6,11 @@
 
 #define MIN_MATCH 4u
 #define HASH_BITS 14
-#define HASH_BYTES 6
+#define HASH_BYTES 7
 #define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
-/* A search reads 8 bytes at its position and at the next. */
-#define SEARCH_MARGIN 9u
-/* The search steps one byte wider for every 128 bytes without a match. */
+/* A search reads 8 bytes at its position and up to 2 behind it. */
+#define SEARCH_MARGIN 10u
+/* The search, two positions at a time, steps one byte wider for every 128 without a match. */
 #define SKIP_SHIFT 7
 /* Of the history, every eighth position is enough. */
 #define HISTORY_STRIDE 8u
@@ -20,7 +20,8 @@
 typedef struct {
   input_t origin;
   uint low, end;    /* of the row, history included */
-  uint distance[2]; /* of the last match and of the one before, 0: none yet */
+  uint pos, anchor; /* the next position, and the first byte that is in no sequence */
+  uint distance[2]; /* of the last match and of the one before; 1 at first, as good as any */
   STORE uint *table;
 } search_t;
 
@@ -45,7 +46,7 @@ INLINE void add_sequence(STORE sequences_t *q, uint literals, uint match, uint d
   STORE sequence_t *s = q->list + q->count++;
   s->literals = (ushort)literals;
   s->match = (ushort)(match - MATCH_BASE);
-  s->offset = distance;
+  s->distance = distance;
 }
 
 /* Enters the history before a row. */
@@ -54,32 +55,38 @@ static void add_history(private search_t *w, uint size) {
     w->table[slot_of(load8(w->origin + w->low + i))] = w->low + i;
 }
 
-/* Fills the list with the block [start, end); literals behind the last match are the rest. */
-APART void find_sequences(private search_t *w, STORE sequences_t *q, uint start, uint end) {
+/* Searches on in a block that ends at `end`; literals behind the last match are the rest. */
+APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
   input_t origin = w->origin;
   STORE uint *table = w->table;
   uint low = w->low, d0 = w->distance[0], d1 = w->distance[1];
-  uint anchor = start, pos = larger(start, low + 1);
-  q->count = 0;
-  while (end >= SEARCH_MARGIN && pos <= end - SEARCH_MARGIN) {
-    ulong x = load8(origin + pos);
+  uint anchor = w->anchor, pos = w->pos;
+  while (pos + SEARCH_MARGIN <= end) {
+    ulong x = load8(origin + pos), y = load8(origin + pos + 1);
     uint slot = slot_of(x), found = larger(table[slot], low), from, to;
     table[slot] = pos;
-    if (d0 && load4(origin + pos + 1 - d0) == (uint)(x >> 8)) {
-      from = pos + 1;
-      to = match_end(origin, from + 4, d0, end);
-    } else if (load4(origin + found) == (uint)x) {
-      uint distance = pos - found;
+    if (load4(origin + pos + 2 - d0) == (uint)(x >> 16)) {
+      from = pos + 2 - (origin[pos + 1] == origin[pos + 1 - d0]);
+      to = match_end(origin, pos + 6, d0, end);
+    } else {
       from = pos;
-      to = match_end(origin, pos + 4, distance, end);
+      if (load4(origin + found) != (uint)x) {
+        from = pos + 1;
+        slot = slot_of(y);
+        found = larger(table[slot], low);
+        table[slot] = from;
+        if (load4(origin + found) != (uint)y) {
+          pos += 2 + ((pos - anchor) >> SKIP_SHIFT);
+          continue;
+        }
+      }
+      uint distance = from - found;
+      to = match_end(origin, from + 4, distance, end);
       while (from > anchor && from - distance > low &&
              origin[from - 1] == origin[from - 1 - distance])
         from--;
       d1 = d0;
       d0 = distance;
-    } else {
-      pos += 1 + ((pos - anchor) >> SKIP_SHIFT);
-      continue;
     }
     add_sequence(q, from - anchor, to - from, d0);
     anchor = to;
@@ -89,7 +96,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint start,
     table[slot_of(load8(origin + to - 2))] = to - 2;
     pos = to;
     /* Behind a match may follow one of the distance before it. */
-    while (d1 && pos <= end - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
+    while (pos <= end - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
       uint next = match_end(origin, pos + 4, d1, end), distance = d1;
       table[slot_of(load8(origin + pos))] = pos;
       d1 = d0;
@@ -98,6 +105,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint start,
       anchor = pos = next;
     }
   }
+  w->anchor = anchor;
   w->distance[0] = d0;
   w->distance[1] = d1;
 }
