@@ -33,16 +33,26 @@ typedef struct __attribute__((packed)) {
   ulong2 value;
 } literals16_t;
 
-/* Copies to the working memory; may write OVERSHOOT more, and reads no more than `readable`. */
-INLINE void take_literals(STORE uchar *to, input_t from, uint size, uint readable) {
+/* Where less than OVERSHOOT may be read behind them. */
+APART void take_last_literals(STORE uchar *to, input_t from, uint size) {
   uint at = 0;
-  if (readable >= OVERSHOOT)
-    do {
-      ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
-      at += OVERSHOOT;
-    } while (at < size && readable - at >= OVERSHOOT);
+  for (; size - at >= OVERSHOOT; at += OVERSHOOT)
+    ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
   for (; at < size; at++)
     to[at] = from[at];
+}
+
+/* Copies to the working memory; may write OVERSHOOT more, and reads no more than `readable`. */
+INLINE void take_literals(STORE uchar *to, input_t from, uint size, uint readable) {
+  if (readable < size + OVERSHOOT) {
+    take_last_literals(to, from, size);
+    return;
+  }
+  uint at = 0;
+  do {
+    ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
+    at += OVERSHOOT;
+  } while (at < size);
 }
 
 /* The value that stands for a distance; updates the repeats as decoders do. Selections and no
