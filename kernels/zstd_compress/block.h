@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
   search_t search;
   uint repeats[3];  /* section 3.1.1.5; 0: what earlier rows left, which is not known */
-  uint start, stop; /* of the block, in the search's text */
+  uint start, stop; /* of the block */
   uint flags;
   output_t op;
 } row_t;
@@ -125,7 +125,7 @@ private
     return 0;
   }
   search->anchor = r->start;
-  search->pos = larger(r->start, search->low + 1);
+  search->pos = larger(r->start, 1);
   q->count = 0;
   return 1;
 }
@@ -165,24 +165,12 @@ static int row_status(segment_t row) {
   return row_bound(row.src_size - row.param) > row.dst_capacity ? STATUS_DST_TOO_SMALL : STATUS_OK;
 }
 
-static void clear_table(STORE uint *table) {
-  for (uint i = 0; i < 1u << HASH_BITS; i++)
-    table[i] = 0;
-}
-
-/* Starts a row that begins at `low` of the search's text. */
-static void start_row(private row_t *r, STORE uint *table, uint low, segment_t row,
-                      global const uchar *src, global uchar *dst) {
-private
-  search_t *search = &r->search;
-  search->low = low;
-  search->end = low + row.src_size;
-  search->origin = src + row.src - low;
-  search->distance[0] = search->distance[1] = 1;
-  search->table = table;
+static void start_row(private row_t *r, STORE uint *table, segment_t row, global const uchar *src,
+                      global uchar *dst) {
+  start_search(&r->search, table, src + row.src, row.src_size, row.param);
   for (uint i = 0; i < 3; i++)
     r->repeats[i] = 0;
-  r->start = low + row.param;
+  r->start = row.param;
   r->flags = row.flags;
   r->op = dst + row.dst;
 }

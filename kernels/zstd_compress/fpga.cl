@@ -11,7 +11,7 @@ zstd_compress(global const uchar *restrict src, global uchar *restrict dst,
               global const segment_t *restrict segments, global result_t *restrict results,
               global const uchar *restrict params, uint count) {
   local work_t work;
-  start_work(&work);
+  start_codes(&work.coder.codes);
   for (uint row = 0; row < count; row++)
     put_row(&work, segments[row], src, dst, results + row);
 }

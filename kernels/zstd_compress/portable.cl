@@ -10,7 +10,7 @@ kernel void zstd_compress(global const uchar *src, global uchar *dst,
   uint row = abi_first(count), end = abi_end(count);
   if (row == end)
     return;
-  start_work(&work);
+  start_codes(&work.coder.codes);
   for (; row < end; row++)
     put_row(&work, segments[row], src, dst, results + row);
 }

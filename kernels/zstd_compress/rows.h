@@ -9,14 +9,7 @@ typedef struct {
   uint table[1 << HASH_BITS];
   sequences_t sequences;
   coder_t coder;
-  uint next; /* where the next row's content begins among all */
 } work_t;
-
-static void start_work(STORE work_t *w) {
-  clear_table(w->table);
-  w->next = 0;
-  start_codes(&w->coder.codes);
-}
 
 static void put_row(STORE work_t *w, segment_t row, global const uchar *src, global uchar *dst,
                     global result_t *result) {
@@ -25,14 +18,8 @@ static void put_row(STORE work_t *w, segment_t row, global const uchar *src, glo
     put_result(result, 0, status, 0);
     return;
   }
-  if (w->next > 1u << 31) {
-    clear_table(w->table);
-    w->next = 0;
-  }
   row_t r;
-  start_row(&r, w->table, w->next, row, src, dst);
-  add_history(&r.search, row.param);
-  w->next = r.search.end;
+  start_row(&r, w->table, row, src, dst);
   do {
     if (!start_block(&r, &w->sequences))
       continue;
