@@ -18,6 +18,13 @@ INLINE uint high_bit(uint x) { return 31 - (uint)__builtin_clz(x); }
 INLINE uint high_bit(uint x) { return 31 - (uint)clz(x); }
 #endif
 
+/* The lowest n of 0 to 31 bits. A shift of OpenCL C takes its count modulo 32, which costs. */
+#ifdef __BMI2__
+INLINE ulong low_bits(uint x, uint n) { return __builtin_ia32_bzhi_si(x, n); }
+#else
+INLINE ulong low_bits(uint x, uint n) { return x & ((1u << n) - 1); }
+#endif
+
 INLINE void start_bits(private bits_t *b, output_t op) {
   b->bits = 0;
   b->count = 0;
@@ -25,8 +32,8 @@ INLINE void start_bits(private bits_t *b, output_t op) {
 }
 
 /* value has no bits above n. Not more than 63 bits in all between two flushes. */
-INLINE void add_bits(private bits_t *b, uint value, uint n) {
-  b->bits |= (ulong)value << b->count;
+INLINE void add_bits(private bits_t *b, ulong value, uint n) {
+  b->bits |= value << b->count;
   b->count += n;
 }
 

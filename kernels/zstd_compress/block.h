@@ -12,31 +12,47 @@
 /* Copies of literals write, and read where the row goes on, so much more. */
 #define OVERSHOOT 16u
 
-/* The working memory of one row at a time. */
+/* What blocks are written by. */
 typedef struct {
-  uint table[1 << HASH_BITS];
-  sequences_t sequences;
+  codes_t codes;
   huffman_t huffman;
   fse_t weights;
-  uint repeats[3]; /* section 3.1.1.5; 0: what earlier rows left, which is not known */
-  uint next;       /* where the next row's content begins among all */
   uchar literals[ZSTD_BLOCK + 2 * OVERSHOOT];
-} work_t;
+} coder_t;
+
+/* A row on its way. */
+typedef struct {
+  search_t search;
+  uint repeats[3];  /* section 3.1.1.5; 0: what earlier rows left, which is not known */
+  uint start, stop; /* of the block */
+  uint flags;
+  output_t op;
+} row_t;
 
 typedef struct __attribute__((packed)) {
   ulong2 value;
 } literals16_t;
 
-/* Copies to the working memory; may write OVERSHOOT more, and reads no more than `readable`. */
-INLINE void take_literals(STORE uchar *to, input_t from, uint size, uint readable) {
+/* Where less than OVERSHOOT may be read behind them. */
+APART void take_last_literals(STORE uchar *to, input_t from, uint size) {
   uint at = 0;
-  if (readable >= OVERSHOOT)
-    do {
-      ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
-      at += OVERSHOOT;
-    } while (at < size && readable - at >= OVERSHOOT);
+  for (; size - at >= OVERSHOOT; at += OVERSHOOT)
+    ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
   for (; at < size; at++)
     to[at] = from[at];
+}
+
+/* Copies to the working memory; may write OVERSHOOT more, and reads no more than `readable`. */
+INLINE void take_literals(STORE uchar *to, input_t from, uint size, uint readable) {
+  if (readable < size + OVERSHOOT) {
+    take_last_literals(to, from, size);
+    return;
+  }
+  uint at = 0;
+  do {
+    ((STORE literals16_t *)(to + at))->value = ((global const literals16_t *)(from + at))->value;
+    at += OVERSHOOT;
+  } while (at < size);
 }
 
 /* The value that stands for a distance; updates the repeats as decoders do. Selections and no
@@ -54,25 +70,26 @@ INLINE uint offset_value(private uint *r, uint literals, uint distance) {
 }
 
 /* Gathers literals, and makes values of distances. Returns how many literals there are. */
-APART uint take_sequences(STORE work_t *w, private uint *repeats, input_t from, uint size,
-                          uint readable) {
-  STORE sequences_t *q = &w->sequences;
+APART uint take_sequences(STORE coder_t *w, STORE sequences_t *q, private uint *repeats,
+                          input_t from, uint size, uint readable) {
+  STORE codes_t *c = &w->codes;
   STORE uchar *literals = w->literals;
   for (uint a = 0; a < ALPHABETS; a++)
     for (uint s = 0; s < FSE_SYMBOLS; s++)
-      q->counts[a][s] = 0;
-  uint at = 0, used = 0;
+      c->counts[a][s] = 0;
+  uint at = 0, used = 0, r[3] = {repeats[0], repeats[1], repeats[2]};
   for (uint i = 0; i < q->count; i++) {
     sequence_t s = q->list[i];
     take_literals(literals + used, from + at, s.literals, readable - at);
     used += s.literals;
     at += s.literals + s.match + MATCH_BASE;
-    uint value = offset_value(repeats, s.literals, s.offset);
-    q->list[i].offset = value;
-    q->counts[LITERAL_LENGTHS][literals_code(s.literals)]++;
-    q->counts[OFFSETS][high_bit(value)]++;
-    q->counts[MATCH_LENGTHS][match_code(s.match)]++;
+    code_sequence(&s, offset_value(r, s.literals, s.distance));
+    q->list[i] = s;
+    for (uint a = 0; a < ALPHABETS; a++)
+      c->counts[a][s.codes[a]]++;
   }
+  for (uint i = 0; i < 3; i++)
+    repeats[i] = r[i];
   take_literals(literals + used, from + at, size - at, readable - at);
   return used + size - at;
 }
@@ -83,41 +100,57 @@ static void put_block_header(output_t op, uint last, uint type, uint size) {
     op[i] = (uchar)(header >> 8 * i);
 }
 
-/* Compresses the block [start, end) of the search's text. Returns where it ends. */
-APART output_t put_block(output_t op, STORE work_t *w, private search_t *search, uint start,
-                         uint end, uint flags) {
-  uint size = end - start, last = end == search->end && (flags & ZSTD_LAST), repeats[3];
-  input_t from = search->origin + start;
-  output_t body = op + ZSTD_BLOCK_HEADER, limit = body + size;
-  /* Decoders up to 1.4.3 fail at frames that start with an RLE block. */
-  if (size > 1 && !(flags & ZSTD_FIRST) && match_end(from, 1, 1, size) == size) {
-    put_block_header(op, last, BLOCK_RLE, size);
-    *body = *from;
-    return body + 1;
-  }
-  for (uint i = 0; i < 3; i++)
-    repeats[i] = w->repeats[i];
-  find_sequences(search, &w->sequences, start, end);
-  uint literals = take_sequences(w, repeats, from, size, search->end - start);
-  output_t to = put_literals(body, &w->huffman, &w->weights, w->literals, literals);
-  if (to < limit)
-    to = put_sequences(to, limit, &w->sequences);
-  if (to < limit) {
-    put_block_header(op, last, BLOCK_COMPRESSED, (uint)(to - body));
-    for (uint i = 0; i < 3; i++)
-      w->repeats[i] = repeats[i];
-    return to;
-  }
-  put_block_header(op, last, BLOCK_RAW, size);
-  copy_bytes(body, from, size);
-  return limit;
+INLINE int is_ended(private const row_t *r) { return r->stop == r->search.end; }
+
+INLINE uint last_flag(private const row_t *r) { return is_ended(r) && (r->flags & ZSTD_LAST); }
+
+static void leave_block(private row_t *r, output_t op) {
+  r->op = op;
+  r->start = r->stop;
+  r->flags &= ~ZSTD_FIRST;
 }
 
-static void start_work(STORE work_t *w) {
-  for (uint i = 0; i < 1u << HASH_BITS; i++)
-    w->table[i] = 0;
-  w->next = 0;
-  start_sequences(&w->sequences);
+/* The next block. False: it was written, as it is one byte repeated. */
+APART int start_block(private row_t *r, STORE sequences_t *q) {
+private
+  search_t *search = &r->search;
+  uint size = smaller(search->end - r->start, ZSTD_BLOCK);
+  input_t from = search->origin + r->start;
+  r->stop = r->start + size;
+  /* Decoders up to 1.4.3 fail at frames that start with an RLE block. */
+  if (size > 1 && !(r->flags & ZSTD_FIRST) && match_end(from, 1, 1, size) == size) {
+    put_block_header(r->op, last_flag(r), BLOCK_RLE, size);
+    r->op[ZSTD_BLOCK_HEADER] = *from;
+    leave_block(r, r->op + ZSTD_BLOCK_HEADER + 1);
+    return 0;
+  }
+  search->anchor = r->start;
+  search->pos = larger(r->start, 1);
+  q->count = 0;
+  return 1;
+}
+
+/* Writes the block whose sequences are found. */
+APART void end_block(private row_t *r, STORE coder_t *w, STORE sequences_t *q) {
+  uint size = r->stop - r->start, repeats[3];
+  input_t from = r->search.origin + r->start;
+  output_t body = r->op + ZSTD_BLOCK_HEADER, limit = body + size;
+  for (uint i = 0; i < 3; i++)
+    repeats[i] = r->repeats[i];
+  uint literals = take_sequences(w, q, repeats, from, size, r->search.end - r->start);
+  output_t to = put_literals(body, &w->huffman, &w->weights, w->literals, literals);
+  if (to < limit)
+    to = put_sequences(to, limit, &w->codes, q);
+  if (to < limit) {
+    put_block_header(r->op, last_flag(r), BLOCK_COMPRESSED, (uint)(to - body));
+    for (uint i = 0; i < 3; i++)
+      r->repeats[i] = repeats[i];
+    leave_block(r, to);
+    return;
+  }
+  put_block_header(r->op, last_flag(r), BLOCK_RAW, size);
+  copy_bytes(body, from, size);
+  leave_block(r, limit);
 }
 
 /* What blocks of a row take at most. */
@@ -125,40 +158,21 @@ INLINE ulong row_bound(uint size) {
   return size + (ulong)(size / ZSTD_BLOCK + 1) * ZSTD_BLOCK_HEADER + ZSTD_SLACK;
 }
 
-static void put_row(STORE work_t *w, segment_t row, global const uchar *src, global uchar *dst,
-                    global result_t *result) {
-  if (row.param > row.src_size || row.src_size > ZSTD_ROW_MAX) {
-    put_result(result, 0, STATUS_BAD_PARAM, 0);
-    return;
-  }
-  if (row_bound(row.src_size - row.param) > row.dst_capacity) {
-    put_result(result, 0, STATUS_DST_TOO_SMALL, 0);
-    return;
-  }
-  if (w->next > 1u << 31) {
-    for (uint i = 0; i < 1u << HASH_BITS; i++)
-      w->table[i] = 0;
-    w->next = 0;
-  }
-  search_t search;
-  search.low = w->next;
-  search.end = w->next + row.src_size;
-  search.origin = src + row.src - search.low;
-  search.distance[0] = search.distance[1] = 0;
-  search.table = w->table;
-  w->next = search.end;
+/* Whether the row can be compressed. */
+static int row_status(segment_t row) {
+  if (row.param > row.src_size || row.src_size > ZSTD_ROW_MAX)
+    return STATUS_BAD_PARAM;
+  return row_bound(row.src_size - row.param) > row.dst_capacity ? STATUS_DST_TOO_SMALL : STATUS_OK;
+}
+
+static void start_row(private row_t *r, STORE uint *table, segment_t row, global const uchar *src,
+                      global uchar *dst) {
+  start_search(&r->search, table, src + row.src, row.src_size, row.param);
   for (uint i = 0; i < 3; i++)
-    w->repeats[i] = 0;
-  add_history(&search, row.param);
-  output_t op = dst + row.dst, start = op;
-  uint at = search.low + row.param, flags = row.flags;
-  do {
-    uint end = search.end - at < ZSTD_BLOCK ? search.end : at + ZSTD_BLOCK;
-    op = put_block(op, w, &search, at, end, flags);
-    flags &= ~ZSTD_FIRST;
-    at = end;
-  } while (at < search.end);
-  put_result(result, (uint)(op - start), STATUS_OK, 0);
+    r->repeats[i] = 0;
+  r->start = row.param;
+  r->flags = row.flags;
+  r->op = dst + row.dst;
 }
 
 #endif

@@ -149,7 +149,7 @@ INLINE uint first_state(STORE const fse_t *t, uint symbol) { return t->states[t-
 /* Puts the symbol before a state; returns the state that decodes it. */
 INLINE uint put_symbol(private bits_t *b, STORE const fse_t *t, uint state, uint symbol) {
   uint n = (state + t->bits[symbol]) >> 16;
-  add_bits(b, state & ((1u << n) - 1), n);
+  add_bits(b, low_bits(state, n), n);
   return t->states[(int)(state >> n) + t->base[symbol]];
 }
 

@@ -44,6 +44,7 @@ APART uint count_literals(STORE huffman_t *h, STORE const uchar *literals, uint 
   } else {
     uint rest = size - 3 * part; /* of the last stream, the shortest */
     for (uint i = 0; i < rest; i++)
+#pragma unroll
       for (uint k = 0; k < STREAMS; k++)
         h->counts[k][literals[k * part + i]]++;
     for (uint i = rest; i < part; i++)
@@ -62,15 +63,27 @@ APART uint count_literals(STORE huffman_t *h, STORE const uchar *literals, uint 
   return most;
 }
 
-/* Shell's sort, ascending. */
-static void sort_keys(STORE uint *keys, uint total) {
-  for (uint gap = 57; gap; gap = gap == 57 ? 23 : gap == 23 ? 10 : gap == 10 ? 4 : gap == 4)
-    for (uint i = gap; i < total; i++) {
-      uint key = keys[i], at = i;
-      for (; at >= gap && keys[at - gap] > key; at -= gap)
-        keys[at] = keys[at - gap];
-      keys[at] = key;
-    }
+/* One pass of a radix sort. */
+static void sort_by_byte(STORE uint *to, STORE const uint *from, uint total, uint shift) {
+  ushort starts[256];
+  for (uint i = 0; i < 256; i++)
+    starts[i] = 0;
+  for (uint i = 0; i < total; i++)
+    starts[from[i] >> shift & 255]++;
+  uint sum = 0;
+  for (uint i = 0; i < 256; i++) {
+    uint n = starts[i];
+    starts[i] = (ushort)sum;
+    sum += n;
+  }
+  for (uint i = 0; i < total; i++)
+    to[starts[from[i] >> shift & 255]++] = from[i];
+}
+
+/* Ascending; they come in the order of symbols, and counts are of 16 bits. */
+static void sort_keys(STORE huffman_t *h) {
+  sort_by_byte(h->weights, h->keys, h->total, 8);
+  sort_by_byte(h->keys, h->weights, h->total, 16);
 }
 
 /* Huffman's tree by two ascending queues, leaves and inner nodes. Leaves how many codes have each
@@ -109,7 +122,7 @@ static int count_lengths(STORE huffman_t *h) {
 
 /* Gives every symbol that occurs a code of at most HUFFMAN_LOG bits; there are two at least. */
 APART void make_codes(STORE huffman_t *h) {
-  sort_keys(h->keys, h->total);
+  sort_keys(h);
   /* A code one bit longer, whose place a code of the longest shares: one too many less. */
   for (int excess = count_lengths(h); excess > 0; excess--) {
     uint length = HUFFMAN_LOG - 1;
@@ -205,6 +218,7 @@ static output_t put_stream(output_t op, STORE const uint *codes, STORE const uch
   bits_t b;
   start_bits(&b, op);
   for (; size >= 5; size -= 5) {
+#pragma unroll
     for (uint k = 1; k <= 5; k++)
       add_code(&b, codes, literals[size - k]);
     flush_bits(&b);

@@ -1,7 +1,7 @@
 /* Zstandard blocks (RFC 8878) in OpenCL C 1.2 for any device. No -D parameters. */
 #include "abi.h"
-#include "block.h"
 #include "params.h"
+#include "rows.h"
 
 kernel void zstd_compress(global const uchar *src, global uchar *dst,
                           global const segment_t *segments, global result_t *results,
@@ -10,7 +10,7 @@ kernel void zstd_compress(global const uchar *src, global uchar *dst,
   uint row = abi_first(count), end = abi_end(count);
   if (row == end)
     return;
-  start_work(&work);
+  start_codes(&work.coder.codes);
   for (; row < end; row++)
     put_row(&work, segments[row], src, dst, results + row);
 }

@@ -6,21 +6,21 @@
 
 #define MIN_MATCH 4u
 #define HASH_BITS 14
-#define HASH_BYTES 6
+#define HASH_BYTES 7
 #define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
-/* A search reads 8 bytes at its position and at the next. */
-#define SEARCH_MARGIN 9u
-/* The search steps one byte wider for every 128 bytes without a match. */
+/* A search reads 8 bytes at its position and up to 2 behind it. */
+#define SEARCH_MARGIN 10u
+/* The search, two positions at a time, steps one byte wider for every 128 without a match. */
 #define SKIP_SHIFT 7
 /* Of the history, every eighth position is enough. */
 #define HISTORY_STRIDE 8u
 
-/* The content of rows, seen as one text: `origin + index`. Entries of earlier rows are below `low`,
- * and so count as the row's start, where tables that are new would point. */
+/* A row, history included, by indices. The table has them: at first all are the row's start. */
 typedef struct {
   input_t origin;
-  uint low, end;    /* of the row, history included */
-  uint distance[2]; /* of the last match and of the one before, 0: none yet */
+  uint end;
+  uint pos, anchor; /* the next position, and the first byte that is in no sequence */
+  uint distance[2]; /* of the last match and of the one before; 1 at first, as good as any */
   STORE uint *table;
 } search_t;
 
@@ -30,7 +30,7 @@ INLINE uint slot_of(ulong x) {
 
 INLINE uint larger(uint a, uint b) { return a > b ? a : b; }
 
-static uint match_end(input_t origin, uint at, uint distance, uint limit) {
+static ulong match_end(input_t origin, ulong at, ulong distance, ulong limit) {
   for (; limit - at >= 8; at += 8) {
     ulong diff = load8(origin + at) ^ load8(origin + at - distance);
     if (diff)
@@ -41,65 +41,82 @@ static uint match_end(input_t origin, uint at, uint distance, uint limit) {
   return at;
 }
 
-INLINE void add_sequence(STORE sequences_t *q, uint literals, uint match, uint distance) {
-  STORE sequence_t *s = q->list + q->count++;
+INLINE STORE sequence_t *add_sequence(STORE sequence_t *s, ulong literals, ulong match,
+                                      ulong distance) {
   s->literals = (ushort)literals;
   s->match = (ushort)(match - MATCH_BASE);
-  s->offset = distance;
+  s->distance = (uint)distance;
+  return s + 1;
 }
 
-/* Enters the history before a row. */
-static void add_history(private search_t *w, uint size) {
-  for (uint i = 0; i + 8 <= size; i += HISTORY_STRIDE)
-    w->table[slot_of(load8(w->origin + w->low + i))] = w->low + i;
+/* Starts with a table that knows the history. */
+static void start_search(private search_t *w, STORE uint *table, input_t origin, uint size,
+                         uint history) {
+  w->origin = origin;
+  w->end = size;
+  w->distance[0] = w->distance[1] = 1;
+  w->table = table;
+  for (uint i = 0; i < 1u << HASH_BITS; i++)
+    table[i] = 0;
+  for (uint i = 0; i + 8 <= history; i += HISTORY_STRIDE)
+    table[slot_of(load8(origin + i))] = i;
 }
 
-/* Fills the list with the block [start, end); literals behind the last match are the rest. */
-APART void find_sequences(private search_t *w, STORE sequences_t *q, uint start, uint end) {
+/* Searches on in a block that ends at `end`; literals behind the last match are the rest. */
+APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
   input_t origin = w->origin;
   STORE uint *table = w->table;
-  uint low = w->low, d0 = w->distance[0], d1 = w->distance[1];
-  uint anchor = start, pos = larger(start, low + 1);
-  q->count = 0;
-  while (end >= SEARCH_MARGIN && pos <= end - SEARCH_MARGIN) {
-    ulong x = load8(origin + pos);
-    uint slot = slot_of(x), found = larger(table[slot], low), from, to;
-    table[slot] = pos;
-    if (d0 && load4(origin + pos + 1 - d0) == (uint)(x >> 8)) {
-      from = pos + 1;
-      to = match_end(origin, from + 4, d0, end);
-    } else if (load4(origin + found) == (uint)x) {
-      uint distance = pos - found;
+  ulong d0 = w->distance[0], d1 = w->distance[1], stop = end;
+  ulong anchor = w->anchor, pos = w->pos;
+  STORE sequence_t *next = q->list + q->count;
+  while (pos + SEARCH_MARGIN <= stop) {
+    ulong x = load8(origin + pos), y = load8(origin + pos + 1);
+    uint slot = slot_of(x);
+    ulong found = table[slot], from, to;
+    table[slot] = (uint)pos;
+    if (load4(origin + pos + 2 - d0) == (uint)(x >> 16)) {
+      from = pos + 2 - (origin[pos + 1] == origin[pos + 1 - d0]);
+      to = match_end(origin, pos + 6, d0, stop);
+    } else {
       from = pos;
-      to = match_end(origin, pos + 4, distance, end);
-      while (from > anchor && from - distance > low &&
-             origin[from - 1] == origin[from - 1 - distance])
+      if (load4(origin + found) != (uint)x) {
+        from = pos + 1;
+        slot = slot_of(y);
+        found = table[slot];
+        table[slot] = (uint)from;
+        if (load4(origin + found) != (uint)y) {
+          pos += 2 + ((pos - anchor) >> SKIP_SHIFT);
+          continue;
+        }
+      }
+      ulong distance = from - found;
+      to = match_end(origin, from + 4, distance, stop);
+      while (from > anchor && from > distance && origin[from - 1] == origin[from - 1 - distance])
         from--;
       d1 = d0;
       d0 = distance;
-    } else {
-      pos += 1 + ((pos - anchor) >> SKIP_SHIFT);
-      continue;
     }
-    add_sequence(q, from - anchor, to - from, d0);
+    next = add_sequence(next, from - anchor, to - from, d0);
     anchor = to;
-    if (to > end - SEARCH_MARGIN)
+    if (to > stop - SEARCH_MARGIN)
       break;
-    table[slot_of(load8(origin + pos + 2))] = pos + 2;
-    table[slot_of(load8(origin + to - 2))] = to - 2;
+    table[slot_of(load8(origin + pos + 2))] = (uint)pos + 2;
+    table[slot_of(load8(origin + to - 2))] = (uint)to - 2;
     pos = to;
     /* Behind a match may follow one of the distance before it. */
-    while (d1 && pos <= end - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
-      uint next = match_end(origin, pos + 4, d1, end), distance = d1;
-      table[slot_of(load8(origin + pos))] = pos;
+    while (pos <= stop - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
+      ulong to_next = match_end(origin, pos + 4, d1, stop), distance = d1;
+      table[slot_of(load8(origin + pos))] = (uint)pos;
       d1 = d0;
       d0 = distance;
-      add_sequence(q, 0, next - pos, distance);
-      anchor = pos = next;
+      next = add_sequence(next, 0, to_next - pos, distance);
+      anchor = pos = to_next;
     }
   }
-  w->distance[0] = d0;
-  w->distance[1] = d1;
+  q->count = (uint)(next - q->list);
+  w->anchor = (uint)anchor;
+  w->distance[0] = (uint)d0;
+  w->distance[1] = (uint)d1;
 }
 
 #endif

@@ -14,22 +14,33 @@
 
 enum { LITERAL_LENGTHS, OFFSETS, MATCH_LENGTHS, ALPHABETS };
 
-/* A sequence, first with the distance, then with the value that stands for it. */
+/* A sequence: as it was found, and then as what is written of it. */
 typedef struct {
-  ushort literals, match; /* match: less MATCH_BASE */
-  uint offset;
+  union {
+    struct {
+      ushort literals, match; /* match: less MATCH_BASE */
+      uint distance;
+    };
+    uint extra[2]; /* the bits that are in no code, the lower ones first */
+  };
+  uchar codes[ALPHABETS], extra_bits;
 } sequence_t;
 
 #define SEQUENCES_MOST (ZSTD_BLOCK / 4)
 
+/* Of a block. */
+typedef struct {
+  sequence_t list[SEQUENCES_MOST];
+  uint count;
+} sequences_t;
+
+/* What they are coded by. */
 typedef struct {
   fse_t fitted[ALPHABETS], predefined[ALPHABETS];
   uint counts[ALPHABETS][FSE_SYMBOLS];
   short normal[FSE_SYMBOLS];
   short predefined_normal[ALPHABETS][FSE_SYMBOLS];
-  sequence_t list[SEQUENCES_MOST];
-  uint count;
-} sequences_t;
+} codes_t;
 
 /* Section 3.1.1.3.2.1.1: codes of short lengths, and the extra bits of codes. */
 constant uchar LITERALS_CODE[64] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
@@ -69,18 +80,33 @@ INLINE uint match_code(uint length) {
   return length < 128 ? MATCH_CODE[length] : high_bit(length) + 36;
 }
 
-static void start_sequences(STORE sequences_t *q) {
+/* Makes of a sequence what is written; value stands for its distance. */
+INLINE void code_sequence(private sequence_t *s, uint value) {
+  uint l = literals_code(s->literals), m = match_code(s->match), o = high_bit(value);
+  uint literal_bits = LITERALS_BITS[l], match_bits = MATCH_BITS[m];
+  ulong extra = low_bits(value, o) << match_bits | low_bits(s->match, match_bits);
+  extra = extra << literal_bits | low_bits(s->literals, literal_bits);
+  s->codes[LITERAL_LENGTHS] = (uchar)l;
+  s->codes[OFFSETS] = (uchar)o;
+  s->codes[MATCH_LENGTHS] = (uchar)m;
+  s->extra_bits = (uchar)(literal_bits + match_bits + o);
+  s->extra[0] = (uint)extra;
+  s->extra[1] = (uint)(extra >> 32);
+}
+
+static void start_codes(STORE codes_t *c) {
   for (uint a = 0; a < ALPHABETS; a++) {
     for (uint s = 0; s < ALPHABET[a]; s++)
-      q->predefined_normal[a][s] = PREDEFINED[a][s];
-    build_fse(q->predefined + a, q->predefined_normal[a], ALPHABET[a], PREDEFINED_LOG[a]);
+      c->predefined_normal[a][s] = PREDEFINED[a][s];
+    build_fse(c->predefined + a, c->predefined_normal[a], ALPHABET[a], PREDEFINED_LOG[a]);
   }
 }
 
 /* Chooses the mode of an alphabet, and writes what describes its table. */
-APART output_t put_table(output_t op, STORE sequences_t *q, uint alphabet, private uint *mode) {
-  STORE uint *counts = q->counts[alphabet];
-  STORE short *normal = q->normal;
+APART output_t put_table(output_t op, STORE codes_t *c, uint count, uint alphabet,
+                         private uint *mode) {
+  STORE uint *counts = c->counts[alphabet];
+  STORE short *normal = c->normal;
   uint symbols = 0, kinds = 0;
   for (uint s = 0; s < ALPHABET[alphabet]; s++)
     if (counts[s]) {
@@ -91,18 +117,18 @@ APART output_t put_table(output_t op, STORE sequences_t *q, uint alphabet, priva
   if (kinds == 1) {
     for (uint s = 0; s < symbols; s++)
       normal[s] = s + 1 == symbols;
-    build_fse(q->fitted + alphabet, normal, symbols, 0);
+    build_fse(c->fitted + alphabet, normal, symbols, 0);
     *mode = MODE_RLE;
     *op = (uchar)(symbols - 1);
     return op + 1;
   }
-  uint log = fse_log(q->count, symbols, FITTED_LOG[alphabet]);
-  normalise(counts, symbols, q->count, log, normal);
+  uint log = fse_log(count, symbols, FITTED_LOG[alphabet]);
+  normalise(counts, symbols, count, log, normal);
   output_t end = put_normal(op, normal, log);
   ulong fitted = fse_cost(counts, normal, symbols, log) + ((ulong)(end - op) << 11);
-  if (fitted >= fse_cost(counts, q->predefined_normal[alphabet], symbols, PREDEFINED_LOG[alphabet]))
+  if (fitted >= fse_cost(counts, c->predefined_normal[alphabet], symbols, PREDEFINED_LOG[alphabet]))
     return op;
-  build_fse(q->fitted + alphabet, normal, symbols, log);
+  build_fse(c->fitted + alphabet, normal, symbols, log);
   *mode = MODE_FITTED;
   return end;
 }
@@ -115,29 +141,21 @@ APART output_t put_stream_of(output_t op, output_t limit, STORE const sequences_
   uint i = q->count - 1, states[ALPHABETS];
   start_bits(&b, op);
   sequence_t s = q->list[i];
-  uint l = literals_code(s.literals), m = match_code(s.match), o = high_bit(s.offset);
-  states[LITERAL_LENGTHS] = first_state(ll, l);
-  states[OFFSETS] = first_state(of, o);
-  states[MATCH_LENGTHS] = first_state(ml, m);
+  states[LITERAL_LENGTHS] = first_state(ll, s.codes[LITERAL_LENGTHS]);
+  states[OFFSETS] = first_state(of, s.codes[OFFSETS]);
+  states[MATCH_LENGTHS] = first_state(ml, s.codes[MATCH_LENGTHS]);
   for (;;) {
-    uint n = LITERALS_BITS[l];
-    add_bits(&b, s.literals & ((1u << n) - 1), n);
-    flush_bits(&b); /* at most 7 + 8 + 9 + 9 + 16 bits */
-    n = MATCH_BITS[m];
-    add_bits(&b, s.match & ((1u << n) - 1), n);
-    add_bits(&b, s.offset & ((1u << o) - 1), o);
+    flush_bits(&b); /* at most 7 + 8 + 9 + 9 bits, then 7 + 16 + 16 + 23 */
+    add_bits(&b, (ulong)s.extra[1] << 32 | s.extra[0], s.extra_bits);
     flush_bits(&b);
     if (!i)
       break;
     if (b.op >= limit)
       return limit;
     s = q->list[--i];
-    l = literals_code(s.literals);
-    m = match_code(s.match);
-    o = high_bit(s.offset);
-    states[OFFSETS] = put_symbol(&b, of, states[OFFSETS], o);
-    states[MATCH_LENGTHS] = put_symbol(&b, ml, states[MATCH_LENGTHS], m);
-    states[LITERAL_LENGTHS] = put_symbol(&b, ll, states[LITERAL_LENGTHS], l);
+    states[OFFSETS] = put_symbol(&b, of, states[OFFSETS], s.codes[OFFSETS]);
+    states[MATCH_LENGTHS] = put_symbol(&b, ml, states[MATCH_LENGTHS], s.codes[MATCH_LENGTHS]);
+    states[LITERAL_LENGTHS] = put_symbol(&b, ll, states[LITERAL_LENGTHS], s.codes[LITERAL_LENGTHS]);
   }
   add_bits(&b, states[MATCH_LENGTHS] & ((1u << ml->log) - 1), ml->log);
   add_bits(&b, states[OFFSETS] & ((1u << of->log) - 1), of->log);
@@ -156,7 +174,8 @@ static output_t put_sequence_count(output_t op, uint count) {
 }
 
 /* The sequences section. Returns where it ends; limit or more where that is too far. */
-static output_t put_sequences(output_t op, output_t limit, STORE sequences_t *q) {
+static output_t put_sequences(output_t op, output_t limit, STORE codes_t *c,
+                              STORE const sequences_t *q) {
   op = put_sequence_count(op, q->count);
   if (!q->count)
     return op;
@@ -165,8 +184,8 @@ static output_t put_sequences(output_t op, output_t limit, STORE sequences_t *q)
   uint all = 0;
   for (uint a = 0; a < ALPHABETS; a++) {
     uint mode;
-    op = put_table(op, q, a, &mode);
-    tables[a] = mode == MODE_PREDEFINED ? q->predefined + a : q->fitted + a;
+    op = put_table(op, c, q->count, a, &mode);
+    tables[a] = mode == MODE_PREDEFINED ? c->predefined + a : c->fitted + a;
     all |= mode << (6 - 2 * a);
   }
   *modes = (uchar)all;
