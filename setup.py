@@ -35,8 +35,17 @@ setup(
     ext_modules=[
         Extension(
             "fpga_accel._objects",
-            ["host/objects.c", "host/arrow.c", "host/direct.c", "host/frames.c", "host/columns.c", "host/lz4_plain.c"],
-            depends=["host/objects.h", "host/host.h", "host/bytes.h", "kernels/common/abi.h"],
+            [
+                "host/objects.c",
+                "host/arrow.c",
+                "host/direct.c",
+                "host/frames.c",
+                "host/sectors.c",
+                "host/columns.c",
+                "host/lz4_plain.c",
+                "host/xts.c",
+            ],
+            depends=["host/objects.h", "host/host.h", "host/bytes.h", "host/number.h", "kernels/common/abi.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
             py_limited_api=LIMITED_API,

@@ -48,6 +48,11 @@ class AESXTS:
         # A copy of our own: the caller's buffer may change.
         self._key = bytes(flat(key, "key"))
         self._encrypts.single(self._key, None, None)
+        both = {each.op: each.bound(self._key, None) for each in (self._encrypts, self._decrypts)}
+        # By the direction: what the CPU path takes of a key, and the shortest way there.
+        self._expanded = {op: {0: cipher} for op, cipher in both.items()}
+        direct = self._acc.engine.planner.direct
+        self._short = {each.op: direct(each, both[each.op].sectors, 0) for each in (self._encrypts, self._decrypts)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(accelerator={self._acc!r})"
@@ -91,9 +96,15 @@ class AESXTS:
         return self._into(self._decrypts, data, first_sector, buf, sector_size)
 
     def _one(self, operation: CipherOperation, data: Any, first_sector: int, sector_size: int) -> bytes:
+        result: bytes | None = self._short[operation.op].run(data, first_sector, sector_size)
+        if result is not None:
+            return result
         return self._acc.engine.one(operation, self._options(operation, first_sector, sector_size), flat(data))
 
     def _into(self, operation: CipherOperation, data: Any, first_sector: int, buf: Any, sector_size: int) -> int:
+        written: int | None = self._short[operation.op].run(data, first_sector, sector_size, buf)
+        if written is not None:
+            return written
         options = self._options(operation, first_sector, sector_size)
         return self._acc.engine.into(operation, options, flat(data), flat_writable(buf))
 
@@ -103,4 +114,7 @@ class AESXTS:
         if not 0 <= first_sector < _NUMBERS:
             raise ValueError(f"first_sector={first_sector}; sectors have numbers from 0 to 2^128 - 1")
         own = operation.own(sector_size=sector_size)
-        return CipherOptions((self._key,), (first_sector.to_bytes(16, "little"),), None, own)
+        options = CipherOptions((self._key,), (first_sector.to_bytes(16, "little"),), None, own)
+        # The key is expanded once.
+        options.expanded = self._expanded[operation.op]
+        return options

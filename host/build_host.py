@@ -16,6 +16,7 @@ SOURCES = [
     "rows.c",
     "columns.c",
     "keyed_rows.c",
+    "xts.c",
     "base64.c",
     "xxh32.c",
     "lz4_frame.c",
@@ -116,6 +117,7 @@ ffibuilder.set_source(
     depends=[
         "host/host.h",
         "host/bytes.h",
+        "host/number.h",
         "kernels/common/abi.h",
         "kernels/lz4/params.h",
         "kernels/snappy/params.h",

@@ -116,6 +116,17 @@ uint64_t fa_sector_rows(segment_t *rows, uint8_t *params, size_t count, const ui
 size_t fa_tags_wrong(const uint8_t *tags, size_t step, const uint64_t *texts, const uint64_t *sizes,
                      size_t count, uint8_t *wrong);
 
+/* ---- xts.c ---- */
+
+/* Writes count numbers of 16 bytes, little-endian, that count up from the one at first plus skip.
+ */
+void fa_xts_numbers(const uint8_t *first, uint64_t skip, size_t count, uint8_t *numbers);
+
+/* The exclusive or of a text and its tweaks: of `units` data units of unit bytes each, whole blocks
+ * of 16, the tweaks of whose first blocks are at firsts, 16 bytes each. result may be text. */
+void fa_xts_combine(const uint8_t *text, const uint8_t *firsts, size_t units, size_t unit,
+                    uint8_t *result);
+
 /* ---- base64.c ---- */
 
 /* Writes lines of 64 characters and a line feed, 65 bytes each, for 48 bytes of data each. */

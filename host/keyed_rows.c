@@ -1,6 +1,7 @@
 /* The table and the parameter records of a batch with keys, in one pass over it. */
 #include "../kernels/common/keyed.h"
 #include "host.h"
+#include "number.h"
 
 #include <string.h>
 
@@ -76,19 +77,6 @@ uint64_t fa_keyed_rows(segment_t *rows, uint8_t *params, size_t count, const uin
                           .flags = flags};
   }
   return end;
-}
-
-/* A number of 128 bits, little-endian, as the standard has tweaks (IEEE 1619 section 5.1). */
-typedef struct {
-  uint64_t low;
-  uint64_t high;
-} number_t;
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
-
-static number_t plus(number_t number, uint64_t more) {
-  uint64_t low = number.low + more;
-  return (number_t){low, number.high + (low < more)};
 }
 
 uint64_t fa_sector_rows(segment_t *rows, uint8_t *params, size_t count, const uint64_t *sources,

@@ -514,7 +514,9 @@ static int module_exec(PyObject *module) {
   state_of(module)->keep_type = (PyTypeObject *)type;
   if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0 || arrow_add(module) < 0)
     return -1;
-  return direct_add_types(module) < 0 ? -1 : frames_add_functions(module);
+  if (direct_add_types(module) < 0 || frames_add_functions(module) < 0)
+    return -1;
+  return sectors_add_functions(module);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {

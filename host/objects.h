@@ -1,5 +1,5 @@
-/* fpga_accel._objects: what arrow.c, direct.c and frames.c add to the module of objects.c.
- * Each returns 0, or -1 with an exception. */
+/* fpga_accel._objects: what arrow.c, direct.c, frames.c and sectors.c add to the module of
+ * objects.c. Each returns 0, or -1 with an exception. */
 #ifndef FPGA_ACCEL_OBJECTS_H
 #define FPGA_ACCEL_OBJECTS_H
 
@@ -9,5 +9,6 @@
 int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
 int frames_add_functions(PyObject *module);
+int sectors_add_functions(PyObject *module);
 
 #endif

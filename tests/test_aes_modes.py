@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import subprocess
+from array import array
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.cbc import PADDED
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Job, first_launch
+from fpga_accel.operations.xts_units import UnitsCipher
 from fpga_accel.runtime import discovery, manifests
 from fpga_accel.runtime.manifests import Variant
 
@@ -325,6 +328,47 @@ def test_sectors_are_as_a_loop_over_the_library_has_them(acc: fa.Accelerator, se
         out = bytearray(b"\xaa" * (len(data) + room))
         assert disk.decrypt_sectors_into(wanted, first, memoryview(out), sector_size) == len(data)
         assert out == data + b"\xaa" * room
+
+
+@pytest.mark.parametrize(("sector_size", "count"), [(16, 1500), (528, 1100), (16384, 5), (16400, 3)])
+def test_more_sectors_than_are_done_at_once(acc: fa.Accelerator, sector_size: int, count: int) -> None:
+    data, first = noise(count * sector_size), 2**64 - 700
+    sealed = sectors(XTS_KEYS[0], first, sector_size, data)
+    disk = fa.AESXTS(XTS_KEYS[0], acc)
+    for text in (data, bytearray(data)):
+        assert disk.encrypt_sectors(text, first, sector_size) == sealed
+    assert disk.decrypt_sectors(sealed, first, sector_size) == data
+
+
+def test_sectors_of_one_key_on_many_threads() -> None:
+    disk = fa.AESXTS(XTS_KEYS[0], fa.Accelerator("cpu"))
+    texts = [noise(4096 * (1 + number)) for number in range(16)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(disk.encrypt_sectors, texts, range(16)))
+        assert list(pool.map(disk.decrypt_sectors, made, range(16))) == texts
+    assert made == [sectors(XTS_KEYS[0], number, 4096, text) for number, text in enumerate(texts)]
+
+
+def test_nothing_of_sectors_stays_in_scratch_memory() -> None:
+    cipher, out = UnitsCipher(XTS_KEYS[0], encrypts=False), memoryview(bytearray(40_000))
+    for size in (40_000, 32, 4096):
+        cipher.fill(bytes(16), noise(size), 16, out)
+        (bench,) = cipher._idle
+        assert not any(bench.texts)
+        assert not any(bench.firsts)
+
+
+def test_sectors_go_into_buffers_of_any_kind(acc: fa.Accelerator) -> None:
+    disk, data = fa.AESXTS(XTS_KEYS[0], acc), noise(8192)
+    sealed = sectors(XTS_KEYS[0], 1, 4096, data)
+    for out in (array("I", bytes(8200)), memoryview(array("I", bytes(8200))), memoryview(bytearray(9000))):
+        assert disk.encrypt_sectors_into(data, 1, out) == len(data)
+        assert bytes(out)[: len(data)] == sealed
+    same = bytearray(data)
+    assert disk.encrypt_sectors_into(same, 1, same) == len(data)
+    assert same == sealed
+    with pytest.raises((TypeError, BufferError)):
+        disk.encrypt_sectors_into(data, 1, bytes(8192))
 
 
 def test_many_sectors_are_rows_of_one_launch(acc: fa.Accelerator, backend: Backend) -> None:

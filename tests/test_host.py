@@ -729,7 +729,7 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
 
 
 # They know Python objects.
-OBJECTS = ("objects.c", "arrow.c", "direct.c", "frames.c")
+OBJECTS = ("objects.c", "arrow.c", "direct.c", "frames.c", "sectors.c")
 
 
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class PagePool(forks.Resettable):
         For tables of many rows: fresh memory of that size is page faults at every call.
         """
         nbytes = count * np.dtype(dtype).itemsize
-        return np.asarray(_Lease(self.take(nbytes)))[:nbytes].view(dtype)
+        return np.ndarray(count, dtype, np.asarray(_Lease(self.take(nbytes))))
 
     def forsake(self, address: int) -> None:
         """Never use or free the slab on loan at an address again: a device may still write there."""

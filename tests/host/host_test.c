@@ -689,6 +689,47 @@ static void round_keyed_rows(void) {
   free(params);
 }
 
+/* Tweaks bit by bit, on memory of exactly the size that is claimed. */
+static void round_xts(void) {
+  size_t units = below(6), unit = 16 * (1 + below(20));
+  uint8_t first[16], *numbers = malloc(units * 16 + 1);
+  uint8_t *text = malloc(units * unit + 1), *result = malloc(units * unit + 1);
+  for (size_t i = 0; i < sizeof first; i++)
+    first[i] = below(2) ? 0xff : (uint8_t)below(256);
+  for (size_t i = 0; i < units * unit; i++)
+    text[i] = (uint8_t)below(256);
+  uint32_t skip = below(1000);
+  fa_xts_numbers(first, skip, units, numbers);
+  fa_xts_combine(text, numbers, units, unit, result);
+  for (size_t i = 0; i < units; i++) {
+    uint8_t tweak[16];
+    uint32_t sum = skip + (uint32_t)i;
+    for (size_t byte = 0; byte < sizeof tweak; byte++, sum >>= 8) {
+      sum += first[byte];
+      tweak[byte] = (uint8_t)sum;
+    }
+    CHECK(memcmp(numbers + 16 * i, tweak, sizeof tweak) == 0);
+    for (size_t at = 0; at < unit; at++) {
+      size_t byte = i * unit + at;
+      CHECK(result[byte] == (text[byte] ^ tweak[at % 16]));
+      if (at % 16 != 15)
+        continue;
+      uint32_t carry = 0;
+      for (size_t k = 0; k < sizeof tweak; k++) {
+        carry |= (uint32_t)tweak[k] << 1;
+        tweak[k] = (uint8_t)carry;
+        carry >>= 8;
+      }
+      tweak[0] ^= carry ? 0x87 : 0;
+    }
+  }
+  fa_xts_combine(result, numbers, units, unit, result);
+  CHECK(memcmp(text, result, units * unit) == 0);
+  free(numbers);
+  free(text);
+  free(result);
+}
+
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 1000;
   if (argc > 2)
@@ -710,6 +751,7 @@ int main(int argc, char **argv) {
     round_changed_frames();
     round_copy_many();
     round_keyed_rows();
+    round_xts();
     round_first_impossible();
     round_plain();
   }
