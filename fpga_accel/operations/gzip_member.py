@@ -26,9 +26,10 @@ _BC = b"BC\x02\x00"
 _ONLY_BC = b"\x06\x00" + _BC
 # ISIZE of a BGZF block is at most this (SAM specification, 4.1).
 BGZF_CONTENT = 1 << 16
+# The header of a block as `bgzip` writes it; its last 2 bytes are the block's size less 1.
+BGZF_HEADER = 18
 # An empty member of BGZF, which ends a file.
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_BGZF_HEADER = 18
 
 
 class Header(NamedTuple):
@@ -141,10 +142,10 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
     """
     position = 0
     while position < len(data):
-        start = bytes(data[position : position + _BGZF_HEADER])
-        if len(start) == _BGZF_HEADER and bgzf_starts(start):
+        start = bytes(data[position : position + BGZF_HEADER])
+        if len(start) == BGZF_HEADER and bgzf_starts(start):
             # As `bgzip` writes it: in the least time.
-            header = Header(_BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
+            header = Header(BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
         else:
             header = parse_gzip_header(data, crc_of, position)
         if not header.member_size:
