@@ -387,6 +387,10 @@ void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64
  * window; and its kind. */
 int64_t fa_zstd_frame(const uint8_t *data, uint64_t size, uint64_t *about);
 
+/* The content size of `size` bytes that are one frame and nothing else, without a dictionary, which
+ * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
+uint64_t fa_zstd_plain_size(const uint8_t *frame, uint64_t size);
+
 /* Frames of an item. Regular ones are joined frames, one at least with content, all of which
  * declare their size; skippable ones may lie between them. */
 #define FA_ZSTD_OTHER 0

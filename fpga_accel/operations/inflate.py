@@ -53,6 +53,8 @@ _SMALL_CONTENT = 256 << 10
 # Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
 _GUESS = 4
 _LARGEST_ROW = MAX_ROW - 1
+# Of a BGZF block with neither time nor system: all of its header but its size.
+_USUAL_START = BGZF_END[: BGZF_HEADER - 2]
 # Kinds of data: streams that are decoded one symbol after the other, and independent members.
 _SINGLE = "single"
 
@@ -297,20 +299,21 @@ class GzipDecompress(_Inflate):
 
     def _blocks_by_library(self, data: Flat) -> bytes | None:
         """Decode blocks of BGZF with the header that `bgzip` writes."""
+        last = len(data) - len(BGZF_END)
+        stop = last if data[-len(BGZF_END) :] == BGZF_END else len(data)
         contents: list[bytes] = []
         position = 0
-        while position < len(data):
-            start = bytes(data[position : position + BGZF_HEADER])
-            if len(start) < BGZF_HEADER or not gzip_member.bgzf_starts(start):
+        while position < stop:
+            start = data[position : position + BGZF_HEADER]
+            if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
             end = position + int.from_bytes(start[-2:], "little") + 1
-            block = data[position:end]
-            content = super().library_call(block) if block != BGZF_END else b""
+            content = super().library_call(data[position:end])
             if content is None or len(content) > BGZF_CONTENT:
                 return None
             contents.append(content)
             position = end
-        return b"".join(contents) if contents else None
+        return b"".join(contents) if position == stop and len(data) else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         if workers.count > 1 and len(data) >= self.small:

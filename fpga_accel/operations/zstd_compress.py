@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,6 +119,8 @@ class _Compressors(threading.local):
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, bool, int], zstandard.ZstdCompressor] = {}
+        # The one of default options, on the calling thread.
+        self.usual = self.of(1, False, 0)
 
     def of(self, level: int, checksum: bool, threads: int) -> zstandard.ZstdCompressor:
         """Return the one with these settings."""
@@ -166,7 +168,15 @@ class ZstdCompress(Operation[CompressOptions]):
         return _compressors.of(options.level, options.checksum, threads).compress(data)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
-        return _compressors.of(1, False, 0).compress(data)
+        return _compressors.usual.compress(data)
+
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+        return list(map(_compressors.usual.compress, items))
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
+        if options != self._defaults:
+            return super().on_cpu_many(items, options, first)
+        return list(map(_compressors.usual.compress, items)), {}
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         def start(indices: range) -> Callable[[], None]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
@@ -167,11 +168,8 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
     None stands for everything else, bad input included: the general way says what is wrong with it.
     """
-    about = ffi.new("uint64_t[]", lib.FA_ZSTD_ABOUT)
-    if lib.fa_zstd_frame(ffi.from_buffer("uint8_t[]", data), len(data), about) != len(data):
-        return None
     # The library does not look at the blocks of a frame that declares to be empty.
-    if about[2] != lib.FA_ZSTD_KNOWN or not 0 < about[0] <= most:
+    if not 0 < _objects.zstd_plain_size(data) <= most:
         return None
     try:
         content: bytes = _here.decompressor.decompress(data)
@@ -182,8 +180,7 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
 def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
     """Decode items that are one frame each by the loop that users would write; None where one is not."""
-    found = _Regular(Items.of(items), most)
-    if not ((found.frames == 1) & (found.contents > 0)).all() or found.skips:
+    if not _objects.zstd_all_plain(items, most):
         return None
     try:
         return list(map(_here.decompressor.decompress, items))
@@ -318,12 +315,6 @@ class _Regular:
         self._frames_at = ffi.cast("uint32_t *", address_of(self.frames))
         self._sources = (words_at(items.addresses), words_at(items.sizes))
         self.rows = int(lib.fa_zstd_look(*self._sources, count, most, words_at(self.contents), self._frames_at))
-
-    @property
-    def skips(self) -> bool:
-        """Whether there are skippable frames in items of one frame: bytes that are no row's."""
-        table = self.placed(self.contents)
-        return int(table["src_size"].sum(dtype=np.uint64)) != self._items.nbytes
 
     def indices(self, kind: int) -> list[int]:
         """Return the items of a kind."""
