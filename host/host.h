@@ -297,6 +297,13 @@ void fa_snappy_place(const uint64_t *sources, const uint64_t *sizes, size_t coun
 uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *results,
                          const uint32_t *checks, fa_snappy_t *items);
 
+/* ---- gzip_scan.c ---- */
+
+/* Finds from `position` on where gzip members may start: their magic number, deflate as the method,
+ * and flags that are not reserved. Returns how many, at most `room`. */
+uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
+                        uint64_t room);
+
 /* ---- deflate_frame.c: what the rows of deflate_compress become ---- */
 
 #define FA_BGZF_END 28 /* bytes of the empty member that ends a BGZF file */

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fpga_accel._host import ffi, lib
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations.buffers import Flat
 
@@ -19,6 +20,8 @@ TRAILER = 8
 ADLER = 4
 # 258 bytes of two bits: no stream of so many bytes holds more than this factor.
 MAX_EXPANSION = 1032
+
+_STARTS_AT_ONCE = 256
 
 _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 _BC = b"BC\x02\x00"
@@ -59,6 +62,14 @@ class Member(NamedTuple):
 def starts(start: bytes) -> bool:
     """Whether data that begins so is a gzip member, BGZF or not."""
     return start[:3] == MAGIC
+
+
+def likely_starts(data: Flat) -> Iterator[int]:
+    """Yield where a magic number and possible flags stand, by chance or because a member starts there."""
+    found, position = ffi.new("uint64_t[]", _STARTS_AT_ONCE), 0
+    while count := lib.fa_gzip_starts(ffi.from_buffer("uint8_t[]", data), len(data), position, found, _STARTS_AT_ONCE):
+        yield from found[0:count]
+        position = found[count - 1] + 1
 
 
 def bgzf_starts(start: bytes) -> bool:

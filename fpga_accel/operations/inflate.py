@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -320,6 +321,7 @@ class GzipDecompress(_Inflate):
             members = _members(data, options, self.any_member)
             if len(members) > 1:
                 return _by_threads(memoryview(data), members, workers)
+            return self.decode(memoryview(data), options, _Ahead(memoryview(data), workers))
         return super().on_cpu(data, options, index, workers)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
@@ -444,6 +446,65 @@ def _member_on_cpu(data: memoryview, member: Member) -> bytes:
         raise FormatError("a BGZF block is larger than its stream")
     _checked(member.crc, member.content_size, content)
     return content
+
+
+class _Ahead:
+    """Decodes the streams of joined members, those behind the first on several threads from where they seem to start.
+
+    Nothing is taken that does not begin where the member before it ends: whoever decodes asks for what starts there.
+    """
+
+    def __init__(self, data: memoryview, workers: Workers) -> None:
+        self._data = data
+        self._workers = workers
+        self._done: dict[int, tuple[bytes, int]] | None = None
+
+    def __call__(
+        self, data: memoryview, likely: Likely, options: DecompressOptions, produced: int
+    ) -> tuple[bytes, int]:
+        start = len(self._data) - len(data)
+        if self._done is not None and start in self._done:
+            return self._done.pop(start)
+        content, size = _by_library(data, likely, options, produced)
+        if self._done is None:
+            self._done = self._decoded(start + size + TRAILER, options.most - produced - len(content))
+        return content, size
+
+    def _decoded(self, position: int, most: int) -> dict[int, tuple[bytes, int]]:
+        """Return content and size of streams by their start."""
+        starts = [position + found for found in gzip_member.likely_starts(self._data[position:])]
+        likely = (self._likely(*bounds) for bounds in itertools.pairwise((*starts, len(self._data))))
+        members = [member for member in likely if member is not None]
+        if len(members) < 2 or sum(member.content_size for member in members) > most:
+            return {}
+
+        def contents(some: list[Member]) -> list[tuple[int, tuple[bytes, int]]]:
+            return [(member.start, found) for member in some if (found := self._content(member)) is not None]
+
+        each = max(1, len(members) // (4 * self._workers.count))
+        shares = [members[at : at + each] for at in range(0, len(members), each)]
+        return dict(itertools.chain.from_iterable(self._workers.map(contents, shares)))
+
+    def _likely(self, start: int, end: int) -> Member | None:
+        """Return the member that lies there, if one does."""
+        data = self._data[start:end]
+        try:
+            header = gzip_member.parse_gzip_header(data, crc32)
+            crc, size = gzip_member.trailer(data, len(data) - TRAILER)
+        except FormatError:
+            return None
+        room = len(data) - TRAILER - header.size
+        return Member(start + header.size, end - TRAILER, crc, size) if 0 < size <= MAX_EXPANSION * room else None
+
+    def _content(self, member: Member) -> tuple[bytes, int] | None:
+        """Decode a member's stream; None where it does not end there."""
+        decoder = isal_zlib.decompressobj(-15)
+        try:
+            content: bytes = decoder.decompress(self._data[member.start : member.end], member.content_size + 1)
+        except _Malformed:
+            return None
+        whole = decoder.eof and not decoder.unused_data and len(content) == member.content_size
+        return (content, member.end - member.start) if whole else None
 
 
 def _launch(table: Table, *keep: Any) -> Launch:
