@@ -17,7 +17,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory
-from fpga_accel.operations.codecs import Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -31,7 +31,9 @@ from fpga_accel.operations.contract import (
 )
 from fpga_accel.operations.gzip_member import BGZF_CONTENT, BGZF_END, BGZF_HEADER, MAX_EXPANSION, TRAILER, Member
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import MAX_ROW, Launch, Status, Table, address_of, new_table
+from fpga_accel.segments import MAX_ROW, Status, Table, address_of, new_table
+
+_launch = partial(launch, "inflate", "inflate")
 
 
 class Likely(NamedTuple):
@@ -505,10 +507,6 @@ class _Ahead:
             return None
         whole = decoder.eof and not decoder.unused_data and len(content) == member.content_size
         return (content, member.end - member.start) if whole else None
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("inflate", "inflate", table, np.zeros(16, np.uint8), keep=keep)
 
 
 def _decode_placed(job: Job[DecompressOptions], run: Run, any_member: bool) -> list[int]:

@@ -14,9 +14,9 @@ import numpy as np
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.errors import DeviceError, FormatError
+from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
-from fpga_accel.operations.codecs import DENSE, content_work, grouped, put_parts, sample_data
+from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
     Errors,
@@ -45,7 +45,10 @@ from fpga_accel.operations.snappy_format import (
     head_of,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
+from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
+
+_launch = partial(launch, "snappy", "snappy_compress")
+_packed = partial(packed, entry="snappy_compress")
 
 # Content bytes of one thread's turn on the CPU path: whole blocks.
 CPU_PART = 1 << 20
@@ -132,7 +135,7 @@ class _Compress(Operation[CompressOptions]):
         def finish() -> None:
             results = wait()
             stream_sizes: Sizes = np.empty(len(items), np.uint64)
-            parts = (*_rows(table, results), words_at(first_rows), words_at(items.sizes), len(items), self.framed)
+            parts = (*pointers(table, results), words_at(first_rows), words_at(items.sizes), len(items), self.framed)
             _packed(lib.fa_snappy_stream_sizes(*parts, words_at(stream_sizes)), results)
             targets = job.sink.allocate(stream_sizes, indices.start)
             _packed(lib.fa_snappy_streams(*parts, words_at(targets), words_at(stream_sizes)), results)
@@ -153,7 +156,7 @@ class _Compress(Operation[CompressOptions]):
 
         def packed() -> memoryview:
             results = wait()
-            parts = (*_rows(table, results), len(table), self.framed)
+            parts = (*pointers(table, results), len(table), self.framed)
             body = POOL.array(_packed(lib.fa_snappy_packed_size(*parts), results))
             room = ffi.cast("uint8_t *", address_of(body))
             _packed(lib.fa_snappy_pack(room, len(body), *parts), results)
@@ -168,7 +171,7 @@ class _Compress(Operation[CompressOptions]):
         sizes = (words_at(items.sizes), len(items))
         table: Table = POOL.array(lib.fa_snappy_cut_count(*sizes), SEGMENT)
         first_rows: Sizes = np.empty(len(items) + 1, np.uint64)
-        rows = _rows(table, table)[0]
+        rows = pointers(table, table)[0]
         slots = address_of(scratch)
         lib.fa_snappy_cut(words_at(items.addresses), *sizes, slots, self.row_flags, rows, words_at(first_rows))
         return table, first_rows, scratch
@@ -255,22 +258,3 @@ def _require_size(nbytes: int) -> None:
         raise FormatError(
             f"{nbytes} bytes of content; a raw Snappy stream has at most {LARGEST_RAW}", hint="use the format snappy"
         )
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("snappy", "snappy_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def _rows(table: Table, results: Table) -> tuple[Any, Any]:
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
-
-
-def _packed(found: int, results: Table) -> int:
-    """Return what a packing function returned, unless it refused what the device gave."""
-    if found >= 0:
-        return found
-    status = results["status"]
-    bad = np.flatnonzero((status != Status.OK) & (status != Status.DST_TOO_SMALL))
-    if len(bad):
-        raise DeviceError(f"snappy_compress ended block {bad[0]} with status {status[bad[0]]}")
-    raise DeviceError(f"snappy_compress gave {len(results)} blocks that make no stream (status {-found})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import cramjam
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
     ROW_STORED,
@@ -24,7 +25,9 @@ from fpga_accel.operations.snappy_format import (
     decoded_row,
     look_at,
 )
-from fpga_accel.segments import Launch, Status, Table, address_of, new_results
+from fpga_accel.segments import Launch, Status, address_of, new_results
+
+_launch = partial(launch, "snappy", "snappy_decompress")
 
 # Content that is copied once more in less time than the look takes which tells where to decode it to.
 _SMALL_CONTENT = 128 << 10
@@ -196,7 +199,3 @@ def _write_chunks(rows: Sequence[tuple[int, ...]]) -> None:
         if len(content) != capacity or crc_of(content) != check:
             raise cramjam.DecompressionError("a chunk with another size or checksum than declared")
         memory(dst, capacity)[:] = content
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("snappy", "snappy_decompress", table, np.zeros(16, np.uint8), keep=keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import zstd_block, zstd_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -31,7 +32,9 @@ from fpga_accel.operations.contract import (
 )
 from fpga_accel.operations.zstd_frame import Frame
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import MAX_ROW, SEGMENT, Launch, Status, Table, address_of, new_table, words_at
+from fpga_accel.segments import MAX_ROW, SEGMENT, Status, Table, address_of, new_table, words_at
+
+_launch = partial(launch, "zstd_decompress", "zstd_decompress")
 
 # Content that the library decodes in less time than a launch takes.
 _SMALL_CONTENT = 512 << 10
@@ -349,10 +352,6 @@ def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> lis
         table = found.placed(targets)
         found.check(table, run(_launch(table, job.items, job.sink)))
     return found.indices(lib.FA_ZSTD_OTHER)
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("zstd_decompress", "zstd_decompress", table, np.zeros(16, np.uint8), keep=keep)
 
 
 def _decode_alone(data: memoryview, options: DecompressOptions, run: Run) -> bytes:
