@@ -20,6 +20,8 @@ def data_packages(folder: str) -> list[str]:
     return [f"fpga_accel.{name}" for name in (folder, *(f"{folder}.{sub}" for sub in find_namespace_packages(folder)))]
 
 
+OBJECTS = ("objects", "arrow", "direct", "frames", "sectors", "columns", "lz4_plain", "xts", "zstd_scan")
+
 data = [name for folder in DATA_FOLDERS for name in data_packages(folder)]
 
 setup(
@@ -35,16 +37,7 @@ setup(
     ext_modules=[
         Extension(
             "fpga_accel._objects",
-            [
-                "host/objects.c",
-                "host/arrow.c",
-                "host/direct.c",
-                "host/frames.c",
-                "host/sectors.c",
-                "host/columns.c",
-                "host/lz4_plain.c",
-                "host/xts.c",
-            ],
+            [f"host/{name}.c" for name in OBJECTS],
             depends=["host/objects.h", "host/host.h", "host/bytes.h", "host/number.h", "kernels/common/abi.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],

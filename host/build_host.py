@@ -25,6 +25,7 @@ SOURCES = [
     "zstd_scan.c",
     "zstd_frame.c",
     "deflate_frame.c",
+    "gzip_scan.c",
     "snappy.c",
 ]
 

@@ -2,19 +2,40 @@
 #include "host.h"
 #include "objects.h"
 
+/* Of a buffer that is one frame and nothing else: a size that it declares to hold and can have. 0
+ * for all others. */
+typedef uint64_t (*plain_size_t)(const uint8_t *frame, uint64_t size);
+
 /* 0 for what is no buffer of bytes behind each other, too. */
-static uint64_t plain_size(PyObject *frame) {
+static uint64_t plain_size(plain_size_t of, PyObject *frame) {
   if (PyBytes_CheckExact(frame))
-    return fa_lz4_plain_size((const uint8_t *)PyBytes_AsString(frame),
-                             (uint64_t)PyBytes_Size(frame));
+    return of((const uint8_t *)PyBytes_AsString(frame), (uint64_t)PyBytes_Size(frame));
   Py_buffer view;
   if (!PyObject_CheckBuffer(frame) || PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE) < 0) {
     PyErr_Clear();
     return 0;
   }
-  uint64_t size = fa_lz4_plain_size(view.buf, (uint64_t)view.len);
+  uint64_t size = of(view.buf, (uint64_t)view.len);
   PyBuffer_Release(&view);
   return size;
+}
+
+static PyObject *all_plain(plain_size_t of, PyObject *const *args, Py_ssize_t given) {
+  if (given != 2 || !(PyList_Check(args[0]) || PyTuple_Check(args[0]))) {
+    PyErr_SetString(PyExc_TypeError, "a look at all frames takes a list or tuple and a size");
+    return NULL;
+  }
+  unsigned long long most = PyLong_AsUnsignedLongLong(args[1]);
+  PyObject *frames = PyErr_Occurred() ? NULL : PySequence_Tuple(args[0]);
+  if (!frames)
+    return NULL;
+  int all = 1;
+  for (Py_ssize_t i = 0; all && i < PyTuple_Size(frames); i++) {
+    uint64_t size = plain_size(of, PyTuple_GetItem(frames, i));
+    all = size > 0 && size <= most;
+  }
+  Py_DECREF(frames);
+  return PyBool_FromLong(all);
 }
 
 PyDoc_STRVAR(lz4_plain_size_doc,
@@ -24,7 +45,7 @@ PyDoc_STRVAR(lz4_plain_size_doc,
 
 static PyObject *lz4_plain_size(PyObject *module, PyObject *frame) {
   (void)module;
-  return PyLong_FromUnsignedLongLong(plain_size(frame));
+  return PyLong_FromUnsignedLongLong(plain_size(fa_lz4_plain_size, frame));
 }
 
 PyDoc_STRVAR(lz4_all_plain_doc,
@@ -33,27 +54,32 @@ PyDoc_STRVAR(lz4_all_plain_doc,
 
 static PyObject *lz4_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
-  if (given != 2 || !(PyList_Check(args[0]) || PyTuple_Check(args[0]))) {
-    PyErr_SetString(PyExc_TypeError, "lz4_all_plain() takes a list or tuple and a size");
-    return NULL;
-  }
-  unsigned long long most = PyLong_AsUnsignedLongLong(args[1]);
-  PyObject *frames = PyErr_Occurred() ? NULL : PySequence_Tuple(args[0]);
-  if (!frames)
-    return NULL;
-  int all = 1;
-  for (Py_ssize_t i = 0; all && i < PyTuple_Size(frames); i++) {
-    PyObject *frame = PyTuple_GetItem(frames, i);
-    uint64_t size = plain_size(frame);
-    all = size > 0 && size <= most;
-  }
-  Py_DECREF(frames);
-  return PyBool_FromLong(all);
+  return all_plain(fa_lz4_plain_size, args, given);
 }
 
-static PyMethodDef methods[] = {
-    {"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
-    {"lz4_all_plain", (PyCFunction)(void (*)(void))lz4_all_plain, METH_FASTCALL, lz4_all_plain_doc},
-    {NULL, NULL, 0, NULL}};
+PyDoc_STRVAR(zstd_plain_size_doc, "zstd_plain_size(frame, /) -> int\n\n"
+                                  "As lz4_plain_size, of a Zstandard frame.");
+
+static PyObject *zstd_plain_size(PyObject *module, PyObject *frame) {
+  (void)module;
+  return PyLong_FromUnsignedLongLong(plain_size(fa_zstd_plain_size, frame));
+}
+
+PyDoc_STRVAR(zstd_all_plain_doc,
+             "zstd_all_plain(frames, most, /) -> bool\n\n"
+             "Whether zstd_plain_size is from 1 to `most` for each object of a list or tuple.");
+
+static PyObject *zstd_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
+  (void)module;
+  return all_plain(fa_zstd_plain_size, args, given);
+}
+
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
+
+static PyMethodDef methods[] = {{"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
+                                FAST(lz4_all_plain),
+                                {"zstd_plain_size", zstd_plain_size, METH_O, zstd_plain_size_doc},
+                                FAST(zstd_all_plain),
+                                {NULL, NULL, 0, NULL}};
 
 int frames_add_functions(PyObject *module) { return PyModule_AddFunctions(module, methods); }

@@ -308,6 +308,13 @@ void fa_snappy_place(const uint64_t *sources, const uint64_t *sizes, size_t coun
 uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *results,
                          const uint32_t *checks, fa_snappy_t *items);
 
+/* ---- gzip_scan.c ---- */
+
+/* Finds from `position` on where gzip members may start: their magic number, deflate as the method,
+ * and flags that are not reserved. Returns how many, at most `room`. */
+uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
+                        uint64_t room);
+
 /* ---- deflate_frame.c: what the rows of deflate_compress become ---- */
 
 #define FA_BGZF_END 28 /* bytes of the empty member that ends a BGZF file */
@@ -397,6 +404,10 @@ void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64
  * about gets what it declares to hold, or the most that its blocks can hold; the size of its
  * window; and its kind. */
 int64_t fa_zstd_frame(const uint8_t *data, uint64_t size, uint64_t *about);
+
+/* The content size of `size` bytes that are one frame and nothing else, without a dictionary, which
+ * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
+uint64_t fa_zstd_plain_size(const uint8_t *frame, uint64_t size);
 
 /* Frames of an item. Regular ones are joined frames, one at least with content, all of which
  * declare their size; skippable ones may lie between them. */

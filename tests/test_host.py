@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import xxhash
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -926,6 +927,25 @@ def test_plain_frames_are_told_from_others() -> None:
     bomb = bytearray(frame)
     bomb[6:14] = (2**40).to_bytes(8, "little")
     assert _objects.lz4_plain_size(bytes(bomb)) == 0
+
+
+def test_plain_frames_of_zstandard_are_told_from_others() -> None:
+    content = b"segment " * 100
+    compress = zstandard.ZstdCompressor(write_checksum=True).compress
+    frame = compress(content)
+    assert _objects.zstd_plain_size(frame) == len(content)
+    assert _objects.zstd_plain_size(memoryview(frame)) == _objects.zstd_plain_size(bytearray(frame)) == len(content)
+    unsized = zstandard.ZstdCompressor(write_content_size=False).compress(content)
+    skippable = bytes.fromhex("502a4d1801000000ff")
+    others = [frame + frame, frame + b"x", frame + skippable, skippable, frame[:-1], frame[:5], b"", b"text", unsized]
+    assert [_objects.zstd_plain_size(other) for other in (*others, None, memoryview(frame)[::2])] == [0] * 11
+    stored = compress(np.random.default_rng(1).bytes(300))
+    assert stored[5:7] == (300 - 256).to_bytes(2, "little")
+    assert _objects.zstd_plain_size(stored) == 300
+    assert _objects.zstd_plain_size(stored[:5] + b"\xff\xff" + stored[7:]) == 0, "more than its blocks can hold"
+    assert _objects.zstd_all_plain([frame, memoryview(frame)], len(content))
+    assert not _objects.zstd_all_plain((frame, compress(content * 2)), len(content))
+    assert not _objects.zstd_all_plain([frame, unsized], len(content))
 
 
 def test_all_plain_looks_at_every_frame() -> None:

@@ -223,6 +223,38 @@ def test_joined_and_padded_members_are_read(acc: fa.Accelerator) -> None:
     assert acc.decompress(joined + bgzf(parts[0]), "gzip") == b"".join([*parts, parts[0]])
 
 
+def test_joined_members_are_decoded_ahead_and_none_is_mistaken() -> None:
+    inner = gzip.compress(text(30_000))
+    # Stored, so that all of `inner` stands there as if it were a member.
+    disguised = member(noise(90_000) + inner + bytes([0x1F, 0x8B, 8, 0]) + inner, level=0)
+    named = member(text(50_000), 8, b"name\0")
+    parts = [
+        gzip.compress(text(200_000)),
+        disguised,
+        named,
+        gzip.compress(b""),
+        gzip.compress(noise(70_000)),
+        disguised,
+    ]
+    joined = b"".join(parts)
+    content = gzip.decompress(joined)
+    with fa.Accelerator("cpu", threads=2) as acc:
+        for made in (joined, joined + bytes(10_000), bytearray(joined)):
+            assert acc.decompress(made, "gzip") == content
+        assert acc.decompress(joined, "gzip", max_output=len(content)) == content
+        with pytest.raises(fa.OutputLimitError):
+            acc.decompress(joined, "gzip", max_output=len(content) - 1)
+        with pytest.raises(fa.TruncatedError):
+            acc.decompress(joined[:-1], "gzip")
+        for end, error in ((len(joined) - 8, fa.IntegrityError), (len(parts[0]), fa.FormatError)):
+            bad = bytearray(joined)
+            bad[end] ^= 0x20
+            with pytest.raises(error):
+                acc.decompress(bad, "gzip")
+        with pytest.raises(fa.FormatError):
+            acc.decompress(joined + inner[1:], "gzip")
+
+
 @pytest.mark.parametrize("garbage", [b"x", b"\0\0x", b"\x1f\x8b\x07", bytes(5000) + b"x"])
 def test_what_stands_behind_is_refused(acc: fa.Accelerator, garbage: bytes) -> None:
     made = {"gzip": gzip.compress(text(500)), "zlib": zlib.compress(text(500)), "deflate": raw(text(500))}

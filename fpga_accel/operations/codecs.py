@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, Protocol
 import lz4.block
 import numpy as np
 
-from fpga_accel.errors import BufferTooSmallError, OutputLimitError
+from fpga_accel._host import ffi
+from fpga_accel.errors import BufferTooSmallError, DeviceError, OutputLimitError
 from fpga_accel.operations.buffers import Flat, Sink, Sizes, memory
 from fpga_accel.operations.contract import Operation, Work
+from fpga_accel.segments import Launch, Status, Table, address_of
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
 DENSE = "dense"
@@ -156,6 +158,35 @@ class Decompression(Operation[DecompressOptions]):
 def between(legal: range) -> dict[str, Any]:
     """Return a range as `Operation.limits` has it."""
     return {"minimum": legal[0], "maximum": legal[-1]}
+
+
+def launch(kernel: str, entry: str, table: Table, *keep: Any) -> Launch:
+    """Return a launch of a kernel that takes no parameters."""
+    return Launch(kernel, entry, table, np.zeros(16, np.uint8), keep=keep)
+
+
+def pointers(table: Table, results: Table) -> tuple[Any, Any]:
+    """Return rows and their results as the host library takes them."""
+    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+
+
+def packed(found: int, results: Table, *, entry: str, may_not_fit: bool = True) -> int:
+    """Return what a packing function of the host library returned.
+
+    `may_not_fit` tells that rows which did not fit are stored instead.
+
+    Raises
+    ------
+    DeviceError
+        The function refused what the device gave.
+    """
+    if found >= 0:
+        return found
+    status = results["status"]
+    bad = np.flatnonzero((status != Status.OK) & ~(may_not_fit & (status == Status.DST_TOO_SMALL)))
+    if len(bad):
+        raise DeviceError(f"{entry} ended row {bad[0]} with status {status[bad[0]]}")
+    raise DeviceError(f"{entry} gave {len(results)} rows that cannot be joined (status {-found})")
 
 
 def pass_skippable(source: Source) -> None:

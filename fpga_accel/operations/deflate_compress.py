@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,9 +22,10 @@ from zlib_ng import zlib_ng
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, memory
 from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import (
+    ALONE,
     Errors,
     Job,
     Operation,
@@ -37,6 +39,7 @@ from fpga_accel.operations.contract import (
     require_success,
     row_of,
 )
+from fpga_accel.operations.gzip_member import BGZF_END, BGZF_HEADER, PLAIN_HEADER
 from fpga_accel.operations.lz4_frame import GROUP
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
@@ -539,9 +542,25 @@ class BgzfCompress(_Compress):
         return {"level": between(LEVELS), "block_size": {"minimum": _BGZF_LEAST, "maximum": BGZF_BLOCK}}
 
     def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
-        view, block = memoryview(data), options.block
-        members = workers.map(lambda start: _member(view[start : start + block], options), range(0, len(view), block))
-        return b"".join((*members, BGZF_END))
+        view, block, level = memoryview(data), options.block, options.level
+        parts = [view[start : start + block] for start in range(0, len(view), block)]
+        members = (
+            workers.map(lambda part: _member(part, level), parts) if len(parts) > 1 else map(_member, parts, [level])
+        )
+        return b"".join((*chain.from_iterable(members), BGZF_END))
+
+    def library_call(self, data: Flat, *arguments: Any) -> bytes:
+        if type(data) is not bytes or not 0 < len(data) <= BGZF_BLOCK:
+            return self.on_cpu(flat(data), self._defaults, 0, ALONE)
+        return b"".join((*_member(data, DEFAULT_LEVEL), BGZF_END))
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return list(map(self.library_call, items))
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
+        if options != self._defaults:
+            return super().on_cpu_many(items, options, first)
+        return list(map(self.library_call, items)), {}
 
     def _start_items(self, job: Job[CompressOptions], indices: range, run: Run) -> Callable[[], None]:
         items = job.items.picked(slice(indices.start, indices.stop))
@@ -589,26 +608,20 @@ class BgzfCompress(_Compress):
 
 # ---- BGZF members ----
 
-# gzip's header with an extra field of 6 bytes, "BC", in which BSIZE, 2 bytes, is the member's size less 1.
-_BGZF_HEAD = struct.Struct("<HBBIBBHBBHH")
-_MEMBER_FRAME = _BGZF_HEAD.size + GzipWrapper.tail_size
+# Bytes around the blocks of a member, and those of them that a plain gzip member does not have.
+_MEMBER_FRAME = BGZF_HEADER + GzipWrapper.tail_size
+_BGZF_EXTRA = BGZF_HEADER - PLAIN_HEADER
+_BGZF_START = BGZF_END[: BGZF_HEADER - 2]
 _BGZF_LARGEST = 1 << 16
 
 
-def _framed(blocks: bytes, check: int, size: int) -> bytes:
-    whole = _MEMBER_FRAME + len(blocks)
-    head = _BGZF_HEAD.pack(0x8B1F, _DEFLATED, 4, 0, 0, 255, 6, ord("B"), ord("C"), 2, whole - 1)
-    return b"".join((head, blocks, struct.pack("<II", check, size)))
-
-
-BGZF_END = _framed(b"\x03\0", 0, 0)
-
-
-def _member(content: memoryview, options: CompressOptions) -> bytes:
-    blocks = _library(options.level).compress(content, options.level, _RAW)
-    if _MEMBER_FRAME + len(blocks) > _BGZF_LARGEST:
-        blocks = zlib_ng.compress(content, 0, _RAW)
-    return _framed(blocks, isal_zlib.crc32(content), len(content))
+def _member(content: Flat, level: int) -> tuple[bytes, bytes, bytes]:
+    """Return a member in parts: the library's plain one with another header."""
+    wbits = GzipWrapper.wbits
+    made: bytes = _library(level).compress(content, level, wbits)
+    if len(made) + _BGZF_EXTRA > _BGZF_LARGEST:
+        made = zlib_ng.compress(content, 0, wbits)
+    return _BGZF_START, (len(made) + _BGZF_EXTRA - 1).to_bytes(2, "little"), made[PLAIN_HEADER:]
 
 
 def compress_bound(nbytes: int) -> int:

@@ -8,7 +8,6 @@ from fpga_accel.operations import inflate_stream
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.codecs import Start, Stream
 from fpga_accel.operations.deflate_compress import (
-    BGZF_END,
     HISTORY,
     CompressOptions,
     GzipWrapper,
@@ -16,6 +15,7 @@ from fpga_accel.operations.deflate_compress import (
     Wrapper,
     ZlibWrapper,
 )
+from fpga_accel.operations.gzip_member import BGZF_END
 
 # Content bytes of one call: many rows, so that a launch is worth it, and few enough that a stream stays small.
 SLAB = 4 << 20

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fpga_accel._host import ffi, lib
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations.buffers import Flat
 
@@ -20,15 +21,18 @@ ADLER = 4
 # 258 bytes of two bits: no stream of so many bytes holds more than this factor.
 MAX_EXPANSION = 1032
 
+_STARTS_AT_ONCE = 256
+
 _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 _BC = b"BC\x02\x00"
 # The extra field that `bgzip` writes: its size, and BC as all there is.
 _ONLY_BC = b"\x06\x00" + _BC
 # ISIZE of a BGZF block is at most this (SAM specification, 4.1).
 BGZF_CONTENT = 1 << 16
+# The header of a block as `bgzip` writes it; its last 2 bytes are the block's size less 1.
+BGZF_HEADER = 18
 # An empty member of BGZF, which ends a file.
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_BGZF_HEADER = 18
 
 
 class Header(NamedTuple):
@@ -58,6 +62,14 @@ class Member(NamedTuple):
 def starts(start: bytes) -> bool:
     """Whether data that begins so is a gzip member, BGZF or not."""
     return start[:3] == MAGIC
+
+
+def likely_starts(data: Flat) -> Iterator[int]:
+    """Yield where a magic number and possible flags stand, by chance or because a member starts there."""
+    found, position = ffi.new("uint64_t[]", _STARTS_AT_ONCE), 0
+    while count := lib.fa_gzip_starts(ffi.from_buffer("uint8_t[]", data), len(data), position, found, _STARTS_AT_ONCE):
+        yield from found[0:count]
+        position = found[count - 1] + 1
 
 
 def bgzf_starts(start: bytes) -> bool:
@@ -141,10 +153,10 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
     """
     position = 0
     while position < len(data):
-        start = bytes(data[position : position + _BGZF_HEADER])
-        if len(start) == _BGZF_HEADER and bgzf_starts(start):
+        start = bytes(data[position : position + BGZF_HEADER])
+        if len(start) == BGZF_HEADER and bgzf_starts(start):
             # As `bgzip` writes it: in the least time.
-            header = Header(_BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
+            header = Header(BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
         else:
             header = parse_gzip_header(data, crc_of, position)
         if not header.member_size:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -15,8 +16,8 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, memory
-from fpga_accel.operations.codecs import Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory
+from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -28,9 +29,11 @@ from fpga_accel.operations.contract import (
     kept,
     trial_of,
 )
-from fpga_accel.operations.gzip_member import BGZF_CONTENT, MAX_EXPANSION, TRAILER, Member
+from fpga_accel.operations.gzip_member import BGZF_CONTENT, BGZF_END, BGZF_HEADER, MAX_EXPANSION, TRAILER, Member
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import MAX_ROW, Launch, Status, Table, address_of, new_table
+from fpga_accel.segments import MAX_ROW, Status, Table, address_of, new_table
+
+_launch = partial(launch, "inflate", "inflate")
 
 
 class Likely(NamedTuple):
@@ -53,6 +56,8 @@ _SMALL_CONTENT = 256 << 10
 # Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
 _GUESS = 4
 _LARGEST_ROW = MAX_ROW - 1
+# Of a BGZF block with neither time nor system: all of its header but its size.
+_USUAL_START = BGZF_END[: BGZF_HEADER - 2]
 # Kinds of data: streams that are decoded one symbol after the other, and independent members.
 _SINGLE = "single"
 
@@ -137,6 +142,23 @@ class _Inflate(Decompression):
         except _Malformed:
             return None
         return content if decoder.eof and not decoder.unused_data else None
+
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+        # As `library_call` does, without a step of Python's own for each item.
+        new, wbits, results = isal_zlib.decompressobj, self.wbits, []
+        try:
+            for item in items:
+                decoder = new(wbits)
+                results.append(decoder.decompress(item))
+                if not decoder.eof or decoder.unused_data:
+                    return None
+        except _Malformed:
+            return None
+        return results
+
+    def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
+        results = self.library_many(items) if options.max_output is None else None
+        return super().on_cpu_many(items, options, first) if results is None else (results, {})
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         guesses = _Guesses(job, self.header, run)
@@ -267,13 +289,41 @@ class GzipDecompress(_Inflate):
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         # One member with a header of nothing more: of others, the library does not look at everything.
-        return super().library_call(data) if type(data) is bytes and data[3:4] == b"\0" else None
+        data = flat(data)
+        if data[3:4] == b"\0" and self.any_member:
+            return super().library_call(data)
+        return self._blocks_by_library(data)
+
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+        if self.any_member and all(item[3:4] == b"\0" for item in items):
+            return super().library_many(items)
+        results = list(map(self.library_call, items))
+        return None if None in results else results
+
+    def _blocks_by_library(self, data: Flat) -> bytes | None:
+        """Decode blocks of BGZF with the header that `bgzip` writes."""
+        last = len(data) - len(BGZF_END)
+        stop = last if data[-len(BGZF_END) :] == BGZF_END else len(data)
+        contents: list[bytes] = []
+        position = 0
+        while position < stop:
+            start = data[position : position + BGZF_HEADER]
+            if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
+                return None
+            end = position + int.from_bytes(start[-2:], "little") + 1
+            content = super().library_call(data[position:end])
+            if content is None or len(content) > BGZF_CONTENT:
+                return None
+            contents.append(content)
+            position = end
+        return b"".join(contents) if position == stop and len(data) else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         if workers.count > 1 and len(data) >= self.small:
             members = _members(data, options, self.any_member)
             if len(members) > 1:
                 return _by_threads(memoryview(data), members, workers)
+            return self.decode(memoryview(data), options, _Ahead(memoryview(data), workers))
         return super().on_cpu(data, options, index, workers)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
@@ -312,10 +362,6 @@ class BgzfDecompress(GzipDecompress):
     algorithm = "bgzf"
     kinds = ("",)
     any_member = False
-
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        # The library does not ask for the field.
-        return None
 
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         # All are looked at before any is decoded.
@@ -404,8 +450,63 @@ def _member_on_cpu(data: memoryview, member: Member) -> bytes:
     return content
 
 
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("inflate", "inflate", table, np.zeros(16, np.uint8), keep=keep)
+class _Ahead:
+    """Decodes the streams of joined members, those behind the first on several threads from where they seem to start.
+
+    Nothing is taken that does not begin where the member before it ends: whoever decodes asks for what starts there.
+    """
+
+    def __init__(self, data: memoryview, workers: Workers) -> None:
+        self._data = data
+        self._workers = workers
+        self._done: dict[int, tuple[bytes, int]] | None = None
+
+    def __call__(
+        self, data: memoryview, likely: Likely, options: DecompressOptions, produced: int
+    ) -> tuple[bytes, int]:
+        start = len(self._data) - len(data)
+        if self._done is not None and start in self._done:
+            return self._done.pop(start)
+        content, size = _by_library(data, likely, options, produced)
+        if self._done is None:
+            self._done = self._decoded(start + size + TRAILER, options.most - produced - len(content))
+        return content, size
+
+    def _decoded(self, position: int, most: int) -> dict[int, tuple[bytes, int]]:
+        """Return content and size of streams by their start."""
+        starts = [position + found for found in gzip_member.likely_starts(self._data[position:])]
+        likely = (self._likely(*bounds) for bounds in itertools.pairwise((*starts, len(self._data))))
+        members = [member for member in likely if member is not None]
+        if len(members) < 2 or sum(member.content_size for member in members) > most:
+            return {}
+
+        def contents(some: list[Member]) -> list[tuple[int, tuple[bytes, int]]]:
+            return [(member.start, found) for member in some if (found := self._content(member)) is not None]
+
+        each = max(1, len(members) // (4 * self._workers.count))
+        shares = [members[at : at + each] for at in range(0, len(members), each)]
+        return dict(itertools.chain.from_iterable(self._workers.map(contents, shares)))
+
+    def _likely(self, start: int, end: int) -> Member | None:
+        """Return the member that lies there, if one does."""
+        data = self._data[start:end]
+        try:
+            header = gzip_member.parse_gzip_header(data, crc32)
+            crc, size = gzip_member.trailer(data, len(data) - TRAILER)
+        except FormatError:
+            return None
+        room = len(data) - TRAILER - header.size
+        return Member(start + header.size, end - TRAILER, crc, size) if 0 < size <= MAX_EXPANSION * room else None
+
+    def _content(self, member: Member) -> tuple[bytes, int] | None:
+        """Decode a member's stream; None where it does not end there."""
+        decoder = isal_zlib.decompressobj(-15)
+        try:
+            content: bytes = decoder.decompress(self._data[member.start : member.end], member.content_size + 1)
+        except _Malformed:
+            return None
+        whole = decoder.eof and not decoder.unused_data and len(content) == member.content_size
+        return (content, member.end - member.start) if whole else None
 
 
 def _decode_placed(job: Job[DecompressOptions], run: Run, any_member: bool) -> list[int]:

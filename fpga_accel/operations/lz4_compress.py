@@ -15,14 +15,26 @@ import xxhash
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes
-from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
+from fpga_accel.operations.codecs import (
+    DENSE,
+    between,
+    content_work,
+    grouped,
+    launch,
+    packed,
+    pointers,
+    put_parts,
+    sample_data,
+)
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
+from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
+
+_launch = partial(launch, "lz4", "lz4_compress")
+_packed = partial(packed, entry="lz4_compress")
 
 # Content bytes of one thread's turn on the CPU path.
 CPU_PART = 1 << 20
@@ -194,7 +206,7 @@ class Lz4Compress(Operation[CompressOptions]):
             results = wait()
             flags = options.header(None, blocks[0]).flags
             frame_sizes: Sizes = np.empty(len(items), np.uint64)
-            parts = (*_rows(table, results), words_at(first_rows))
+            parts = (*pointers(table, results), words_at(first_rows))
             _packed(lib.fa_lz4_frame_sizes(*parts, len(items), flags, words_at(frame_sizes)), results)
             targets = job.sink.allocate(frame_sizes, indices.start)
             contents = (words_at(items.addresses), words_at(items.sizes), len(items))
@@ -261,10 +273,6 @@ def _start_blocks(data: memoryview, block: int, options: CompressOptions, run: R
     return packed
 
 
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("lz4", "lz4_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
 def _library_options(block_size: int, options: CompressOptions) -> dict[str, Any]:
     return {
         "compression_level": options.level,
@@ -301,7 +309,7 @@ def cut(
         slots,
         options.acceleration,
         ROW_CHECK if options.block_checksum else 0,
-        _rows(table, table)[0],
+        pointers(table, table)[0],
         words_at(first_rows),
     )
     return table, first_rows
@@ -313,25 +321,10 @@ def _cut(items: Items, blocks: tuple[int, int], options: CompressOptions) -> tup
     return *cut(items.addresses, items.sizes, blocks, address_of(scratch), options), scratch
 
 
-def _rows(table: Table, results: Table) -> tuple[Any, Any]:
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
-
-
-def _packed(found: int, results: Table) -> int:
-    """Return what a packing function returned, unless it refused what the device gave."""
-    if found >= 0:
-        return found
-    status = results["status"]
-    bad = np.flatnonzero((status != Status.OK) & (status != Status.DST_TOO_SMALL))
-    if len(bad):
-        raise DeviceError(f"lz4_compress ended block {bad[0]} with status {status[bad[0]]}")
-    raise DeviceError(f"lz4_compress gave {len(results)} blocks that make no frame (status {-found})")
-
-
 def _packed_size(table: Table, results: Table, options: CompressOptions) -> int:
-    return _packed(lib.fa_lz4_packed_size(*_rows(table, results), len(table), options.block_checksum), results)
+    return _packed(lib.fa_lz4_packed_size(*pointers(table, results), len(table), options.block_checksum), results)
 
 
 def _pack_blocks(out: Bytes, table: Table, results: Table, options: CompressOptions) -> None:
     room = ffi.cast("uint8_t *", address_of(out))
-    _packed(lib.fa_lz4_pack(room, len(out), *_rows(table, results), len(table), options.block_checksum), results)
+    _packed(lib.fa_lz4_pack(room, len(out), *pointers(table, results), len(table), options.block_checksum), results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import lz4.block
@@ -27,7 +28,7 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import lz4_block, lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
@@ -54,7 +55,6 @@ from fpga_accel.operations.lz4_frame import (
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import (
     SEGMENT,
-    Launch,
     Status,
     Table,
     address_of,
@@ -63,6 +63,8 @@ from fpga_accel.segments import (
     new_table,
     words_at,
 )
+
+_launch = partial(launch, "lz4", "lz4_decompress")
 
 # Content that the library decodes in less time than a launch and its page faults take: 0.3 ms for text.
 _SMALL_CONTENT = 1 << 20
@@ -465,7 +467,7 @@ def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> lis
         found.contents[index] = 0
     targets = job.sink.allocate(found.contents)
     if found.rows:
-        found.refused(run(_decompress_launch(found.placed(targets), job.items, job.sink)))
+        found.refused(run(_launch(found.placed(targets), job.items, job.sink)))
     return found.indices(lib.FA_LZ4_OTHER)
 
 
@@ -475,10 +477,6 @@ def _refusal(options: DecompressOptions, nbytes: int) -> Exception:
     except (OutputLimitError, BufferTooSmallError) as error:
         return kept(error)
     raise AssertionError(f"{nbytes} bytes are not too many")
-
-
-def _decompress_launch(table: Table, *keep: Any) -> Launch:
-    return Launch("lz4", "lz4_decompress", table, np.zeros(16, np.uint8), keep=keep)
 
 
 def _frame_on_device(data: memoryview, header: FrameHeader, limit: int | None, run: Run) -> tuple[bytes, int]:
@@ -509,7 +507,7 @@ def _start_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> 
     scratch = POOL.array(len(rows) * header.block_size)
     places = np.arange(len(rows), dtype=np.uint64) * np.uint64(header.block_size)
     rows["dst"] = places + np.uint64(address_of(scratch))
-    wait = run.start(_decompress_launch(rows, scratch))
+    wait = run.start(_launch(rows, scratch))
 
     def content() -> bytes:
         results = wait()
@@ -544,7 +542,7 @@ def _linked_group(walk: _Walk, rows: Table, history: bytes, header: FrameHeader,
         flags = ROW_LINKED | (ROW_LINKED_CHECK if header.block_checksum else 0)
         table = new_table(1)
         table[0] = (source.address, target.address, len(history) + len(body), capacity, len(history), flags)
-        results = run(_decompress_launch(table, source, target))
+        results = run(_launch(table, source, target))
         _check_blocks(results)
         size = int(results["dst_size"][0])
         if size < len(history):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 import cramjam
@@ -13,10 +14,21 @@ import numpy as np
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.errors import DeviceError, FormatError
+from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
-from fpga_accel.operations.codecs import DENSE, content_work, grouped, put_parts, sample_data
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
+from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_data
+from fpga_accel.operations.contract import (
+    ALONE,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    one_ahead,
+    trial_of,
+)
 from fpga_accel.operations.snappy_format import (
     BLOCK,
     CHECKSUM,
@@ -27,12 +39,16 @@ from fpga_accel.operations.snappy_format import (
     PREAMBLE,
     ROW_CHECK,
     ROW_PREAMBLE,
+    chunk,
     content_of_raw,
     crc_of,
     head_of,
 )
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
+from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
+
+_launch = partial(launch, "snappy", "snappy_compress")
+_packed = partial(packed, entry="snappy_compress")
 
 # Content bytes of one thread's turn on the CPU path: whole blocks.
 CPU_PART = 1 << 20
@@ -78,31 +94,27 @@ class _Compress(Operation[CompressOptions]):
             raise TypeError(f"{self.algorithm} has no options, not even {', '.join(sorted(given))}")
         return CompressOptions()
 
-    def _whole(self, data: Flat) -> Any:
-        """Return the library's stream."""
-        raise NotImplementedError
-
-    def _body(self, stream: memoryview) -> memoryview:
-        """Return a stream of the library without its head."""
+    def _parts(self, content: Flat) -> Iterable[Any]:
+        """Return what whole blocks become, by the library, without the head of a stream."""
         raise NotImplementedError
 
     def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
         if len(data) < 2 * CPU_PART or workers.count == 1:
-            return bytes(self._whole(data))
-        # Blocks are independent, so the bodies of parts make one stream.
+            return b"".join((self._head(len(data)), *self._parts(data)))
+        # Blocks are independent, so what parts become makes one stream.
         view = memoryview(data)
-        parts = [view[start : start + CPU_PART] for start in range(0, len(view), CPU_PART)]
-        bodies = workers.map(lambda part: self._body(memoryview(self._whole(part))), parts)
-        return b"".join((self._head(len(data)), *bodies))
+        shares = [view[start : start + CPU_PART] for start in range(0, len(view), CPU_PART)]
+        bodies = workers.map(lambda share: list(self._parts(share)), shares)
+        return b"".join((self._head(len(data)), *chain.from_iterable(bodies)))
 
     def _head(self, nbytes: int) -> bytes:
         return head_of(nbytes, self.framed)
 
-    def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        return bytes(self._whole(flat(data)))
-
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
-        return [bytes(self._whole(item)) for item in items]
+        return list(map(self.library_call, items))
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
+        return list(map(self.library_call, items)), {}
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         def start(indices: range) -> Callable[[], None]:
@@ -123,7 +135,7 @@ class _Compress(Operation[CompressOptions]):
         def finish() -> None:
             results = wait()
             stream_sizes: Sizes = np.empty(len(items), np.uint64)
-            parts = (*_rows(table, results), words_at(first_rows), words_at(items.sizes), len(items), self.framed)
+            parts = (*pointers(table, results), words_at(first_rows), words_at(items.sizes), len(items), self.framed)
             _packed(lib.fa_snappy_stream_sizes(*parts, words_at(stream_sizes)), results)
             targets = job.sink.allocate(stream_sizes, indices.start)
             _packed(lib.fa_snappy_streams(*parts, words_at(targets), words_at(stream_sizes)), results)
@@ -144,7 +156,7 @@ class _Compress(Operation[CompressOptions]):
 
         def packed() -> memoryview:
             results = wait()
-            parts = (*_rows(table, results), len(table), self.framed)
+            parts = (*pointers(table, results), len(table), self.framed)
             body = POOL.array(_packed(lib.fa_snappy_packed_size(*parts), results))
             room = ffi.cast("uint8_t *", address_of(body))
             _packed(lib.fa_snappy_pack(room, len(body), *parts), results)
@@ -159,7 +171,7 @@ class _Compress(Operation[CompressOptions]):
         sizes = (words_at(items.sizes), len(items))
         table: Table = POOL.array(lib.fa_snappy_cut_count(*sizes), SEGMENT)
         first_rows: Sizes = np.empty(len(items) + 1, np.uint64)
-        rows = _rows(table, table)[0]
+        rows = pointers(table, table)[0]
         slots = address_of(scratch)
         lib.fa_snappy_cut(words_at(items.addresses), *sizes, slots, self.row_flags, rows, words_at(first_rows))
         return table, first_rows, scratch
@@ -204,12 +216,15 @@ class SnappyCompress(_Compress):
     framed = True
     row_flags = ROW_CHECK | ROW_PREAMBLE
 
-    def _whole(self, data: Flat) -> Any:
-        # The library makes nothing of nothing.
-        return cramjam.snappy.compress(data) if len(data) else IDENTIFIER
+    def library_call(self, data: Flat, *arguments: Any) -> bytes:
+        if not 0 < len(data) <= BLOCK or type(data) is not bytes:
+            return self.on_cpu(flat(data), self._defaults, 0, ALONE)
+        return b"".join((IDENTIFIER, *chunk(data)))
 
-    def _body(self, stream: memoryview) -> memoryview:
-        return stream[len(IDENTIFIER) :]
+    def _parts(self, content: Flat) -> Iterable[Any]:
+        return chain.from_iterable(
+            chunk(bytes(content[start : start + BLOCK])) for start in range(0, len(content), BLOCK)
+        )
 
 
 class RawCompress(_Compress):
@@ -219,16 +234,23 @@ class RawCompress(_Compress):
     framed = False
     row_flags = 0
 
-    def _whole(self, data: Flat) -> Any:
+    def library_call(self, data: Flat, *arguments: Any) -> bytes:
+        data = flat(data)
         _require_size(len(data))
-        return cramjam.snappy.compress_raw(data)
+        return bytes(cramjam.snappy.compress_raw(data))
+
+    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+        if len(data) < 2 * CPU_PART or workers.count == 1:
+            return self.library_call(data)
+        return super().on_cpu(data, options, index, workers)
 
     def _head(self, nbytes: int) -> bytes:
         _require_size(nbytes)
         return super()._head(nbytes)
 
-    def _body(self, stream: memoryview) -> memoryview:
-        return stream[content_of_raw(stream)[1] :]
+    def _parts(self, content: Flat) -> Iterable[Any]:
+        stream = memoryview(cramjam.snappy.compress_raw(content))
+        return [stream[content_of_raw(stream)[1] :]]
 
 
 def _require_size(nbytes: int) -> None:
@@ -236,22 +258,3 @@ def _require_size(nbytes: int) -> None:
         raise FormatError(
             f"{nbytes} bytes of content; a raw Snappy stream has at most {LARGEST_RAW}", hint="use the format snappy"
         )
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("snappy", "snappy_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def _rows(table: Table, results: Table) -> tuple[Any, Any]:
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
-
-
-def _packed(found: int, results: Table) -> int:
-    """Return what a packing function returned, unless it refused what the device gave."""
-    if found >= 0:
-        return found
-    status = results["status"]
-    bad = np.flatnonzero((status != Status.OK) & (status != Status.DST_TOO_SMALL))
-    if len(bad):
-        raise DeviceError(f"snappy_compress ended block {bad[0]} with status {status[bad[0]]}")
-    raise DeviceError(f"snappy_compress gave {len(results)} blocks that make no stream (status {-found})")

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import pairwise
+from functools import partial
 from typing import Any, ClassVar
 
 import cramjam
 import numpy as np
+import numpy.typing as npt
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
-from fpga_accel.operations.snappy_format import CHECKSUM, CHUNK_HEADER, IDENTIFIER, Found, decoded_row, look_at
-from fpga_accel.segments import Launch, Status, Table, address_of, new_results
+from fpga_accel.operations.snappy_format import (
+    ROW_STORED,
+    Found,
+    content_of_chunk,
+    content_of_elements,
+    crc_of,
+    decoded_row,
+    look_at,
+)
+from fpga_accel.segments import Launch, Status, address_of, new_results
 
-# Content that the library decodes in less time than a launch and its page faults take.
-_SMALL_CONTENT = 1 << 20
-# Streams from this size on are decoded by several threads: their bytes are copied once more.
-_THREADS_FROM = 1 << 20
+_launch = partial(launch, "snappy", "snappy_decompress")
+
+# Content that is copied once more in less time than the look takes which tells where to decode it to.
+_SMALL_CONTENT = 128 << 10
+# Streams with elements of this size together are decoded by several threads.
+_THREADS_FROM = 256 << 10
+# CRC-32C of each row.
+Checks = npt.NDArray[np.uint32]
 
 
 class _Decompress(Decompression):
@@ -36,12 +50,12 @@ class _Decompress(Decompression):
     small = 512 << 10
     framed: ClassVar[bool]
 
-    def _whole(self, data: Flat) -> Any:
-        """Return the library's content."""
+    def _quickly(self, data: Flat, most: int) -> bytes | None:
+        """Decode in one call of the library; None where that is not enough, or too much, or fails."""
         raise NotImplementedError
 
-    def _write(self, data: Flat, launch: Launch, out: memoryview, workers: Workers) -> None:
-        """Write the content by a few calls of the library."""
+    def _write(self, launch: Launch, checks: Checks, out: memoryview, workers: Workers) -> None:
+        """Write the content by calls of the library, which raises an error where something is wrong."""
         raise NotImplementedError
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
@@ -68,7 +82,7 @@ class _Decompress(Decompression):
         table, checks = found.placed(np.array([base], np.uint64))
         launch = _launch(table, data, out)
         with suppress(cramjam.DecompressionError):
-            self._write(data, launch, out, workers)
+            self._write(launch, checks, out, workers)
             return
         # What the library refuses as a whole may have large skippable chunks; if not, its rows say what is wrong.
         results = new_results(len(table))
@@ -81,22 +95,21 @@ class _Decompress(Decompression):
         for error in found.errors.values():
             raise error
 
-    def _quickly(self, data: Flat, most: int) -> bytes | None:
-        """Decode in one call of the library; None where that is not enough, or too much, or fails."""
-        content, sound = look_at(data, self.framed)
-        if not sound or not 0 < content <= most:
-            return None
-        try:
-            return bytes(self._whole(data))
-        except cramjam.DecompressionError:
-            return None
-
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return self._quickly(flat(data), _SMALL_CONTENT)
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         contents = [self._quickly(item, _SMALL_CONTENT) for item in items]
         return None if None in contents else contents
+
+    def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
+        most = min(options.most, _SMALL_CONTENT)
+        results: list[Any] = [self._quickly(item, most) for item in items]
+        errors: Errors = {}
+        for index in [index for index, content in enumerate(results) if content is None]:
+            (results[index],), failed = super().on_cpu_many(items[index : index + 1], options, first + index)
+            errors |= failed
+        return results, errors
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         found = Found(job.items, self.framed, job.options)
@@ -138,30 +151,21 @@ class SnappyDecompress(_Decompress):
     algorithm = "snappy"
     framed = True
 
-    def _whole(self, data: Flat) -> Any:
-        return cramjam.snappy.decompress(data)
+    def _quickly(self, data: Flat, most: int) -> bytes | None:
+        return content_of_chunk(data, most)
 
     def _library_stream(self, content: bytes) -> bytes:
         return bytes(cramjam.snappy.compress(content))
 
-    def _write(self, data: Flat, launch: Launch, out: memoryview, workers: Workers) -> None:
+    def _write(self, launch: Launch, checks: Checks, out: memoryview, workers: Workers) -> None:
         table = launch.table
-        if workers.count == 1 or len(data) < _THREADS_FROM or len(table) < 2 * workers.count:
-            _require(cramjam.snappy.decompress_into(data, out), len(out))
+        elements = int(table["src_size"][table["flags"] & ROW_STORED == 0].sum(dtype=np.uint64))
+        rows = list(zip(*(table[name].tolist() for name in _ROW), checks.tolist(), strict=True))
+        if workers.count == 1 or elements < _THREADS_FROM:
+            _write_chunks(rows)
             return
-        # Each thread has some chunks in a row, with an identifier in front.
-        source, target = address_of(np.frombuffer(data, np.uint8)), int(table["dst"][0])
-        view = memoryview(data)
-        marks = np.linspace(0, len(table), 4 * workers.count + 1).astype(int).tolist()
-
-        def write_some(part: tuple[int, int]) -> None:
-            first, last = table[part[0]], table[part[1] - 1]
-            start = int(first["src"]) - source - CHUNK_HEADER - CHECKSUM
-            end = int(last["src"]) - source + int(last["src_size"])
-            place = out[int(first["dst"]) - target : int(last["dst"]) - target + int(last["dst_capacity"])]
-            _require(cramjam.snappy.decompress_into(IDENTIFIER + view[start:end], place), len(place))
-
-        workers.map(write_some, [part for part in pairwise(marks) if part[0] < part[1]])
+        share = -(-len(rows) // (4 * workers.count))
+        workers.map(_write_chunks, [rows[first : first + share] for first in range(0, len(rows), share)])
 
 
 class RawDecompress(_Decompress):
@@ -170,20 +174,28 @@ class RawDecompress(_Decompress):
     algorithm = "snappy-raw"
     framed = False
 
-    def _whole(self, data: Flat) -> Any:
-        return cramjam.snappy.decompress_raw(data)
+    def _quickly(self, data: Flat, most: int) -> bytes | None:
+        return content_of_elements(data, most) or None
 
     def _library_stream(self, content: bytes) -> bytes:
         return bytes(cramjam.snappy.compress_raw(content))
 
-    def _write(self, data: Flat, launch: Launch, out: memoryview, workers: Workers) -> None:
-        _require(cramjam.snappy.decompress_raw_into(data, out), len(out))
+    def _write(self, launch: Launch, checks: Checks, out: memoryview, workers: Workers) -> None:
+        row = launch.table[0]
+        source = memory(int(row["src"]), int(row["src_size"]))
+        if cramjam.snappy.decompress_raw_into(source, out) != len(out):
+            raise cramjam.DecompressionError("a content of another size than declared")
 
 
-def _require(written: int, wanted: int) -> None:
-    if written != wanted:
-        raise cramjam.DecompressionError(f"{written} bytes instead of {wanted}")
+# Columns of a row that decoding needs.
+_ROW = ("src", "src_size", "dst", "dst_capacity", "flags")
 
 
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("snappy", "snappy_decompress", table, np.zeros(16, np.uint8), keep=keep)
+def _write_chunks(rows: Sequence[tuple[int, ...]]) -> None:
+    """Decode chunks to where they belong."""
+    for src, size, dst, capacity, flags, check in rows:
+        payload = memory(src, size)
+        content = bytes(payload) if flags & ROW_STORED else bytes(cramjam.snappy.decompress_raw(payload))
+        if len(content) != capacity or crc_of(content) != check:
+            raise cramjam.DecompressionError("a chunk with another size or checksum than declared")
+        memory(dst, capacity)[:] = content

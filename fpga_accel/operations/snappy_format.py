@@ -6,6 +6,7 @@ No compression happens here.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -35,9 +36,24 @@ IDENTIFIER = b"\xff\x06\x00\x00sNaPpY"
 # Type and size in front of a chunk, and its checksum.
 CHUNK_HEADER = 4
 CHECKSUM = 4
+# Chunk types.
+COMPRESSED = 0
+UNCOMPRESSED = 1
+_MASK_DELTA = 0xA282EAD8
+# Type and size of a chunk in one word, and its checksum.
+_CHUNK = struct.Struct("<II")
+# An element of 3 bytes stands for 64.
+_GREATEST_EXPANSION = 22
+# The bit of a varint's byte that says that another one follows.
+_GOES_ON = 0x80
 # The size of the content in front of a raw stream is a varint of 32 bits.
 LARGEST_RAW = 2**32 - 1
 PREAMBLE = 5
+
+# Elements that make 64 KiB of content, none of which is useless, are at most as many bytes: an element of two bytes
+# each. Chunks that are larger are not decoded by streams, which bounds their memory.
+LARGEST_CHUNK = CHECKSUM + 2 * BLOCK + 5
+_ONE_CHUNK = len(IDENTIFIER) + CHUNK_HEADER + CHECKSUM
 
 # Row flags of the kernels, as in kernels/snappy/params.h.
 ROW_CHECK = 1
@@ -184,6 +200,53 @@ def crc_of(content: Flat) -> int:
     """Return CRC-32C."""
     # The library takes no views.
     return int(google_crc32c.value(content if isinstance(content, bytes) else bytes(content)))
+
+
+def _masked(content: bytes) -> int:
+    """Return the checksum as chunks hold it."""
+    crc: int = google_crc32c.value(content)
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def chunk(content: bytes) -> tuple[bytes, Any]:
+    """Return head and payload of the chunk that a block becomes, by the library."""
+    payload: Any = cramjam.snappy.compress_raw(content)
+    size, kind = len(payload), COMPRESSED
+    if size >= len(content):
+        payload, size, kind = content, len(content), UNCOMPRESSED
+    return _CHUNK.pack(size + CHECKSUM << 8 | kind, _masked(content)), payload
+
+
+def content_of_chunk(stream: Flat, most: int) -> bytes | None:
+    """Decode a stream of one chunk by the library; None for all others, and where something is wrong."""
+    if not _ONE_CHUNK < len(stream) < _ONE_CHUNK + LARGEST_CHUNK:
+        return None
+    held = stream if type(stream) is bytes else bytes(stream)
+    if not held.startswith(IDENTIFIER):
+        return None
+    head, check = _CHUNK.unpack_from(held, len(IDENTIFIER))
+    payload, kind = held[_ONE_CHUNK:], head & 0xFF
+    if head >> 8 != len(payload) + CHECKSUM or kind > UNCOMPRESSED:
+        return None
+    content = payload if kind == UNCOMPRESSED else content_of_elements(payload, min(most, BLOCK))
+    if content is None or len(content) > min(most, BLOCK) or _masked(content) != check:
+        return None
+    return content
+
+
+def content_of_elements(stream: Flat, most: int) -> bytes | None:
+    """Decode a raw stream by the library; None for more than `most` bytes, and where something is wrong."""
+    try:
+        content = cramjam.snappy.decompress_raw_len(stream)
+        # The library takes sizes of more bytes than the format has.
+        if (
+            content > min(most, _GREATEST_EXPANSION * len(stream))
+            or min(stream[:PREAMBLE], default=_GOES_ON) >= _GOES_ON
+        ):
+            return None
+        return bytes(cramjam.snappy.decompress_raw(stream))
+    except cramjam.DecompressionError:
+        return None
 
 
 def look_at(stream: Flat, framed: bool) -> tuple[int, bool]:

@@ -13,16 +13,13 @@ from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.codecs import DecompressOptions, Source, Start, Stream
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.operations.snappy_compress import CompressOptions
-from fpga_accel.operations.snappy_format import BLOCK, CHECKSUM, CHUNK_HEADER, IDENTIFIER
+from fpga_accel.operations.snappy_format import BLOCK, CHUNK_HEADER, IDENTIFIER, LARGEST_CHUNK
 
 # Content bytes of one call.
 SLAB = 4 << 20
 _DATA = range(0x00, 0x02)
 _RESERVED = range(0x02, 0x80)
 _IDENTIFIER_TYPE = IDENTIFIER[0]
-# Elements that make 64 KiB of content, none of which is useless, are at most as many bytes: an element of two bytes
-# each. Chunks that are larger are not decoded by streams, which bounds their memory.
-_LARGEST_CHUNK = CHECKSUM + 2 * BLOCK + 5
 
 
 class Encoder:
@@ -79,8 +76,8 @@ def _groups(source: Source) -> Iterator[list[bytes]]:
             if header + source.take(min(size, len(IDENTIFIER))) != IDENTIFIER:
                 raise FormatError("bad Snappy stream identifier")
         elif header[0] in _DATA:
-            if size > _LARGEST_CHUNK:
-                raise FormatError(f"a Snappy chunk of {size} bytes; {_LARGEST_CHUNK} are the most")
+            if size > LARGEST_CHUNK:
+                raise FormatError(f"a Snappy chunk of {size} bytes; {LARGEST_CHUNK} are the most")
             group.append(header + source.take(size))
         else:
             source.take(size)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,25 @@ import zstandard
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
-from fpga_accel.operations.codecs import DENSE, Start, between, content_work, grouped, put_parts, sample_data
+from fpga_accel.operations.codecs import (
+    DENSE,
+    Start,
+    between,
+    content_work,
+    grouped,
+    launch,
+    packed,
+    pointers,
+    put_parts,
+    sample_data,
+)
 from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
+from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
+
+_launch = partial(launch, "zstd_compress", "zstd_compress")
+_packed = partial(packed, entry="zstd_compress", may_not_fit=False)
 
 MAGIC_BYTES = bytes.fromhex("28b52ffd")
 
@@ -119,6 +133,8 @@ class _Compressors(threading.local):
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, bool, int], zstandard.ZstdCompressor] = {}
+        # The one of default options, on the calling thread.
+        self.usual = self.of(1, False, 0)
 
     def of(self, level: int, checksum: bool, threads: int) -> zstandard.ZstdCompressor:
         """Return the one with these settings."""
@@ -166,7 +182,15 @@ class ZstdCompress(Operation[CompressOptions]):
         return _compressors.of(options.level, options.checksum, threads).compress(data)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
-        return _compressors.of(1, False, 0).compress(data)
+        return _compressors.usual.compress(data)
+
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+        return list(map(_compressors.usual.compress, items))
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
+        if options != self._defaults:
+            return super().on_cpu_many(items, options, first)
+        return list(map(_compressors.usual.compress, items)), {}
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         def start(indices: range) -> Callable[[], None]:
@@ -248,26 +272,8 @@ def _cut(items: Items, begins: bool, ends: bool) -> tuple[Table, Sizes, Bytes]:
     first_rows: Sizes = np.empty(len(items) + 1, np.uint64)
     given = (words_at(items.addresses), words_at(items.sizes), len(items), begins, ends)
     scratch: Bytes = POOL.array(lib.fa_zstd_cut(*given, 0, ffi.NULL, words_at(first_rows)))
-    lib.fa_zstd_cut(*given, address_of(scratch), _rows(table, table)[0], words_at(first_rows))
+    lib.fa_zstd_cut(*given, address_of(scratch), pointers(table, table)[0], words_at(first_rows))
     return table, first_rows, scratch
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("zstd_compress", "zstd_compress", table, np.zeros(16, np.uint8), keep=keep)
-
-
-def _rows(table: Table, results: Table) -> tuple[Any, Any]:
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
-
-
-def _require_blocks(found: int, results: Table) -> int:
-    """Return what a function of the host library returned, unless it refused what the device gave."""
-    if found >= 0:
-        return found
-    bad = np.flatnonzero(results["status"] != Status.OK)
-    if len(bad):
-        raise DeviceError(f"zstd_compress ended row {bad[0]} with status {results['status'][bad[0]]}")
-    raise DeviceError(f"zstd_compress gave {len(results)} rows that make no frame")
 
 
 def _start_items(job: Job[CompressOptions], indices: range, run: Run) -> Callable[[], None]:
@@ -282,9 +288,9 @@ def _start_items(job: Job[CompressOptions], indices: range, run: Run) -> Callabl
 
     def finish() -> None:
         results = wait()
-        parts = (*_rows(table, results), words_at(first_rows), words_at(pieces.sizes), len(pieces), options.checksum)
+        parts = (*pointers(table, results), words_at(first_rows), words_at(pieces.sizes), len(pieces), options.checksum)
         sizes: Sizes = np.empty(len(pieces), np.uint64)
-        _require_blocks(lib.fa_zstd_frame_sizes(*parts, words_at(sizes)), results)
+        _packed(lib.fa_zstd_frame_sizes(*parts, words_at(sizes)), results)
         ends = np.concatenate((np.zeros(1, np.uint64), np.cumsum(sizes, dtype=np.uint64)))
         frames: Sizes = np.diff(ends[firsts])
         counts: Sizes = np.diff(firsts)
@@ -312,8 +318,8 @@ def _start_body(view: memoryview, begins: bool, ends: bool, run: Run) -> Callabl
 
     def joined() -> memoryview:
         results = wait()
-        parts = (*_rows(table, results), len(table))
-        body = POOL.array(_require_blocks(lib.fa_zstd_joined_size(*parts), results))
+        parts = (*pointers(table, results), len(table))
+        body = POOL.array(_packed(lib.fa_zstd_joined_size(*parts), results))
         lib.fa_zstd_join(*parts, ffi.cast("uint8_t *", address_of(body)))
         made: memoryview = body.data
         return made

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import zstd_block, zstd_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -30,7 +32,9 @@ from fpga_accel.operations.contract import (
 )
 from fpga_accel.operations.zstd_frame import Frame
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import MAX_ROW, SEGMENT, Launch, Status, Table, address_of, new_table, words_at
+from fpga_accel.segments import MAX_ROW, SEGMENT, Status, Table, address_of, new_table, words_at
+
+_launch = partial(launch, "zstd_decompress", "zstd_decompress")
 
 # Content that the library decodes in less time than a launch takes.
 _SMALL_CONTENT = 512 << 10
@@ -167,11 +171,8 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
     None stands for everything else, bad input included: the general way says what is wrong with it.
     """
-    about = ffi.new("uint64_t[]", lib.FA_ZSTD_ABOUT)
-    if lib.fa_zstd_frame(ffi.from_buffer("uint8_t[]", data), len(data), about) != len(data):
-        return None
     # The library does not look at the blocks of a frame that declares to be empty.
-    if about[2] != lib.FA_ZSTD_KNOWN or not 0 < about[0] <= most:
+    if not 0 < _objects.zstd_plain_size(data) <= most:
         return None
     try:
         content: bytes = _here.decompressor.decompress(data)
@@ -182,8 +183,7 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
 def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
     """Decode items that are one frame each by the loop that users would write; None where one is not."""
-    found = _Regular(Items.of(items), most)
-    if not ((found.frames == 1) & (found.contents > 0)).all() or found.skips:
+    if not _objects.zstd_all_plain(items, most):
         return None
     try:
         return list(map(_here.decompressor.decompress, items))
@@ -319,12 +319,6 @@ class _Regular:
         self._sources = (words_at(items.addresses), words_at(items.sizes))
         self.rows = int(lib.fa_zstd_look(*self._sources, count, most, words_at(self.contents), self._frames_at))
 
-    @property
-    def skips(self) -> bool:
-        """Whether there are skippable frames in items of one frame: bytes that are no row's."""
-        table = self.placed(self.contents)
-        return int(table["src_size"].sum(dtype=np.uint64)) != self._items.nbytes
-
     def indices(self, kind: int) -> list[int]:
         """Return the items of a kind."""
         found: list[int] = np.flatnonzero(self.frames == kind).tolist()
@@ -358,10 +352,6 @@ def _decode_placed(job: Job[DecompressOptions], run: Run, errors: Errors) -> lis
         table = found.placed(targets)
         found.check(table, run(_launch(table, job.items, job.sink)))
     return found.indices(lib.FA_ZSTD_OTHER)
-
-
-def _launch(table: Table, *keep: Any) -> Launch:
-    return Launch("zstd_decompress", "zstd_decompress", table, np.zeros(16, np.uint8), keep=keep)
 
 
 def _decode_alone(data: memoryview, options: DecompressOptions, run: Run) -> bytes:

@@ -638,6 +638,52 @@ static void round_plain(void) {
   free(frame);
 }
 
+/* As above, of a Zstandard frame: a single segment of one raw block, and a checksum. */
+static void round_plain_zstd(void) {
+  uint32_t content = 1 + below(200);
+  size_t size = 4 + 1 + 1 + 3 + content + 4;
+  uint8_t *frame = calloc(size, 1);
+  const uint8_t head[5] = {0x28, 0xB5, 0x2F, 0xFD, 0x20 | 0x04};
+  memcpy(frame, head, sizeof head);
+  frame[5] = (uint8_t)content;
+  frame[6] = (uint8_t)(content << 3 | 1);
+  frame[7] = (uint8_t)(content >> 5);
+  CHECK(fa_zstd_plain_size(frame, size) == content);
+  size_t cut = below((uint32_t)size);
+  uint8_t *start = malloc(cut + 1);
+  memcpy(start, frame, cut);
+  CHECK(fa_zstd_plain_size(start, cut) == 0);
+  free(start);
+  frame[below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
+  CHECK(fa_zstd_plain_size(frame, size) <= size * (128u << 10));
+  free(frame);
+}
+
+/* Bytes that are mostly those of a member's start, a few at a time, and none is looked for behind
+ * the end: the sanitizer sees a byte too many. */
+static void round_gzip_starts(void) {
+  const uint8_t often[4] = {0x1F, 0x8B, 8, 0};
+  size_t size = below(300);
+  uint8_t *data = malloc(size + !size);
+  for (size_t i = 0; i < size; i++)
+    data[i] = below(8) ? often[i % 4] : (uint8_t)below(256);
+  uint64_t starts[7], position = below(5), found;
+  uint64_t expected = position;
+  while ((found = fa_gzip_starts(data, size, position, starts, 1 + below(7)))) {
+    for (uint64_t i = 0; i < found; i++, expected++) {
+      while (data[expected] != 0x1F || data[expected + 1] != 0x8B || data[expected + 2] != 8 ||
+             data[expected + 3] >= 0x20)
+        expected++;
+      CHECK(starts[i] == expected);
+    }
+    position = starts[found - 1] + 1;
+  }
+  for (; expected + 4 <= size; expected++)
+    CHECK(data[expected] != 0x1F || data[expected + 1] != 0x8B || data[expected + 2] != 8 ||
+          data[expected + 3] >= 0x20);
+  free(data);
+}
+
 /* Parts of odd sizes, for all messages or each, and params of exactly the size that is claimed: the
  * sanitizer sees a byte too many. */
 static void round_keyed_rows(void) {
@@ -754,6 +800,8 @@ int main(int argc, char **argv) {
     round_xts();
     round_first_impossible();
     round_plain();
+    round_plain_zstd();
+    round_gzip_starts();
   }
   printf("%d rounds passed\n", rounds);
   return 0;
