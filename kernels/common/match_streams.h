@@ -24,6 +24,8 @@
  * literals: 5 + 64 + 5, rounded up. */
 #define STEP_SRC_MARGIN 80u
 
+#include "match_probe.h"
+
 /* What a step found: back is minus the distance, 0 where it found nothing. */
 typedef struct {
   input_t start;
@@ -82,47 +84,6 @@ APART uint long_size(private const stream_t *s, input_t start, long back) {
   return (uint)(match_end(start + SPAN, back, s->block.src_end - LAST_LITERALS) - start);
 }
 
-/* Where a match starts, or the next step, and minus its distance, 0 or NO_MATCH where there is
- * none. */
-typedef struct {
-  input_t start;
-  long back;
-} probed_t;
-
-/* The first half of a step: probes PROBES positions and keeps the first match. The stores come as
- * soon as they can: the CPU holds back later loads until it knows where stores go. */
-INLINE probed_t probe(private const stream_t *s, input_t pos) {
-private
-  ushort *table = s->table;
-  uint slots[PROBES], heads[PROBES];
-  long backs[PROBES];
-  int same[PROBES];
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++) {
-    ulong x = load8(pos + i);
-    slots[i] = slot_of(x);
-    heads[i] = (uint)x;
-  }
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    backs[i] = back_to(table[slots[i]], pos + i);
-#pragma unroll
-  for (uint i = 0; i < STORES; i++)
-    table[slots[i]] = (ushort)(ulong)(pos + i);
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    same[i] = heads[i] == load4(pos + i + backs[i]);
-  input_t start = pos + PROBES;
-  long back = 0;
-#pragma unroll
-  for (int i = PROBES - 1; i >= 0; i--) {
-    start = same[i] ? pos + i : start;
-    back = same[i] ? backs[i] : back;
-  }
-  probed_t p = {start, back};
-  return p;
-}
-
 /* The second half: measures the match and goes behind it. False: the stream wants end_row(). */
 INLINE int measure(private stream_t *s, private place_t *at, probed_t p) {
   input_t pos = at->pos, found = at->found, start = p.start;
@@ -178,7 +139,7 @@ INLINE uint run_streams(private stream_t *s, const uint streams) {
       probed_t p[STREAMS];
 #pragma unroll
       for (uint k = 0; k < streams; k++)
-        p[k] = probe(s + k, at[k].pos);
+        p[k] = probe(s[k].table, at[k].pos);
 #pragma unroll
       for (uint k = 0; k < streams; k++)
         more &= measure(s + k, at + k, p[k]);

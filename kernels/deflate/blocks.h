@@ -55,6 +55,12 @@ typedef struct {
   int fits;   /* a flag, for the reason that lz4/compress.h names */
 } writer_t;
 
+/* Bits that are to be written, the first lowest. */
+typedef struct {
+  ulong bits;
+  uint count;
+} piece_t;
+
 /* ---- symbols ---- */
 
 #ifdef __clang__
@@ -91,10 +97,6 @@ INLINE void put_bits(private writer_t *w, uint value, uint count) {
     w->bits >>= 8;
     w->bit_count -= 8;
   }
-}
-
-INLINE void put_code(private writer_t *w, uint code) {
-  put_bits(w, code >> CODE_SHIFT, code & CODE_LENGTH);
 }
 
 INLINE void put_to_byte(private writer_t *w) {
@@ -233,18 +235,32 @@ static ulong extra_bits(TABLES const coder_t *c) {
   return bits;
 }
 
-static void put_dynamic_header(TABLES coder_t *c, private writer_t *w) {
-  uint sent = sent_run_lengths(c);
-  put_bits(w, c->literal_symbols - 257, 5);
-  put_bits(w, c->distance_symbols - 1, 5);
-  put_bits(w, sent - 4, 4);
-  for (uint i = 0; i < sent; i++)
-    put_bits(w, c->run_lengths[RUN_ORDER[i]], 3);
+/* Makes the codes of code lengths. Returns how many pieces describe the block's codes. */
+static uint header_pieces(TABLES coder_t *c) {
   make_codes(&c->sorting, c->run_lengths, LENGTH_SYMBOLS, c->run_codes);
-  for (uint i = 0; i < c->run_count; i++) {
-    uint symbol = c->runs[i] & 31;
-    put_code(w, c->run_codes[symbol]);
-    put_bits(w, c->runs[i] >> 5, run_extra(symbol));
+  return 3 + sent_run_lengths(c) + c->run_count;
+}
+
+/* Piece i of so many (section 3.2.7). */
+INLINE piece_t header_piece(TABLES const coder_t *c, uint i, uint pieces) {
+  uint sent = pieces - 3 - c->run_count;
+  piece_t counts[3] = {{c->literal_symbols - 257, 5}, {c->distance_symbols - 1, 5}, {sent - 4, 4}};
+  if (i < 3)
+    return counts[i];
+  if (i < 3 + sent) {
+    piece_t length = {c->run_lengths[RUN_ORDER[i - 3]], 3};
+    return length;
+  }
+  uint run = c->runs[i - 3 - sent], code = c->run_codes[run & 31], bits = code & CODE_LENGTH;
+  piece_t piece = {code >> CODE_SHIFT | run >> 5 << bits, bits + run_extra(run & 31)};
+  return piece;
+}
+
+static void put_dynamic_header(TABLES coder_t *c, private writer_t *w) {
+  uint pieces = header_pieces(c);
+  for (uint i = 0; i < pieces; i++) {
+    piece_t piece = header_piece(c, i, pieces);
+    put_bits(w, (uint)piece.bits, piece.count);
   }
 }
 

@@ -54,19 +54,11 @@ static void pack_stored(private packer_t *p, uint size, uint final) {
   } while (size);
 }
 
-/* As put_dynamic_header has it. */
 static void pack_dynamic_header(private packer_t *p, local coder_t *c) {
-  uint sent = sent_run_lengths(c);
-  pack_bits(p, c->literal_symbols - 257, 5);
-  pack_bits(p, c->distance_symbols - 1, 5);
-  pack_bits(p, sent - 4, 4);
-  for (uint i = 0; i < sent; i++)
-    pack_bits(p, c->run_lengths[RUN_ORDER[i]], 3);
-  make_codes(&c->sorting, c->run_lengths, LENGTH_SYMBOLS, c->run_codes);
-  for (uint i = 0; i < c->run_count; i++) {
-    uint symbol = c->runs[i] & 31;
-    pack_code(p, c->run_codes[symbol]);
-    pack_bits(p, c->runs[i] >> 5, run_extra(symbol));
+  uint pieces = header_pieces(c);
+  for (uint i = 0; i < pieces; i++) {
+    piece_t piece = header_piece(c, i, pieces);
+    pack_bits(p, (uint)piece.bits, piece.count);
   }
 }
 

@@ -68,14 +68,8 @@ APART void count_symbols(TABLES coder_t *c, private const writer_t *w,
   end_counts(c);
 }
 
-/* The codes of four literals, of which up to four are wanted, with the length of these. Where the
- * output goes on plays no part until then, so the work on several sequences overlaps. */
-typedef struct {
-  ulong bits;
-  uint count;
-} piece_t;
-
-/* Reads four bytes: behind literals is a match of MIN_FOUND or more. */
+/* The codes of up to four literals. Where the output goes on plays no part yet, so the work on
+ * several sequences overlaps. Reads four bytes: behind literals is a match of MIN_FOUND or more. */
 INLINE piece_t first_literals(TABLES const uint *codes, input_t at, uint wanted) {
   /* Only the low bytes are lengths; the sums of no more than 56 stay in them. */
   uint sums[5] = {0}, sum = 0;

@@ -13,6 +13,11 @@
 /* Of these, those that enter the table: not more than MIN_FOUND, as no entry may be at or behind
  * the next position. */
 #define STORES 4u
+
+INLINE long back_to(ushort entry, input_t at) { return -1L - distance_of(entry, at); }
+
+#include "match_probe.h"
+
 /* A step without a match skips a byte more for every 64 since the last one. After FAR bytes the
  * plain search takes over. */
 #define GAP_SHIFT 6
@@ -36,12 +41,6 @@ typedef struct {
   __private sequence_t *next;
 } place_t;
 
-/* Where a match starts, or the next step, and minus its distance, 0 where there is none. */
-typedef struct {
-  input_t start;
-  long back;
-} probed_t;
-
 INLINE place_t place_of(private const stream_t *s) {
   place_t at = {s->pos, s->w.anchor, s->sequences + s->w.count};
   return at;
@@ -51,38 +50,6 @@ INLINE void keep_place(private stream_t *s, private const place_t *at) {
   s->pos = at->pos;
   s->w.anchor = at->anchor;
   s->w.count = (uint)(at->next - s->sequences);
-}
-
-INLINE probed_t probe(private const stream_t *s, input_t pos) {
-private
-  ushort *table = s->table;
-  uint slots[PROBES], heads[PROBES];
-  long backs[PROBES];
-  int same[PROBES];
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++) {
-    ulong x = load8(pos + i);
-    slots[i] = slot_of(x);
-    heads[i] = (uint)x;
-  }
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    backs[i] = -1L - distance_of(table[slots[i]], pos + i);
-#pragma unroll
-  for (uint i = 0; i < STORES; i++)
-    table[slots[i]] = (ushort)(ulong)(pos + i);
-#pragma unroll
-  for (uint i = 0; i < PROBES; i++)
-    same[i] = heads[i] == load4(pos + i + backs[i]);
-  input_t start = pos + PROBES;
-  long back = 0;
-#pragma unroll
-  for (int i = PROBES - 1; i >= 0; i--) {
-    start = same[i] ? pos + i : start;
-    back = same[i] ? backs[i] : back;
-  }
-  probed_t p = {start, back};
-  return p;
 }
 
 APART uint long_size(private const stream_t *s, input_t start, long back) {
@@ -133,7 +100,7 @@ INLINE void run_streams(private stream_t *s, const uint streams) {
   for (int more = 1; more;) {
 #pragma unroll
     for (uint k = 0; k < streams; k++)
-      p[k] = probe(s + k, at[k].pos);
+      p[k] = probe(s[k].table, at[k].pos);
 #pragma unroll
     for (uint k = 0; k < streams; k++)
       more &= measure(s + k, at + k, p[k]);

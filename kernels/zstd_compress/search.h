@@ -91,7 +91,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
       }
       ulong distance = from - found;
       to = match_end(origin, from + 4, distance, stop);
-      while (from > anchor && from > distance && origin[from - 1] == origin[from - 1 - distance])
+      for (; from > anchor && found && origin[from - 1] == origin[found - 1]; found--)
         from--;
       d1 = d0;
       d0 = distance;
