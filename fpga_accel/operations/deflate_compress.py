@@ -24,6 +24,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
 from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import (
+    GROUP,
     Errors,
     Job,
     Operation,
@@ -37,7 +38,6 @@ from fpga_accel.operations.contract import (
     require_success,
     row_of,
 )
-from fpga_accel.operations.lz4_frame import GROUP
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
 

@@ -19,8 +19,19 @@ from fpga_accel.errors import DeviceError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes
 from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
-from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
+from fpga_accel.operations.contract import (
+    GROUP,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    one_ahead,
+    trial_of,
+)
+from fpga_accel.operations.lz4_frame import ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
 

@@ -16,12 +16,22 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
 from fpga_accel.operations.codecs import DENSE, content_work, grouped, put_parts, sample_data
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
+from fpga_accel.operations.contract import (
+    GROUP,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    one_ahead,
+    trial_of,
+)
 from fpga_accel.operations.snappy_format import (
     BLOCK,
     CHECKSUM,
     CHUNK_HEADER,
-    GROUP,
     IDENTIFIER,
     LARGEST_RAW,
     PREAMBLE,
