@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,21 @@ def finish(child: subprocess.Popen[str], seconds: float = CHILD_SECONDS) -> tupl
             pytest.fail(f"the child did not end within {seconds} s\n{out}\n{err}")
     assert child.returncode == 0, f"{out}\n{err}"
     return out, err
+
+
+@contextmanager
+def all_ended(children: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
+    """End what is still running when a test fails between some children and others.
+
+    One that is left alone ends as a warning that nobody can raise, in whatever test is next.
+    """
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            with child:
+                pass
 
 
 def run(code: str, *arguments: str, **changes: str | None) -> tuple[str, str]:

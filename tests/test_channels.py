@@ -19,7 +19,7 @@ import cramjam
 import lz4.frame
 import pytest
 import sizes
-from children import finish, run, start
+from children import all_ended, finish, run, start
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from launches import captured, launch_of
 
@@ -249,12 +249,13 @@ WORK = """
 
 def test_two_processes_use_the_emulator_at_once(emulator: str) -> None:
     children = [start(WORK, emulator) for _ in range(2)]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    for child in children:
-        finish(child)
+    with all_ended(children):
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        for child in children:
+            finish(child)

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.backends import Outcome, Pending
-from fpga_accel.operations import keyed, lz4_frame, lz4_stream
-from fpga_accel.operations.contract import one_ahead
+from fpga_accel.operations import keyed, lz4_stream
+from fpga_accel.operations.contract import GROUP, one_ahead
 from fpga_accel.segments import Launch
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
-TEXT = b"".join(b"row %d of a text of several groups\n" % (i * i) for i in range(2_000_000))[: 3 * lz4_frame.GROUP - 77]
+TEXT = b"".join(b"row %d of a text of several groups\n" % (i * i) for i in range(2_000_000))[: 3 * GROUP - 77]
 COUNT = keyed.PARTS * keyed.PART + 5
 ITEMS = [bytes([i % 251]) * (i % 300) for i in range(COUNT)]
 NONCES = [i.to_bytes(12, "big") for i in range(COUNT)]

@@ -30,7 +30,7 @@ import lz4.frame
 import pytest
 import required
 import sizes
-from children import environment, finish, run, start
+from children import all_ended, environment, finish, run, start
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from launches import captured
@@ -377,10 +377,19 @@ def test_a_cache_that_cannot_be_written_works_with_a_warning(device: str, tmp_pa
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
+def test_no_child_outlives_a_failed_one() -> None:
+    children = [start("raise SystemExit(3)"), start("input()"), start("input()")]
+    with pytest.raises(AssertionError), all_ended(children):
+        finish(children[0])
+    assert [child.returncode for child in children] == [3, -signal.SIGKILL, -signal.SIGKILL]
+    assert all(child.stdout is not None and child.stdout.closed for child in children)
+
+
 def test_ten_processes_start_at_once_on_an_empty_cache(device: str, tmp_path: Path) -> None:
     folder = str(tmp_path / "cache")
     children = [start(WORK, device, "lz4", FPGA_ACCEL_CACHE_DIR=folder) for _ in range(10)]
-    outputs = [finish(child) for child in children]
+    with all_ended(children):
+        outputs = [finish(child) for child in children]
     assert len({out for out, _ in outputs}) == 1
     assert outputs[0][0].startswith("right")
     assert not list(Path(folder).glob("programs/*/*.tmp"))
@@ -581,7 +590,8 @@ def test_disabled_variants_give_way_to_the_next(device: str) -> None:
     children = [
         start(SWITCHED, device, name, FPGA_ACCEL_DISABLE=",".join(variants(name)[:count])) for name, count in cases
     ]
-    found = [json.loads(finish(child)[0]) for child in children]
+    with all_ended(children):
+        found = [json.loads(finish(child)[0]) for child in children]
     for (name, count), (backend, variant, reason) in zip(cases, found, strict=True):
         assert (backend, reason) == ("opencl", "asked")
         # This machine may lack what a variant needs; then it is one further down.

@@ -19,7 +19,7 @@ from fpga_accel.operations import links, lz4_compress, lz4_frame
 from fpga_accel.operations.buffers import Items, memory
 from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOptions, wrong_tag
-from fpga_accel.operations.contract import Errors, Job, Operation
+from fpga_accel.operations.contract import GROUP, Errors, Job, Operation
 from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts
 from fpga_accel.operations.lz4_compress import Lz4Compress
 from fpga_accel.operations.lz4_decompress import Lz4Decompress
@@ -50,8 +50,6 @@ BATCH = 16 << 20
 BATCH_ITEMS = 1 << 14
 # A larger item is cut into rows by the stages' own launches, which keeps every core busy: 1 MiB, with room to seal it.
 MOST_LINKED = (1 << 20) + (4 << 10)
-# Content that is decoded at a time.
-_GROUP = lz4_frame.GROUP
 _NO_PARAMS = 16
 _CHECKSUM_OF_NOTHING = xxhash.xxh32_intdigest(b"")
 _BLOCK_SIZES = tuple(lz4_frame.BLOCK_CODES)
@@ -404,12 +402,12 @@ class Decoding(_Coding):
         return stage.initial
 
     def _group(self) -> Linked | None:
-        """Return the launches that decode the next frames, at most `_GROUP` bytes of content or one frame."""
+        """Return the launches that decode the next frames, at most `GROUP` bytes of content or one frame."""
         if self._next == self._count:
             return None
         first = self._next
         ends = np.cumsum(self._frames["content"][first:], dtype=np.uint64)
-        self._next = first + max(1, int(np.searchsorted(ends, _GROUP, side="right")))
+        self._next = first + max(1, int(np.searchsorted(ends, GROUP, side="right")))
         frames = self._frames[first : self._next]
         targets = self._job.sink.allocate(frames["content"].astype(np.uint64), self._first + first)
         chosen = np.flatnonzero(frames["blocks"])

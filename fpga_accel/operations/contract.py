@@ -36,6 +36,10 @@ OutputT = TypeVar("OutputT")
 # No threads but the caller's.
 ALONE = Workers(1)
 
+# Content bytes of one launch of a codec, and the room that decoding gets at a time: bounds the memory of any call. Rows
+# of Zstandard divide it.
+GROUP = 16 << 20
+
 
 class Run(Protocol):
     """Where an operation sends its launches."""

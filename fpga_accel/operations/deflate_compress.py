@@ -26,6 +26,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, m
 from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
+    GROUP,
     Errors,
     Job,
     Operation,
@@ -40,7 +41,6 @@ from fpga_accel.operations.contract import (
     row_of,
 )
 from fpga_accel.operations.gzip_member import BGZF_END, BGZF_HEADER, PLAIN_HEADER
-from fpga_accel.operations.lz4_frame import GROUP
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Launch, Status, Table, address_of, words_at
 

@@ -28,8 +28,19 @@ from fpga_accel.operations.codecs import (
     put_parts,
     sample_data,
 )
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
-from fpga_accel.operations.lz4_frame import GROUP, ROW_CHECK, FrameHeader
+from fpga_accel.operations.contract import (
+    GROUP,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    one_ahead,
+    trial_of,
+)
+from fpga_accel.operations.lz4_frame import ROW_CHECK, FrameHeader
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
 

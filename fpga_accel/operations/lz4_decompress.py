@@ -32,6 +32,7 @@ from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
+    GROUP,
     Errors,
     Job,
     RowInput,
@@ -43,7 +44,6 @@ from fpga_accel.operations.contract import (
     trial_of,
 )
 from fpga_accel.operations.lz4_frame import (
-    GROUP,
     HISTORY,
     ROW_CHECK,
     ROW_LINKED,

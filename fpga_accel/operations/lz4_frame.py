@@ -34,9 +34,6 @@ ROW_CHECK = 2
 ROW_LINKED = 4
 ROW_LINKED_CHECK = 8
 
-# Content bytes of one launch, and the room decoding gets at a time: bounds the memory of any call.
-GROUP = 16 << 20
-
 # How far back a match may reach.
 HISTORY = 64 << 10
 

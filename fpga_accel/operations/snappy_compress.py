@@ -19,6 +19,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
 from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_data
 from fpga_accel.operations.contract import (
     ALONE,
+    GROUP,
     Errors,
     Job,
     Operation,
@@ -33,7 +34,6 @@ from fpga_accel.operations.snappy_format import (
     BLOCK,
     CHECKSUM,
     CHUNK_HEADER,
-    GROUP,
     IDENTIFIER,
     LARGEST_RAW,
     PREAMBLE,

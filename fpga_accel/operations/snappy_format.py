@@ -60,9 +60,6 @@ ROW_CHECK = 1
 ROW_PREAMBLE = 2
 ROW_STORED = 4
 
-# Content bytes of one launch of compression: bounds the memory of any call.
-GROUP = 16 << 20
-
 _ITEM: npt.DTypeLike = np.dtype([("content", "<u8"), ("rows", "<u8"), ("position", "<u8"), ("fault", "<u8")])
 
 

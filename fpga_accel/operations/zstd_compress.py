@@ -29,7 +29,18 @@ from fpga_accel.operations.codecs import (
     put_parts,
     sample_data,
 )
-from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, RowOutput, Run, Work, one_ahead, trial_of
+from fpga_accel.operations.contract import (
+    GROUP,
+    Errors,
+    Job,
+    Operation,
+    RowInput,
+    RowOutput,
+    Run,
+    Work,
+    one_ahead,
+    trial_of,
+)
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
 
@@ -47,8 +58,6 @@ FRAME_SIZES = range(64 << 10, (1 << 30) + 1)
 
 # Content from which the library's own threads pay.
 _THREADS_FROM = 4 << 20
-# Content bytes of one launch: bounds the scratch memory of any call. A multiple of a row.
-_GROUP = 16 << 20
 
 # Content bytes of a stream's frames: many rows, and as little memory as LZ4's slabs take.
 _SLAB = 4 << 20
@@ -194,11 +203,11 @@ class ZstdCompress(Operation[CompressOptions]):
 
     def on_device(self, job: Job[CompressOptions], run: Run) -> Errors:
         def start(indices: range) -> Callable[[], None]:
-            if len(indices) == 1 and not job.options.seekable and int(job.items.sizes[indices[0]]) > _GROUP:
+            if len(indices) == 1 and not job.options.seekable and int(job.items.sizes[indices[0]]) > GROUP:
                 return lambda: _frame_in_groups(job, indices[0], run)
             return _start_items(job, indices, run)
 
-        for _ in one_ahead(grouped(job.items.sizes, _GROUP), start):
+        for _ in one_ahead(grouped(job.items.sizes, GROUP), start):
             pass
         return {}
 
@@ -332,8 +341,8 @@ def _frame_in_groups(job: Job[CompressOptions], index: int, run: Run) -> None:
     data, options = job.items.view(index), job.options
     header = ffi.new("uint8_t[]", lib.FA_ZSTD_HEADER_MOST)
     size = lib.fa_zstd_header(len(data), options.checksum, header)
-    starts = range(0, len(data), _GROUP)
-    bodies = one_ahead(starts, lambda at: _start_body(data[at : at + _GROUP], at == 0, at + _GROUP >= len(data), run))
+    starts = range(0, len(data), GROUP)
+    bodies = one_ahead(starts, lambda at: _start_body(data[at : at + GROUP], at == 0, at + GROUP >= len(data), run))
     tail = struct.pack("<I", xxhash.xxh64_intdigest(data) & 0xFFFFFFFF) if options.checksum else b""
     parts: list[Flat] = [bytes(ffi.buffer(header, size)), *bodies, tail]
     put_parts(job.sink, index, parts)
