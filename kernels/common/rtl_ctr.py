@@ -28,7 +28,7 @@ class Counter(Elaboratable):
     """The counter block: all 128 bits count (SP 800-38A appendix B.1).
 
     The upper half plus one is kept in a register of its own, and so is the flag that the lower half is all ones: the
-    longest carry is that of 64 bits. Both need a clock between the last `load` and the first `step`.
+    longest carry is that of 64 bits. Both need a clock between `load` and the first `step`.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class CounterSource(wiring.Component):
     `keys` carries no ready: a beat leaves after a clock in which `key_go` is set and no block waits. No block comes
     before the key is complete, so `key_go` may say that the rounds are empty.
 
-    What is ready and whether a counter goes on are registers: each enables hundreds of others.
+    What decides whether a parameter is taken and a counter goes on are registers: both enable hundreds of others.
 
     Parameters
     ----------
@@ -97,24 +97,18 @@ class CounterSource(wiring.Component):
         m.submodules.counter = counter = Counter()
         left, stepping = Signal(28), Signal()  # blocks
         held, extra = Signal(), Signal(4)
-        # In the states HEAD and COUNTER, and where a parameter is taken.
-        at_head, at_counter, takes = Signal(init=1), Signal(), Signal()
         go, number, is_first, is_there = Signal(), Signal(4), Signal(), Signal()
         whitening = Signal(BLOCK_BITS, reset_less=True)
         key, block = Signal(KeyBeat, reset_less=True), Signal(BLOCK_BITS, reset_less=True)
         advance = ~self.blocks.valid | self.blocks.ready
-        may_go = self.key_go & ~self.blocks.valid
         m.d.comb += [
-            self.head.ready.eq(at_head),
-            self.parameters.ready.eq(takes),
             self.keys.payload.eq(key),
             self.blocks.payload.eq(block),
             counter.first.eq(self.parameters.payload),
-            counter.load.eq(at_counter),
             counter.step.eq(stepping & advance),
         ]
         m.d.sync += [
-            go.eq(may_go),
+            go.eq(self.key_go & ~self.blocks.valid),
             self.keys.valid.eq(0),
             key.bits.eq(self.parameters.payload),
             key.number.eq(number - self._whitens),
@@ -122,10 +116,12 @@ class CounterSource(wiring.Component):
         ]
         with m.If(advance):
             m.d.sync += [self.blocks.valid.eq(counter.step), block.eq(counter.block ^ whitening)]
-        with m.If(is_first & self._whitens):
-            m.d.sync += whitening.eq(self.parameters.payload)
+        if self._whitens:
+            with m.If(is_first):
+                m.d.sync += whitening.eq(self.parameters.payload)
         with m.FSM():
             with m.State("HEAD"):
+                m.d.comb += self.head.ready.eq(1)
                 m.d.sync += [
                     left.eq((self.head.payload.length + 15) >> 4),
                     held.eq(self.head.payload.flags[KEY_HELD_BIT]),
@@ -134,30 +130,26 @@ class CounterSource(wiring.Component):
                     is_there.eq(1),
                 ]
                 with m.If(self.head.valid):
-                    m.d.sync += [at_head.eq(0), at_counter.eq(1), takes.eq(1)]
                     m.next = "COUNTER"
             with m.State("COUNTER"):
-                m.d.sync += is_first.eq(~held)
+                m.d.comb += [self.parameters.ready.eq(1), counter.load.eq(self.parameters.valid)]
                 with m.If(self.parameters.valid):
-                    m.d.sync += [at_counter.eq(0), takes.eq(may_go & ~held)]
+                    m.d.sync += is_first.eq(~held)
                     m.next = "KEYS"
                     with m.If(held):
                         m.next = "SETTLE"
             with m.State("KEYS"):
-                passes = Mux(is_there, takes & self.parameters.valid, go)
-                following = number + 1
-                following_is_there = (following < extra) | (following == self._last)
-                m.d.sync += takes.eq(may_go & is_there)
-                with m.If(passes):
+                m.d.comb += self.parameters.ready.eq(go & is_there)
+                with m.If(go & (self.parameters.valid | ~is_there)):
+                    following = number + 1
                     m.d.sync += [
                         number.eq(following),
                         is_first.eq(0),
                         self.keys.valid.eq(is_there & ~is_first if self._whitens else is_there),
                     ]
                     if not self._one_size:
-                        m.d.sync += [is_there.eq(following_is_there), takes.eq(may_go & following_is_there)]
+                        m.d.sync += is_there.eq((following < extra) | (following == self._last))
                     with m.If(number == self._last):
-                        m.d.sync += takes.eq(0)
                         m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.d.sync += stepping.eq(left.any())
@@ -166,7 +158,6 @@ class CounterSource(wiring.Component):
                 with m.If(counter.step):
                     m.d.sync += [left.eq(left - 1), stepping.eq(left[1:].any())]
                 with m.If(~stepping):
-                    m.d.sync += at_head.eq(1)
                     m.next = "HEAD"
         return m
 
