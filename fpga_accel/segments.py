@@ -31,6 +31,21 @@ SEGMENT = np.dtype(
 
 RESULT = np.dtype([("dst_size", "<u4"), ("status", "<i4"), ("check", "<u8"), ("partial", "u1", (16,))])
 
+# The parameters of a row with a key, as in kernels/common/keyed.h.
+RECORD = np.dtype(
+    [
+        ("key", "<u4"),
+        ("key_size", "<u4"),
+        ("nonce", "<u4"),
+        ("nonce_size", "<u4"),
+        ("aad", "<u4"),
+        ("aad_size", "<u4"),
+        ("position", "<u8"),
+        ("total", "<u8"),
+        ("reserved", "<u8"),
+    ]
+)
+
 Table = npt.NDArray[np.void]
 Bytes = npt.NDArray[np.uint8]
 

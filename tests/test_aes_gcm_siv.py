@@ -23,9 +23,9 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Job, first_launch
-from fpga_accel.operations.keyed import RECORD
 from fpga_accel.runtime import discovery, manifests
 from fpga_accel.runtime.manifests import Variant
+from fpga_accel.segments import RECORD
 
 NAME = "aes-gcm-siv"
 TAG = 16

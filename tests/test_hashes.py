@@ -32,9 +32,8 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.contract import Job, first_launch, output_of, row_of
 from fpga_accel.operations.digests import ordered
-from fpga_accel.operations.keyed import RECORD
 from fpga_accel.runtime import discovery, manifests
-from fpga_accel.segments import RESULT, Status, new_table
+from fpga_accel.segments import RECORD, RESULT, Status, new_table
 
 BLOCKS = {"sha1": 64, "sha224": 64, "sha256": 64, "sha384": 128, "sha512": 128, "sm3": 64}
 ALGORITHMS = tuple(BLOCKS)

@@ -26,10 +26,10 @@ from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery, manifests, programs
-from fpga_accel.runtime.simulation import building, elaborate, parameters, simulator, toolchain
+from fpga_accel.runtime.simulation import building, edges, elaborate, parameters, simulator, toolchain
 from fpga_accel.runtime.synthesis import figures
 from fpga_accel.runtime.synthesis.figures import Figures
-from fpga_accel.segments import Bytes, Launch, Status, address_of, new_table
+from fpga_accel.segments import RECORD, Bytes, Launch, Status, address_of, new_table
 
 FOLDER = Path(__file__).parent / "rtl_cores"
 SIZES = (0, 1, 15, 16, 17, 55, 56, 63, 64, 65, 119, 120, 1000, 4096)
@@ -358,7 +358,7 @@ def test_a_damaged_simulation_is_never_loaded(
         assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", ["core", "shell", "tools", "arguments"])
+@pytest.mark.parametrize("change", ["core", "shell", "package", "tools", "arguments"])
 def test_a_simulation_is_found_by_all_it_is_made_from(
     device: RtlBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str
 ) -> None:
@@ -374,11 +374,18 @@ def test_a_simulation_is_found_by_all_it_is_made_from(
         core = replace(core, arguments={"width": 1})
     else:
         told = dict(building._sources(manifest))
-        name = {"core": "rtl_cores/cores.py", "shell": "common/rtl_shim.cpp"}[change]
+        files = {"core": "rtl_cores/cores.py", "shell": "common/rtl_shim.cpp", "package": "simulation/edges.py"}
+        name = files[change]
         assert name in told
         monkeypatch.setattr(building, "_sources", lambda _: told | {name: "0"})
     building.shared_object(manifest, core, tools, DEVICE)
     assert len(list((tmp_path / "programs" / "rtl").glob("*.so"))) == 2
+
+
+@pytest.mark.parametrize("event", ["negedge clk", "posedge clk or posedge rst"])
+def test_what_waits_for_other_edges_is_not_simulated(event: str) -> None:
+    with pytest.raises(ValueError, match=f"only rising edges of one clock.*{event}"):
+        edges.at_both_edges(b"always @(posedge clk) a <= b;\nalways @(%s) c <= d;" % event.encode())
 
 
 def test_what_is_no_shared_object_is_a_device_error() -> None:
@@ -505,7 +512,7 @@ def test_counters_and_keys_become_beats() -> None:
     params = np.zeros(512, np.uint8)
     params[256:272] = 255
     params[272:304] = np.arange(32)
-    records = params[:192].view(parameters.RECORD)
+    records = params[:192].view(RECORD)
     records["key"], records["key_size"] = [272, 272, 288, 272], [16, 16, 16, 16]
     records["nonce"], records["nonce_size"], records["position"] = 256, 16, [0, 16, 32, 1 << 36]
     table = new_table(4)
@@ -528,7 +535,7 @@ def test_counters_and_keys_become_beats() -> None:
 )
 def test_records_that_no_core_can_serve_are_refused(field: str, value: int, cause: str) -> None:
     params = np.zeros(128, np.uint8)
-    records = params[:48].view(parameters.RECORD)
+    records = params[:48].view(RECORD)
     records["key"], records["key_size"], records["nonce"], records["nonce_size"] = 48, 16, 64, 16
     records[field] = value
     with pytest.raises(ValueError, match=cause):

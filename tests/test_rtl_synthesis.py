@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import required
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from figure_rows import row
 from typer.testing import CliRunner, Result
 
 from fpga_accel.cli import synthesis as synthesis_commands
@@ -208,27 +209,6 @@ def test_a_core_is_found_by_name() -> None:
 # -- figures ---------------------------------------------------------------------------------------------------------
 
 
-def row(**changes: Any) -> Figures:
-    whole = Figures(
-        kernel="sm4",
-        variant="rtl-ring",
-        operation="sm4_ctr",
-        target="ecp5-85k",
-        lut=1,
-        ff=2,
-        bram=3,
-        fmax_mhz=100.0,
-        bytes_per_clock=2.0,
-        segment_clocks=5.0,
-        seed=1,
-        tools={"yosys": "1"},
-        source_sha256="0" * 64,
-        sha256="1" * 64,
-        size=9,
-    )
-    return replace(whole, **changes)
-
-
 def test_figures_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "figures.toml"
     assert figures.load(path) == []
@@ -395,9 +375,9 @@ def test_rtl_figures_hold(synthesis: None, name: str, tmp_path: Path) -> None:
 def test_rtl_gates_encipher(synthesis: None, tmp_path: Path) -> None:
     """The netlist as it is placed, registers folded into RAMs, does what the core does."""
     from fpga_accel.runtime.simulation import building, toolchain
-    from fpga_accel.runtime.simulation.parameters import BEAT, RECORD, TRANSLATORS
+    from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS
     from fpga_accel.runtime.simulation.simulator import ROW, Simulator
-    from fpga_accel.segments import address_of, new_table
+    from fpga_accel.segments import RECORD, address_of, new_table
 
     manifest = manifests.shipped("sm4")
     core = cores.named(manifest, "rtl-ring")

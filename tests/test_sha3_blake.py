@@ -30,9 +30,8 @@ from fpga_accel.operations import blake3_tree, registry
 from fpga_accel.operations.blake3 import ROW, ROWS
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.contract import Job, first_launch, output_of, row_of
-from fpga_accel.operations.keyed import RECORD
 from fpga_accel.runtime import discovery, manifests
-from fpga_accel.segments import RESULT, Status
+from fpga_accel.segments import RECORD, RESULT, Status
 
 # Bytes of a block of each hash of one size.
 BLOCKS = {"sha3-224": 144, "sha3-256": 136, "sha3-384": 104, "sha3-512": 72, "blake2b": 128, "blake2s": 64}

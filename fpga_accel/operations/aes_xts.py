@@ -21,8 +21,8 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
-from fpga_accel.operations.keyed import BLOCK, RECORD, KeyedOperation, Record, Texts, rows_of_sectors
-from fpga_accel.segments import Launch, Status, copy_many
+from fpga_accel.operations.keyed import BLOCK, KeyedOperation, Record, Texts, rows_of_sectors
+from fpga_accel.segments import RECORD, Launch, Status, copy_many
 
 # Two keys behind each other, of AES-128 or AES-256.
 KEY_SIZES = (32, 64)

@@ -18,7 +18,7 @@ from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run, require_success
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Table, address_of, copy_many, words_at
+from fpga_accel.segments import RECORD, SEGMENT, Bytes, Launch, Table, address_of, copy_many, words_at
 
 BLOCK = 16
 # Of AES (FIPS 197).
@@ -28,19 +28,6 @@ KEY_SIZES = (16, 24, 32)
 DECRYPT = 1
 TAG_IN_DST = 2
 
-RECORD = np.dtype(
-    [
-        ("key", "<u4"),
-        ("key_size", "<u4"),
-        ("nonce", "<u4"),
-        ("nonce_size", "<u4"),
-        ("aad", "<u4"),
-        ("aad_size", "<u4"),
-        ("position", "<u8"),
-        ("total", "<u8"),
-        ("reserved", "<u8"),
-    ]
-)
 _PARTS = ("key", "nonce", "aad")
 # Where results hold `partial`, in words of 8 bytes.
 _PARTIAL_WORDS = slice(2, 4)

@@ -11,10 +11,10 @@ from fpga_accel.backends import Trial
 from fpga_accel.errors import FormatError
 from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import memory
-from fpga_accel.operations.keyed import RECORD
 from fpga_accel.operations.lz4_frame import HAS_CONTENT_SIZE, ROW_STORED, FrameHeader
 from fpga_accel.segments import (
     LINKING,
+    RECORD,
     RESULT,
     SEGMENT,
     Addresses,

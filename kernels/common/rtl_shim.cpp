@@ -1,10 +1,10 @@
 /* Feeds rows to a core in its shell (rtl_shell.py) and collects their results, clock by clock.
  *
  * The model is what Verilator makes of the shell with flat ports: clk, rst, in_bits, in_valid,
- * in_ready, out_bits, out_trailer, out_engine, out_valid, out_ready, engines. Ready and valid of
- * the shell depend on registers alone, so they are those of the clock before and one evaluation a
- * clock edge is enough. Rows are dealt out to the engines in turn; in_valid and in_ready have a bit
- * for each.
+ * in_ready, out_bits, out_trailer, out_engine, out_valid, out_ready, engines. Its registers change
+ * at both edges of clk (fpga_accel/runtime/simulation/edges.py). Ready and valid of the shell
+ * depend on registers alone, so they are those of the clock before and one evaluation a clock is
+ * enough. Rows are dealt out to the engines in turn; in_valid and in_ready have a bit for each.
  *
  * Memory that is read: [src, src + src_size) and the parameter beats; written: [dst, dst + result)
  * where the result fits in dst_capacity, else no more than dst_capacity bytes.
@@ -309,9 +309,7 @@ private:
   }
 
   void tick() {
-    model_.clk = 1;
-    model_.eval();
-    model_.clk = 0;
+    model_.clk = !model_.clk;
     model_.eval();
   }
 

@@ -1,8 +1,8 @@
 """Builds simulations and keeps them in the hashed containers of the program cache.
 
 A simulation is found by the hash of what it is made from: the Python sources of the core and of the shell, the shim,
-the compiler's flags and the versions of the tools. So a start from the cache runs no tool, and nothing is loaded whose
-hash is not right.
+the passes over the Verilog, the compiler's flags and the versions of the tools. So a start from the cache runs no tool,
+and nothing is loaded whose hash is not right.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fpga_accel.errors import DeviceTimeoutError
 from fpga_accel.runtime import programs
 from fpga_accel.runtime.manifests import Core, Manifest, kernels_dir
 from fpga_accel.runtime.programs import BuildFailed
+from fpga_accel.runtime.simulation.edges import at_both_edges
 from fpga_accel.runtime.simulation.elaborate import TOP
 from fpga_accel.runtime.simulation.toolchain import Toolchain
 from fpga_accel.segments import ABI_VERSION
@@ -47,6 +48,8 @@ _SLOW = "__Slow"
 UNIT_BYTES = 200_000
 RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 SHIM = "rtl_shim.cpp"
+# Beside this file: what Verilog goes through.
+TEXT_PASSES = ("edges.py", "elaborate.py", "sharing.py")
 
 
 def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str) -> bytes:
@@ -96,9 +99,10 @@ def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
 
 
 def _sources(manifest: Manifest) -> dict[str, str]:
-    """Return the hash of each source that a core may be made from."""
+    """Return the hash of each source that a simulation of a core may be made from."""
     folders = (manifest.folder, kernels_dir() / "common")
     paths = [path for folder in folders for pattern in ("*.py", "*.cpp") for path in sorted(folder.glob(pattern))]
+    paths += [Path(__file__).with_name(name) for name in TEXT_PASSES]
     return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -141,13 +145,19 @@ class _Build:
             runtime = self._runtime()
             (folder / "runtime.o").write_bytes(runtime)
             top = folder / "top.v"
-            top.write_bytes(verilog)
+            top.write_bytes(self._simulated(verilog))
             self._run([str(self._verilator), *VERILATOR_FLAGS, "--Mdir", str(folder), str(top)], "verilator")
             shim = kernels_dir() / "common" / SHIM
             objects = self._compiled(list(_units([*sorted(folder.glob("*.cpp")), shim], folder)), folder)
             library = folder / "simulation.so"
             self._compile(["-shared", "-o", str(library), *map(str, objects), str(folder / "runtime.o"), "-pthread"])
             return library.read_bytes()
+
+    def _simulated(self, verilog: bytes) -> bytes:
+        try:
+            return at_both_edges(verilog)
+        except ValueError as error:
+            raise BuildFailed(str(error), device=self._device) from error
 
     def verilog(self, manifest: Manifest, core: Core) -> bytes:
         module = "fpga_accel.runtime.simulation.elaborate"

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel.runtime import ghash
 from fpga_accel.runtime.simulation.tagged import Tagging
-from fpga_accel.segments import MAX_ROW, Bytes, Table
+from fpga_accel.segments import MAX_ROW, RECORD, Bytes, Table
 
 BEAT = 16
 
@@ -58,19 +58,6 @@ def none(table: Table, params: Bytes) -> Beats:
 
 # ---- keys and counters: records of kernels/common/keyed.h ----
 
-RECORD = np.dtype(
-    [
-        ("key", "<u4"),
-        ("key_size", "<u4"),
-        ("nonce", "<u4"),
-        ("nonce_size", "<u4"),
-        ("aad", "<u4"),
-        ("aad_size", "<u4"),
-        ("position", "<u8"),
-        ("total", "<u8"),
-        ("reserved", "<u8"),
-    ]
-)
 # In the flags of a head: no key beats follow, the key of the segment before still holds.
 KEY_HELD = np.uint32(1 << 31)
 

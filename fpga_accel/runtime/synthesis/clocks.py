@@ -10,9 +10,9 @@ import numpy as np
 
 from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.runtime.simulation import building, toolchain
-from fpga_accel.runtime.simulation.parameters import BEAT, RECORD, TRANSLATORS, Beats
+from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS, Beats
 from fpga_accel.runtime.simulation.simulator import ROW, Rows, Simulator
-from fpga_accel.segments import Bytes, Table, address_of, new_table
+from fpga_accel.segments import RECORD, Bytes, Table, address_of, new_table
 
 # Two sizes of segment, as many of each as are a good half second of simulation, tell what grows with the bytes.
 _SMALL, _LARGE = 256, 64 << 10
