@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,9 @@ from amaranth.sim import Simulator
 from ctr_bench import BLOCK, KEY_HELD, Algorithm, Bench, beats
 
 from fpga_accel.runtime.ghash import ghash, multiply, power
+from fpga_accel.runtime.simulation.simulator import ROW
+from fpga_accel.runtime.simulation.tagged import TaggedRows, Tagging
+from fpga_accel.segments import Status, address_of, copy_many, new_results, new_table
 
 rtl = importlib.import_module("fpga_accel.kernels.aes.rtl_gcm")
 common = importlib.import_module("fpga_accel.kernels.common.rtl_ghash")
@@ -266,3 +270,34 @@ def test_rows_of_a_message(name: str, decrypt: bool) -> None:
 def test_clocks_of_a_kibibyte_with_a_held_key(name: str, clocks: list[int]) -> None:
     ends = run(name, [Segment(bytes(32), bytes(1024))] * 4).ends
     assert [later - earlier for earlier, later in itertools.pairwise(ends)] == clocks
+
+
+def test_texts_and_tags_go_where_they_belong() -> None:
+    """Three rows: the tag behind the text, apart from it, and apart with too little room; the second has AAD."""
+    params, source, target = (np.arange(size, dtype=np.uint8) for size in (20, 30, 60))
+    before = target.copy()
+    table, results, rows = new_table(3), new_results(3), np.zeros(3, ROW)
+    table["src"] = np.uint64(address_of(source)) + np.array([0, 10, 20], np.uint64)
+    table["dst"] = np.uint64(address_of(target)) + np.array([0, 30, 45], np.uint64)
+    table["src_size"], table["dst_capacity"] = 10, [26, 10, 9]
+    for name in ("src", "dst", "src_size", "dst_capacity"):
+        rows[name] = table[name]
+    aad, sizes = np.zeros(3, np.uint64), np.array([0, 20, 0], np.uint64)
+    tagged = TaggedRows(table, params, Tagging(aad, sizes, np.array([True, False, False])), rows)
+    assert rows["src_size"].tolist() == [10, 42, 10]
+    text = np.zeros(42, np.uint8)
+    copy_many(rows["src"][1:2].copy(), np.array([address_of(text)], np.uint64), np.array([42], np.uint64))
+    assert text.tobytes() == params.tobytes() + bytes(12) + source[10:20].tobytes()
+    replies = [bytes([0xF0 + row]) * 10 + bytes([row + 1]) * BLOCK for row in range(3)]
+    given = np.frombuffer(b"".join(replies), np.uint8)
+    starts = np.uint64(address_of(given)) + np.array([0, 26, 52], np.uint64)
+    copy_many(starts, rows["dst"].copy(), rows["dst_capacity"].astype(np.uint64))
+    results["status"] = 0
+    tagged.take(results)
+    assert results["status"].tolist() == [Status.OK, Status.OK, Status.DST_TOO_SMALL]
+    assert results["dst_size"].tolist() == [26, 10, 0]
+    assert [bytes(partial) for partial in results["partial"][:2]] == [replies[0][10:], replies[1][10:]]
+    assert target[:26].tobytes() == replies[0]
+    assert target[30:40].tobytes() == replies[1][:10]
+    assert (target[26:30] == before[26:30]).all()
+    assert (target[40:] == before[40:]).all()
