@@ -517,9 +517,8 @@ class Planner(forks.Resettable):
 def _prepared(operation: Operation[Any], backend: Backend) -> str:
     """Build and try every kernel folder that an operation needs; return the variants."""
     variants = []
-    for kernel in operation.kernels:
+    for kernel, entry in operation.entries:
         trials = [row.trial for row in registry.of_kernel(kernel)]
-        entry = operation.entry if kernel == operation.kernel else ""
         variants.append(backend.prepare(manifests.shipped(kernel), trials, entry))
     return "+".join(dict.fromkeys(variants))
 

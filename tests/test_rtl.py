@@ -16,9 +16,11 @@ from typing import Any
 
 import children
 import google_crc32c
+import lz4.frame
 import numpy as np
 import pytest
 import required
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import fpga_accel as fa
 from fpga_accel.backends import NoCore, Outcome
@@ -496,6 +498,16 @@ def test_parameters_that_nobody_translates_are_refused(device: RtlBackend) -> No
     unknown = replace(manifest, cores=(replace(manifest.cores[0], parameters="runes"),))
     with pytest.raises(programs.BuildFailed, match="nothing makes beats of parameters 'runes'"):
         RtlBackend(DEVICE).prepare(unknown, [], "odd")
+
+
+def test_a_chain_runs_by_the_launches_of_its_stages(acc: fa.Accelerator) -> None:
+    content, key, nonce = b"one text after the other, " * 300, bytes(32), bytes(12)
+    sealed = acc.chain("lz4.compress", "aes-gcm.encrypt")(content, key=key, nonce=nonce)
+    receipt = acc.last_receipt
+    assert receipt is not None
+    assert receipt.cycles > 0
+    assert receipt.variant.endswith("by stages")
+    assert lz4.frame.decompress(AESGCM(key).decrypt(nonce, sealed, b"")) == content
 
 
 def test_every_shipped_core_has_its_translator() -> None:

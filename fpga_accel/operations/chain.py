@@ -101,9 +101,9 @@ class ChainOperation(Operation[ChainOptions]):
         return ChainOperation([_inverse(stage) for stage in reversed(self.stages)])
 
     @property
-    def kernels(self) -> tuple[str, ...]:
-        """The kernel folders of the stages; the one that links is no condition."""
-        return tuple(dict.fromkeys(stage.kernel for stage in self.stages))
+    def entries(self) -> tuple[tuple[str, str], ...]:
+        """Those of the stages; the kernels that link are no condition."""
+        return tuple(dict.fromkeys(each for stage in self.stages for each in stage.entries))
 
     def options(self, **given: Any) -> ChainOptions:
         if given:

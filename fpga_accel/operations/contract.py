@@ -252,9 +252,9 @@ class Operation(ABC, Generic[OptionsT]):
         return {}
 
     @property
-    def kernels(self) -> tuple[str, ...]:
-        """The kernel folders that a device needs for it."""
-        return (self.kernel,)
+    def entries(self) -> tuple[tuple[str, str], ...]:
+        """What a device needs for it: kernel folders, and the entry of each."""
+        return ((self.kernel, self.entry),)
 
     def of_rows(self, launch: Launch) -> Operation[Any]:
         """Return the operation that knows what rows of a launch mean."""
