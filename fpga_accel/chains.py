@@ -23,7 +23,8 @@ from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError
 from fpga_accel.execution import Executor
 from fpga_accel.operations.buffers import flat
-from fpga_accel.operations.chain import CHECKSUM, ChainOperation, ChainOptions, Checksums, is_cipher, stage_of
+from fpga_accel.operations.chain import CHECKSUM, ChainOperation, is_cipher, stage_of
+from fpga_accel.operations.chain_linked import ChainOptions, Checksums
 from fpga_accel.operations.ciphers import CipherOperation
 from fpga_accel.operations.contract import Operation
 from fpga_accel.routing import Plan

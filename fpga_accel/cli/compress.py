@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fpga_accel import streams
-from fpga_accel.cli import files, jobs, output, session
+from fpga_accel.cli import files, jobs, session
 from fpga_accel.cli.options import (
     Delivery,
     Device,
@@ -73,11 +73,7 @@ def compress(
     with session.accelerator(where, as_json=as_json) as acc:
 
         def work(job: jobs.Job) -> jobs.Done:
-            with (
-                files.reading(job.source) as source,
-                files.writing(job.target, force=force, like=job.source) as target,
-                output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
-            ):
+            with jobs.opened(job, delivery) as (source, target, at):
                 outlet = files.Outlet(target)
                 frame = streams.open(outlet, "wb", name, accelerator=acc, level=level, block_size=block_size)
                 with outlet.fed_by(frame):

@@ -84,11 +84,7 @@ def decompress(
     with session.accelerator(where, as_json=as_json) as acc:
 
         def work(job: jobs.Job) -> jobs.Done:
-            with (
-                files.reading(job.source) as source,
-                files.writing(job.target, force=force, like=job.source) as target,
-                output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
-            ):
+            with jobs.opened(job, delivery) as (source, target, at):
                 inlet = files.Inlet(source)
                 content = streams.open(inlet, "rb", format, accelerator=acc, max_output=max_output)
                 with closing(content):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import typer
 
@@ -39,6 +40,24 @@ class Done(NamedTuple):
 
 
 Work = Callable[[Job], Done]
+
+
+@contextmanager
+def opened(job: Job, delivery: Delivery) -> Iterator[tuple[BinaryIO, BinaryIO, Callable[[int], None]]]:
+    """Open input and output of a job, and show how far the input has been read where that is wanted.
+
+    Yields
+    ------
+    tuple
+        Input, output, and what is to be told the position in the input.
+    """
+    shown = not (delivery.quiet or delivery.json)
+    with (
+        files.reading(job.source) as source,
+        files.writing(job.target, force=delivery.force, like=job.source) as target,
+        output.progress(job.source, files.size_of(job.source), shown=shown) as at,
+    ):
+        yield source, target, at
 
 
 def planned(

@@ -8,7 +8,7 @@ import typer
 
 from fpga_accel.age.recipients import WORK_FACTOR, Closers
 from fpga_accel.age.streams import seal_stream
-from fpga_accel.cli import files, jobs, output, secrets, session
+from fpga_accel.cli import files, jobs, secrets, session
 from fpga_accel.cli.options import (
     Delivery,
     Device,
@@ -93,11 +93,7 @@ def seal(
         Closers.of(recipients, secret, WORK_FACTOR).wipe()
 
         def work(job: jobs.Job) -> jobs.Done:
-            with (
-                files.reading(job.source) as opened,
-                files.writing(job.target, force=force, like=job.source) as target,
-                output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
-            ):
+            with jobs.opened(job, delivery) as (opened, target, at):
                 outlet = files.Outlet(target)
                 read = seal_stream(
                     files.Inlet(opened, at),

@@ -9,7 +9,7 @@ import typer
 
 from fpga_accel.age.recipients import MOST_WORK_FACTOR, Openers
 from fpga_accel.age.streams import unseal_stream
-from fpga_accel.cli import files, jobs, output, secrets, session
+from fpga_accel.cli import files, jobs, secrets, session
 from fpga_accel.cli.decompress import MaxOutput
 from fpga_accel.cli.failures import UsageError
 from fpga_accel.cli.options import (
@@ -94,11 +94,7 @@ def unseal(
         Openers.of(identities, secret, MOST_WORK_FACTOR).wipe()
 
         def work(job: jobs.Job) -> jobs.Done:
-            with (
-                files.reading(job.source) as opened,
-                files.writing(job.target, force=force, like=job.source) as target,
-                output.progress(job.source, files.size_of(job.source), shown=not (quiet or as_json)) as at,
-            ):
+            with jobs.opened(job, delivery) as (opened, target, at):
                 inlet = files.Inlet(opened, at)
                 written = unseal_stream(
                     inlet,

@@ -10,17 +10,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import IntegrityError
 from fpga_accel.operations import chain_linked, links, registry
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, NumberSink
+from fpga_accel.operations.chain_linked import ChainOptions, Checksums
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 from fpga_accel.operations.contract import (
     ALONE,
@@ -46,27 +45,6 @@ CHECKSUM = "checksum"
 _IN_CACHE = 128 << 10
 # A loop over items one by one has so many: what is done again where one of them fails.
 _A_LOOP = 64
-
-Checksums = npt.NDArray[Any]
-
-
-@dataclass(slots=True)
-class ChainOptions:
-    """Options of a call of a chain.
-
-    Attributes
-    ----------
-    stages
-        The options of each stage.
-    checksums
-        A row an item and a column a checksum stage, filled in by the call.
-    expected
-        What the checksums must be, None where they are only taken.
-    """
-
-    stages: tuple[Any, ...] = field(repr=False)
-    checksums: Checksums
-    expected: Checksums | None = None
 
 
 class ChainOperation(Operation[ChainOptions]):

@@ -9,9 +9,11 @@ they are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, OutputLimitError
@@ -40,9 +42,6 @@ from fpga_accel.segments import (
     spread,
 )
 
-if TYPE_CHECKING:
-    from fpga_accel.operations.chain import ChainOperation, ChainOptions
-
 # Bytes of items that share a submission: enough to hide its cost, few enough that what the stages hand on is still in
 # the last cache. Pages of 16 KiB took the least CPU time with this of 2, 4, 8, 16, 32 and 64 MiB: 1.04 to 1.47 times
 # as much with the others on the way there, 1.0 to 1.5 times on the way back (PoCL 3.0, 2 cores, 36 MiB of last cache).
@@ -53,6 +52,36 @@ MOST_LINKED = (1 << 20) + (4 << 10)
 _NO_PARAMS = 16
 _CHECKSUM_OF_NOTHING = xxhash.xxh32_intdigest(b"")
 _BLOCK_SIZES = tuple(lz4_frame.BLOCK_CODES)
+
+
+Checksums = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class ChainOptions:
+    """Options of a call of a chain.
+
+    Attributes
+    ----------
+    stages
+        The options of each stage.
+    checksums
+        A row an item and a column a checksum stage, filled in by the call.
+    expected
+        What the checksums must be, None where they are only taken.
+    """
+
+    stages: tuple[Any, ...] = field(repr=False)
+    checksums: Checksums
+    expected: Checksums | None = None
+
+
+class Chain(Protocol):
+    """What linking has to know of a chain: its stages, those that change the data, and the columns of checksums."""
+
+    stages: tuple[Operation[Any], ...]
+    data_stages: list[Operation[Any]]
+    columns: dict[int, int]
 
 
 def way_of(stages: Sequence[Operation[Any]]) -> type[Encoding] | type[Decoding] | None:
@@ -140,7 +169,7 @@ class _Coding:
         Items that have to be done by the stages' own launches.
     """
 
-    def __init__(self, chain: ChainOperation, job: Job[ChainOptions], indices: range) -> None:
+    def __init__(self, chain: Chain, job: Job[ChainOptions], indices: range) -> None:
         self._chain = chain
         self._job = job
         self._first = indices.start
