@@ -114,7 +114,7 @@ def test_more_than_a_submission_and_items_too_large_for_one(
 ) -> None:
     monkeypatch.setattr(chain_linked, "BATCH", 50_000)
     monkeypatch.setattr(chain_linked, "MOST_LINKED", 60_000)
-    monkeypatch.setattr(chain_linked, "_GROUP", 30_000)
+    monkeypatch.setattr(chain_linked, "GROUP", 30_000)
     items = [sizes.mixed(size) for size in (100, 70_000, 40_000, 20_000, 0, 300_000, 5, 60_000, 60_001, 10)]
     seal = acc.chain(*CHECKED)
     results = seal.many(items, key=KEY, nonces=nonces_for(items))
