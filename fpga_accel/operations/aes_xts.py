@@ -89,7 +89,8 @@ class _Xts(KeyedOperation):
         """Return the cipher under the key of an item."""
         position = options.key_position(index)
         found: UnitsCipher | None = options.expanded.get(position)
-        if found is None:
+        # The same options may serve both directions, one after the other.
+        if found is None or found.encrypts != self.encrypts:
             found = options.expanded[position] = self.bound(as_key(options.keys[position]), None)
         return found
 

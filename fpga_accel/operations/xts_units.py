@@ -58,13 +58,13 @@ class UnitsCipher:
     def __init__(self, key: Flat, *, encrypts: bool) -> None:
         self._key = key
         self._library_key = algorithms.AES(key)
-        self._encrypts = encrypts
+        self.encrypts = encrypts
         self._idle: list[_Bench] = []
 
     def stream(self, tweak: Any) -> Any:
         """Return the library's object for one data unit."""
         both = Cipher(self._library_key, modes.XTS(tweak))
-        return both.encryptor() if self._encrypts else both.decryptor()
+        return both.encryptor() if self.encrypts else both.decryptor()
 
     def serves(self, unit: int, units: int) -> bool:
         """Whether `fill` takes such data units, and so many of them are faster than by an object each."""
@@ -110,7 +110,7 @@ class UnitsCipher:
         except IndexError:
             half = len(self._key) // 2
             data, tweak = (Cipher(algorithms.AES(key), modes.ECB()) for key in (self._key[:half], self._key[half:]))
-            return _Bench(data.encryptor() if self._encrypts else data.decryptor(), tweak.encryptor())
+            return _Bench(data.encryptor() if self.encrypts else data.decryptor(), tweak.encryptor())
 
 
 def _chunk(bench: _Bench, first: int, units: int, unit: int, source: int, target: int) -> None:
