@@ -28,6 +28,7 @@ from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery, manifests, programs
+from fpga_accel.runtime.bitstreams import sources
 from fpga_accel.runtime.simulation import building, edges, elaborate, parameters, simulator, toolchain
 from fpga_accel.runtime.synthesis import figures
 from fpga_accel.runtime.synthesis.figures import Figures
@@ -132,7 +133,7 @@ def test_the_clock_is_that_of_the_figures_of_this_very_core(
     core = manifest.cores[0]
     row = Figures(
         *("sha256", core.name, core.entry, "ecp5-85f", 1, 1, 1, 117.5, 1.0, 70.0, 1, {}),
-        *(figures.source_sha256(manifest, core), "0" * 64, 1),
+        *(sources.hash_of_core(manifest, core), "0" * 64, 1),
     )
     path = tmp_path / "figures.toml"
     monkeypatch.setattr(figures, "shipped_path", lambda: path)

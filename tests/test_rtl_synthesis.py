@@ -20,7 +20,7 @@ from fpga_accel.cli import synthesis as synthesis_commands
 from fpga_accel.cli.app import application
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import formats
+from fpga_accel.runtime.bitstreams import formats, sources
 from fpga_accel.runtime.bitstreams.recipes import ToolFailedError, ToolNotFoundError
 from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.runtime.synthesis import cores, figures, flow, netlist, report, tools
@@ -248,7 +248,7 @@ def test_a_file_that_has_no_figures_is_refused(tmp_path: Path, text: str) -> Non
 
 def test_figures_of_another_source_are_stale() -> None:
     sm4 = manifests.shipped("sm4")
-    today = figures.source_sha256(sm4, cores.named(sm4, "rtl-ring"))
+    today = sources.hash_of_core(sm4, cores.named(sm4, "rtl-ring"))
     assert list(figures.problems(row(source_sha256=today))) == []
     assert "has changed" in next(figures.problems(row()))
     assert "no core" in next(figures.problems(row(variant="nothing")))
@@ -268,11 +268,11 @@ def test_the_hash_covers_what_is_imported(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(manifests, "kernels_dir", lambda: tmp_path)
     core = Core(name="rtl", entry="one", source="rtl.py", core="One")
     manifest = Manifest(tmp_path / "one", ("one",), (), (core,))
-    hashes = [figures.source_sha256(manifest, core)]
+    hashes = [sources.hash_of_core(manifest, core)]
     for changed in ("one/aside", "one/part", "common/shared", "common/rtl_shell"):
         path = tmp_path / f"{changed}.py"
         path.write_text(path.read_text() + "# more\n")
-        hashes.append(figures.source_sha256(manifest, core))
+        hashes.append(sources.hash_of_core(manifest, core))
     assert hashes[1] == hashes[0], "a module that is not imported"
     assert len(set(hashes[1:])) == 4
 
@@ -288,7 +288,7 @@ def invoke(*words: str) -> Result:
 def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figures:
     """One row of figures in place of the shipped ones, of today's source."""
     sm4 = manifests.shipped("sm4")
-    only = row(source_sha256=figures.source_sha256(sm4, cores.named(sm4, "rtl-ring")))
+    only = row(source_sha256=sources.hash_of_core(sm4, cores.named(sm4, "rtl-ring")))
     figures.save(tmp_path / "figures.toml", [only])
     monkeypatch.setattr(figures, "shipped_path", lambda: tmp_path / "figures.toml")
     monkeypatch.setenv("FPGA_ACCEL_CACHE_DIR", str(tmp_path))

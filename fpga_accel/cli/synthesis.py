@@ -12,7 +12,7 @@ from fpga_accel import config
 from fpga_accel.cli import output
 from fpga_accel.cli.failures import UsageError
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import catalog, formats
+from fpga_accel.runtime.bitstreams import catalog, formats, sources
 from fpga_accel.runtime.bitstreams.entries import Entry
 from fpga_accel.runtime.manifests import Core, Manifest
 from fpga_accel.runtime.synthesis import clocks, cores, figures, flow, tools
@@ -49,7 +49,7 @@ def build(
     rows = []
     for core in chosen:
         # Of what is built: the files may change while the tools run.
-        source = figures.source_sha256(manifest, core)
+        source = sources.hash_of_core(manifest, core)
         made = _built(manifest, core, part, seed, pack=not report_only)
         added = None if report_only else _add(manifest, core, part, made, source)
         row = figures_of(manifest, core, part, seed, made, source) if update else None

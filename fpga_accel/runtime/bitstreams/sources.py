@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.manifests import Manifest, Variant
+from fpga_accel.runtime.manifests import Core, Manifest, Variant
 from fpga_accel.segments import ABI_VERSION
+
+# Modules of kernel folders that a source imports, as ``folder.module``.
+_IMPORT = re.compile(r"^\s*from fpga_accel\.kernels\.(\w+)\.(\w+) import ", re.MULTILINE)
 
 
 def kind_of(build_mode: str) -> str:
@@ -25,9 +30,7 @@ def source_sha256(kernel: str, variant: str, kind: str) -> str:
     manifest = manifest_of(kernel)
     core = next((core for core in manifest.cores if core.name == variant), None)
     if core is not None:
-        from fpga_accel.runtime.synthesis import figures
-
-        return figures.source_sha256(manifest, core)
+        return hash_of_core(manifest, core)
     return hash_of(manifest, variant_of(manifest, variant, kind))
 
 
@@ -35,6 +38,32 @@ def hash_of(manifest: Manifest, variant: Variant) -> str:
     """Return the SHA-256 over ABI, macros and source with its includes in place."""
     parts = (ABI_VERSION, variant.defines, manifest.source(variant))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def hash_of_core(manifest: Manifest, core: Core) -> str:
+    """Return the hash of what a core, and the others of its variant, are made from.
+
+    That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
+    and is around all.
+    """
+    chosen = [each for each in manifest.cores if each.name == core.name]
+    made = [(each.entry, each.core, sorted(each.arguments.items())) for each in chosen]
+    roots = {(manifest.name, each.source.removesuffix(".py")) for each in chosen}
+    sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
+    parts = (ABI_VERSION, made, sources)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _imported(manifest: Manifest, roots: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    waiting, seen = list(roots), set(roots)
+    while waiting:
+        folder, module = waiting.pop()
+        parent = manifest.folder if folder == manifest.name else manifests.kernels_dir() / folder
+        text = (parent / f"{module}.py").read_text(encoding="utf-8")
+        yield f"{folder}/{module}", text
+        found = set(_IMPORT.findall(text)) - seen
+        seen |= found
+        waiting += sorted(found)
 
 
 def manifest_of(kernel: str) -> Manifest:

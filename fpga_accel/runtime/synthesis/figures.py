@@ -6,9 +6,7 @@ so it tells when it is out of date, and building again with the same tools gives
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -20,15 +18,12 @@ import tomli_w
 
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import manifests
-from fpga_accel.runtime.bitstreams import program
+from fpga_accel.runtime.bitstreams import catalog, program, sources
 from fpga_accel.runtime.manifests import Core, Manifest
-from fpga_accel.segments import ABI_VERSION
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "figures.toml"
-# Modules of kernel folders that a source imports, as ``folder.module``.
-_IMPORT = re.compile(r"^\s*from fpga_accel\.kernels\.(\w+)\.(\w+) import ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +84,6 @@ _KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float":
 
 def shipped_path() -> Path:
     """Return where the shipped figures are, beside the catalog of images."""
-    from fpga_accel.runtime.bitstreams import catalog
-
     return catalog.shipped().path.with_name(FILE_NAME)
 
 
@@ -155,32 +148,6 @@ def put(path: Path, row: Figures) -> None:
     save(path, [*(each for each in load(path) if each.name != row.name), row])
 
 
-def source_sha256(manifest: Manifest, core: Core) -> str:
-    """Return the hash of what a core, and the others of its variant, are made from.
-
-    That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
-    and is around all.
-    """
-    chosen = [each for each in manifest.cores if each.name == core.name]
-    made = [(each.entry, each.core, sorted(each.arguments.items())) for each in chosen]
-    roots = {(manifest.name, each.source.removesuffix(".py")) for each in chosen}
-    sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
-    parts = (ABI_VERSION, made, sources)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _imported(manifest: Manifest, roots: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
-    waiting, seen = list(roots), set(roots)
-    while waiting:
-        folder, module = waiting.pop()
-        parent = manifest.folder if folder == manifest.name else manifests.kernels_dir() / folder
-        text = (parent / f"{module}.py").read_text(encoding="utf-8")
-        yield f"{folder}/{module}", text
-        found = set(_IMPORT.findall(text)) - seen
-        seen |= found
-        waiting += sorted(found)
-
-
 def clock_of(manifest: Manifest, core: Core) -> float:
     """Return the clock in MHz that a shipped core reaches on the slowest target of its figures; 0 without such.
 
@@ -191,7 +158,7 @@ def clock_of(manifest: Manifest, core: Core) -> float:
     except FormatError as error:
         log.warning("figures of cores are passed over: %s", error)
         return 0.0
-    clocks = [row.fmax_mhz for row in rows if row.source_sha256 == source_sha256(manifest, core)]
+    clocks = [row.fmax_mhz for row in rows if row.source_sha256 == sources.hash_of_core(manifest, core)]
     return min(clocks, default=0.0)
 
 
@@ -204,5 +171,5 @@ def problems(row: Figures) -> Iterator[str]:
     core = next((core for core in manifest.cores if (core.entry, core.name) == (row.operation, row.variant)), None)
     if core is None:
         yield f"stale: kernel {row.kernel} has no core {row.variant} of {row.operation}"
-    elif source_sha256(manifest, core) != row.source_sha256:
+    elif sources.hash_of_core(manifest, core) != row.source_sha256:
         yield f"stale: the source of {row.kernel}/{row.variant} has changed since it was built"
