@@ -46,7 +46,7 @@ def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
         _warm(context, program, request.warm)
     except cl.Error as error:
         # Not remembered either: a GPU may lack the memory now that other processes hold.
-        sys.exit(f"the first launch failed: {error}")
+        sys.exit(f"error: the first launch failed: {error}")
     binaries = program.get_info(cl.program_info.BINARIES)
     return True, bytes(binaries[0])
 
