@@ -7,7 +7,6 @@ import io
 import random
 import shutil
 import subprocess
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -346,9 +345,8 @@ def bombs() -> dict[str, tuple[str, bytes]]:
 
 
 @contextmanager
-def within(nbytes: int, seconds: float) -> Iterator[None]:
-    """Allow so much memory and CPU time."""
-    began = time.process_time()
+def within(nbytes: int) -> Iterator[None]:
+    """Allow so much memory of Python objects."""
     tracemalloc.start()
     try:
         yield
@@ -356,7 +354,6 @@ def within(nbytes: int, seconds: float) -> Iterator[None]:
     finally:
         tracemalloc.stop()
     assert peak < nbytes
-    assert time.process_time() - began < seconds
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "joined", "large blocks"])
@@ -365,7 +362,7 @@ def test_bombs_stop_at_the_limit_in_every_form(acc: fa.Accelerator, name: str) -
     assert len(bomb) < 2 * MIB
     acc.decompress(PACKERS[format](b"warm"), format)
     out = bytearray(10_000)
-    with within(24 * MIB, 3):
+    with within(24 * MIB):
         with pytest.raises(fa.OutputLimitError):
             acc.decompress(bomb, format, max_output=1000)
         with pytest.raises(fa.OutputLimitError):
@@ -387,7 +384,7 @@ def test_bombs_stop_at_the_limit_in_every_form(acc: fa.Accelerator, name: str) -
 def test_a_little_of_a_bomb_is_read_in_little_memory(acc: fa.Accelerator, name: str) -> None:
     format, bomb = bombs()[name]
     with (
-        within(40 * MIB, 3),
+        within(40 * MIB),
         fa.open(io.BytesIO(bomb), "rb", format, accelerator=acc) as stream,
     ):
         assert stream.read(5000) == bytes(5000)
@@ -395,7 +392,7 @@ def test_a_little_of_a_bomb_is_read_in_little_memory(acc: fa.Accelerator, name: 
 
 def test_a_block_that_holds_more_than_it_declares_is_refused(acc: fa.Accelerator) -> None:
     made = block(packed_zeros(-15, 40_000_000), zeros(100)) * 5
-    with within(160 * MIB, 5):
+    with within(160 * MIB):
         for read in (whole, batched, streamed):
             for format in ("gzip", "bgzf"):
                 assert outcome(read, acc, made, format) is fa.IntegrityError
@@ -498,7 +495,7 @@ def test_foreign_streams_of_many_slabs_are_read_in_bounded_memory(
     path.write_bytes(made)
     del made
     at, right = 0, True
-    with within(24 * MIB, 10), fa.open(path, "rb", format, accelerator=acc) as stream:
+    with within(24 * MIB), fa.open(path, "rb", format, accelerator=acc) as stream:
         while part := stream.read(256 * KIB):
             right &= part == content[at : at + len(part)]
             at += len(part)
