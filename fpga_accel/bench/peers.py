@@ -289,9 +289,9 @@ def sodium(way: str) -> Maker:
 
 
 def zstandard_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-    """Take zstandard's own threads."""
-    compressor = resolve_name("zstandard:ZstdCompressor")(level=1, threads=2)
-    return compressor.compress, [(item,) for item in fed]
+    """Take zstandard's own threads. A compressor serves one caller at a time, and callers may be several."""
+    new = resolve_name("zstandard:ZstdCompressor")
+    return lambda item: new(level=1, threads=2).compress(item), [(item,) for item in fed]
 
 
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
