@@ -21,7 +21,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, re
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.keyed import BLOCK, KeyedOperation, Record, Texts, rows_of_sectors
-from fpga_accel.operations.xts_units import UnitsCipher
+from fpga_accel.operations.xts_units import SPARE, UnitsCipher
 from fpga_accel.segments import RECORD, Launch, Status, copy_many
 
 # Two keys behind each other, of AES-128 or AES-256.
@@ -36,8 +36,6 @@ _LEAST_ROW, _MOST_ROW = 16 << 10, 256 << 10
 _ROWS_AIMED_AT = 16
 # Numbers of sectors wrap.
 _NUMBERS = (1 << 128) - 1
-# The library wants room for a block less one byte more than what it writes.
-_SPARE = BLOCK - 1
 
 
 class _Xts(KeyedOperation):
@@ -113,8 +111,8 @@ class _Xts(KeyedOperation):
         for at in range(0, len(text), unit):
             stream, end = start((number & _NUMBERS).to_bytes(BLOCK, "little")), at + unit
             number += 1
-            if end + _SPARE <= len(out):
-                stream.update_into(view[at:end], out[at : end + _SPARE])
+            if end + SPARE <= len(out):
+                stream.update_into(view[at:end], out[at : end + SPARE])
             else:
                 # A data unit goes in one piece.
                 out[at:end] = stream.update(view[at:end])

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel import _objects
 from fpga_accel.operations.buffers import Flat, made
+from fpga_accel.operations.keyed import BLOCK
 
-BLOCK = 16
 # Larger data units go to the library's own XTS: what an object takes is little beside them.
 LARGEST = 16 << 10
 # So many data units are worth expanding a key as two, which takes 20 µs.
@@ -23,7 +23,7 @@ _CHUNK = 32 << 10
 # Data units whose first tweaks are made at once.
 _GROUP = 512
 # The library wants room for a block less one byte more than what it writes.
-_SPARE = BLOCK - 1
+SPARE = BLOCK - 1
 _ZEROS = memoryview(bytes(_CHUNK))
 
 
@@ -33,8 +33,8 @@ class _Bench:
     def __init__(self, data: Any, tweak: Any) -> None:
         self.data = data.update_into
         self.tweak = tweak.update_into
-        self.texts = memoryview(bytearray(_CHUNK + _SPARE))
-        self.firsts = memoryview(bytearray(_GROUP * BLOCK + _SPARE))
+        self.texts = memoryview(bytearray(_CHUNK + SPARE))
+        self.firsts = memoryview(bytearray(_GROUP * BLOCK + SPARE))
         # A bytearray that memoryviews are taken of stays where it is.
         self.texts_at = _objects.address(self.texts)[0]
         self.firsts_at = _objects.address(self.firsts)[0]
@@ -81,7 +81,7 @@ class UnitsCipher:
             for start in range(0, units, _GROUP):
                 group = min(_GROUP, units - start)
                 _objects.xts_numbers(first_number, start, group, bench.firsts_at)
-                bench.tweak(bench.firsts[: group * BLOCK], bench.firsts[: group * BLOCK + _SPARE])
+                bench.tweak(bench.firsts[: group * BLOCK], bench.firsts[: group * BLOCK + SPARE])
                 for done in range(0, group, step):
                     at = (start + done) * unit
                     _chunk(bench, done, min(step, group - done), unit, source + at, target + at)
@@ -117,7 +117,7 @@ def _chunk(bench: _Bench, first: int, units: int, unit: int, source: int, target
     """Do data units that lie behind each other; `first` is the place of the first one's tweak."""
     tweaks, size = bench.firsts_at + first * BLOCK, units * unit
     _objects.xts_combine(source, tweaks, units, unit, bench.texts_at)
-    bench.data(bench.texts[:size], bench.texts[: size + _SPARE])
+    bench.data(bench.texts[:size], bench.texts[: size + SPARE])
     _objects.xts_combine(bench.texts_at, tweaks, units, unit, target)
 
 
