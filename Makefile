@@ -50,7 +50,7 @@ test-fpga: $(FPGA_READY)
 
 # The simulator of RTL cores goes into the same environment; it needs a C++ compiler. What it has no core for is skipped.
 RTL_READY := $(VENV)/.rtl-ready
-RTL_TESTS := hashes checksums aes sm4 lz4
+RTL_TESTS := hashes checksums aes sm4 lz4 chains
 $(RTL_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[rtl,formal,bitstream]'
 	@touch $@
@@ -60,7 +60,7 @@ test-rtl: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),rtl,synthesis
 test-rtl: $(RTL_READY)
 	$(PYTEST) -k rtl $(wildcard tests/test_rtl*.py) $(RTL_TESTS:%=tests/test_%.py) $(PYTEST_ARGS)
 
-# Every core placed and routed, its figures written, and the page that is made of them: an hour, mostly of one core.
+# Every core placed and routed, its figures written, and the page that is made of them: two hours, mostly of one core.
 CORES := $(patsubst kernels/%/rtl.py,%,$(wildcard kernels/*/rtl.py))
 bitstreams: $(RTL_READY)
 	for kernel in $(CORES); do \

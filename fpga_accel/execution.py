@@ -214,7 +214,7 @@ class Executor:
 
     def _on_device(self, call: Call, job: Job[Any], launches: Launches) -> Errors:
         try:
-            errors = call.operation.on_linking_device(job, launches, launches.linker())
+            errors = call.operation.on_joining_device(job, launches, launches.linker(), fuses=launches.fuses())
             launches.drain()
         except Exception:
             launches.drain()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fpga_accel.backends import Backend, Outcome, Pending
+from fpga_accel.backends import Backend, NoCore, Outcome, Pending
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations import links
@@ -149,7 +149,7 @@ class Launches:
             rows = self._sampler.rows(launch, max(seconds, outcome.kernel))
             self._compare(launch, outcome.results, rows)
             if self._operation.kernel == links.KERNEL:
-                self._joined["by stages"] = None
+                self._joined["fused" if launch.kernel == links.KERNEL else "by stages"] = None
         except DeviceTimeoutError as error:
             if error.buffers_in_use:
                 _forsaken.append(launch)
@@ -179,7 +179,7 @@ class Launches:
                     raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
         self._sampler.spent(time.perf_counter() - began)
 
-    # -- launches that a device links by itself -------------------------------------------------------------------
+    # -- launches that a device links by itself, or has one entry for ---------------------------------------------
 
     def linker(self) -> RunLinked | None:
         """Return what runs linked launches; None where there are none, or no kernels on the device that link."""
@@ -191,6 +191,18 @@ class Launches:
             log.info("%s: launches are joined on the host: %s", self._operation.name, error)
             return None
         return self._run_linked
+
+    def fuses(self) -> bool:
+        """Whether the device has an entry that is all of the operation."""
+        entry = self._operation.fused_entry
+        if entry is None or not self._backend.fuses:
+            return False
+        try:
+            self._backend.prepare(manifests.shipped(links.KERNEL), [self._operation.fused_trial], entry)
+        except (BuildFailed, NoCore) as error:
+            log.info("%s: stages run by their own launches: %s", self._operation.name, error)
+            return False
+        return True
 
     def _run_linked(self, linked: Linked) -> None:
         seconds = self._timeout or DEFAULT_SECONDS + linked.nbytes / SLOWEST_BYTES_PER_SECOND

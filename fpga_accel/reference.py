@@ -33,6 +33,7 @@ class ReferenceBackend:
         return VARIANT
 
     links = False
+    fuses = False
 
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Refuse: each launch goes by way of the host."""

@@ -275,6 +275,8 @@ class _FaultyBackend:
             _corrupt_result(results, bad_result)
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
 
+    fuses = False
+
     @property
     def links(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Circuits whose assertions say what the skid buffer and the shell must do, whatever is around them."""
+"""Circuits whose assertions say what buffers, queues and the shell must do, whatever is around them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 from fpga_accel.kernels.common.rtl import CORE
 from fpga_accel.kernels.common.rtl_buffers import SkidBuffer
+from fpga_accel.kernels.common.rtl_ctr import Landing, Queue
 from fpga_accel.kernels.common.rtl_shell import IN_FLIGHT, Kind, Shell
 
 WIDTH = 8
+# Bits of numbers of transfers, where there are fewer clocks than that many count.
+NUMBER = 5
 
 
 def stays(m: Module, kind: Any, valid: Any, ready: Any, payload: Any) -> None:
@@ -155,4 +158,96 @@ class OrderProof(Elaboratable):
             m.d.comb += Assert(trailers < heads)
             with m.If(trailers == self.chosen):
                 m.d.comb += Assert(replies.payload.bytes[96:112] == tag)
+        return m
+
+
+class Followed(Elaboratable):
+    """Any one transfer of a stream, by its number: what came in first goes out first, and nothing comes that did not.
+
+    Parameters
+    ----------
+    put, item
+        What enters: an item in a clock in which `put` is set.
+    front
+        The stream out.
+    most
+        Items that are within at most.
+    """
+
+    def __init__(self, put: Any, item: Any, front: Any, most: int) -> None:
+        self._put, self._item, self._front, self._most = put, item, front, most
+        self.chosen, self.within = Signal(NUMBER), Signal(NUMBER)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        front = self._front
+        began, chosen_before = Signal(), Signal(NUMBER)
+        m.d.sync += [began.eq(1), chosen_before.eq(self.chosen)]
+        m.d.comb += Assume(~began | (self.chosen == chosen_before))
+        taken, given, kept = Signal(NUMBER), Signal(NUMBER), Signal()
+        with m.If(self._put):
+            m.d.sync += taken.eq(taken + 1)
+            with m.If(taken == self.chosen):
+                m.d.sync += kept.eq(self._item)
+        with m.If(front.valid & front.ready):
+            m.d.sync += given.eq(given + 1)
+        m.d.comb += [self.within.eq(taken - given), Assert(self.within <= self._most)]
+        with m.If(front.valid):
+            m.d.comb += Assert(self.within != 0)
+            with m.If(given == self.chosen):
+                m.d.comb += Assert(front.payload == kept)
+        stays(m, Assert, front.valid, front.ready, front.payload)
+        return m
+
+
+class LandingProof(Elaboratable):
+    """Items that entered a pipeline while there was room find their places, however long they are on their way."""
+
+    DEPTH = 2
+
+    def __init__(self) -> None:
+        self.landing = Landing(1, self.DEPTH)
+        self.enters, self.pushes, self.item, self.ready = (Signal() for _ in range(4))
+        self.followed = Followed(self.landing.push, self.item, self.landing.front, self.DEPTH)
+        self.ports = [self.enters, self.pushes, self.item, self.ready, self.followed.chosen]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.landing = landing = self.landing
+        m.submodules.followed = self.followed
+        on_the_way = Signal(NUMBER)
+        m.d.comb += [
+            landing.enter.eq(self.enters & landing.room),
+            # It may land in the clock in which it enters.
+            landing.push.eq(self.pushes & (landing.enter | (on_the_way != 0))),
+            landing.item.eq(self.item),
+            landing.front.ready.eq(self.ready),
+        ]
+        m.d.sync += on_the_way.eq(on_the_way + landing.enter - landing.push)
+        return m
+
+
+class QueueProof(Elaboratable):
+    """The queue in block RAM gives what it takes, in order, though what it reads takes clocks to come."""
+
+    DEPTH = 4
+    # Of the short queue behind the RAM.
+    BEHIND = 8
+
+    def __init__(self) -> None:
+        self.queue = queue = Queue(1, self.DEPTH)
+        self.offered, self.valid, self.ready = (Signal() for _ in range(3))
+        put = queue.items.valid & queue.items.ready
+        self.followed = Followed(put, self.offered, queue.front, self.DEPTH + self.BEHIND)
+        self.ports = [self.offered, self.valid, self.ready, self.followed.chosen]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.queue = queue = self.queue
+        m.submodules.followed = self.followed
+        m.d.comb += [
+            queue.items.payload.eq(self.offered),
+            queue.items.valid.eq(self.valid),
+            queue.front.ready.eq(self.ready),
+        ]
         return m

@@ -13,6 +13,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,16 @@ def test_cases_are_chosen() -> None:
     assert quick
     assert max(case.size for case in quick) == cases.FULL
     assert cases.chosen(found, only=["no such text"]) == []
+
+
+def test_the_readme_quotes_each_of_its_works() -> None:
+    quoted = cases.chosen(cases.cases(growth=True), quoted=True)
+    missing = {work.name for work in WORKS.values() if work.missing()}
+    assert {case.kind.name for case in quoted} == set(cases.QUOTED) - missing
+    assert {case.phase for case in quoted} == {Phase.WARM}
+    assert {case.data for case in quoted if case.kind.name == "zstd.compress"} == {
+        data for data in cases.QUOTED_KINDS if data in inputs.names()
+    }
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "1.5MiB", "4 parsecs", "KiB"])
@@ -538,13 +549,14 @@ def test_figures_of_the_readme_are_made_of_the_reference() -> None:
 
 
 def test_summary_makes_the_same_block() -> None:
+    full = partial(row, size=cases.FULL)
     run = run_of(
-        row(1.0, "opencl", ratio=2.0, samples=[1.0]), row(2.0, "opencl", "into"), row(1.5), row(1.5, bound=True),
-        row(3.0, "peer", ratio=1.9), row(2.0, "peer", threads=2), row(1.0, size=64), row(1.0, "cpu"),
+        full(1.0, "opencl", ratio=2.0, samples=[1.0]), full(2.0, "opencl", "into"), full(1.5), full(1.5, bound=True),
+        full(3.0, "peer", ratio=1.9), full(2.0, "peer", threads=2), row(1.0), row(1.0, "cpu", size=cases.FULL),
     )  # fmt: skip
     small = readme.summary(run)
     assert readme.block(small) == readme.block(run)
-    assert "| lz4.compress 1 MiB | text | 3.00, 2.00 | 1.50, 1.00 | 2.00, 1.33 | 2.00, 1.90 |" in readme.block(run)
+    assert "| lz4.compress 64 MiB | text | 3.00, 2.00 | 1.50, 1.00 | 2.00, 1.33 | 2.00, 1.90 |" in readme.block(run)
     assert len(small.rows) == 4
     assert not any(one.samples for one in small.rows)
 

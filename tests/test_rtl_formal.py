@@ -70,7 +70,14 @@ def prove(name: str, folder: Path, mode: str, depth: int) -> subprocess.Complete
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "depth"), [("BufferProof", "prove", 4), ("ShellProof", "prove", 3), ("OrderProof", "bmc", 9)]
+    ("name", "mode", "depth"),
+    [
+        ("BufferProof", "prove", 4),
+        ("ShellProof", "prove", 3),
+        ("OrderProof", "bmc", 9),
+        ("LandingProof", "bmc", 11),
+        ("QueueProof", "bmc", 16),
+    ],
 )
 def test_it_holds(name: str, mode: str, depth: int, tmp_path: Path) -> None:
     done = prove(name, tmp_path, mode, depth)
@@ -91,4 +98,12 @@ def test_a_buffer_that_loses_a_transfer_is_found_out(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(module, "SkidBuffer", Lossy)
     done = prove("BufferProof", tmp_path, "prove", 4)
+    assert "DONE (FAIL" in done.stdout, done.stdout[-3000:]
+
+
+def test_room_for_more_than_there_are_places_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = proofs()
+    # Credits are counted for the next power of two.
+    monkeypatch.setattr(module.LandingProof, "DEPTH", 3)
+    done = prove("LandingProof", tmp_path, "bmc", 11)
     assert "DONE (FAIL" in done.stdout, done.stdout[-3000:]

@@ -112,6 +112,10 @@ class Backend(Protocol):
     def links(self) -> bool:
         """Whether it runs linked launches; where it does not, each launch goes by way of the host."""
 
+    @property
+    def fuses(self) -> bool:
+        """Whether it may have entries that are all stages of a chain at once."""
+
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Run linked launches of prepared kernels; the outcome has the results of all rows.
 

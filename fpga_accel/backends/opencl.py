@@ -259,6 +259,8 @@ class OpenClBackend(forks.Resettable):
             return Deferred(lambda deadline: self._in_turn(built, launch, deadline))
         return _Flying(self, built.variant, self._pipeline.start(built.program, launch, built.variant))
 
+    fuses = False
+
     @property
     def links(self) -> bool:
         """Whether it runs linked launches: pipelines for FPGAs have no kernel that links."""

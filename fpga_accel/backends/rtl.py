@@ -64,6 +64,7 @@ class RtlBackend(forks.Resettable):
     # Each core is a simulation of its own: none makes way for another.
     allow_reprogram = False
     links = False
+    fuses = True
 
     def __init__(self, device_id: str) -> None:
         super().__init__()

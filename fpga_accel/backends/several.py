@@ -97,6 +97,7 @@ class SeveralBackend(forks.Resettable):
         return "+".join(dict.fromkeys(variants))
 
     links = False
+    fuses = False
 
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Refuse: each launch goes by way of the host."""

@@ -17,6 +17,17 @@ COLD = MIB
 GROWTH = (MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB)
 # Other kinds of data are timed at the size `FULL` alone.
 MAIN = ("text", "table", "binary", inputs.RANDOM)
+# The README quotes these works: the size `FULL` of some kinds of data, and batches of pages.
+QUOTED = (
+    *("lz4.compress", "lz4.decompress", "snappy.compress", "snappy.decompress", "gzip.compress", "gzip.decompress"),
+    *("bgzf.decompress", "zstd.compress", "zstd.decompress", "lz4.compress > aes-gcm.encrypt"),
+    *("aes-gcm.encrypt", "aes-gcm.decrypt", "aes-ctr.encrypt", "aes-cbc.encrypt", "aes-xts-sectors.encrypt"),
+    *("chacha20-poly1305.encrypt", "sm4-ctr.encrypt", "sm4-gcm.encrypt"),
+    *("sha256.digest", "sm3.digest", "sha3-256.digest", "blake2b.digest", "blake3.digest", "hmac-sha256.mac"),
+    *("crc32c.checksum", "crc64-nvme.checksum", "xxh64.checksum", "age.seal", "age.unseal"),
+)
+QUOTED_KINDS = ("text", "table")
+QUOTED_COUNT, QUOTED_ITEM = 4096, 4 * KIB
 # In a quick run.
 QUICK_KINDS = ("text", inputs.RANDOM)
 QUICK_COUNT = 4096
@@ -54,10 +65,24 @@ class Case:
             return False
         return self.data == self.kind.kinds[0] or (self.data in QUICK_KINDS and self.size < FULL)
 
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the README's table has it."""
+        return is_quoted(self.kind.name, self.data, self.size, self.count, self.phase)
+
     def work(self) -> Work:
         """Make the inputs."""
         data = inputs.data(self.data, self.size * self.count)
         return self.kind([data[at : at + self.size] for at in range(0, len(data), self.size)])
+
+
+def is_quoted(work: str, data: str, size: int, count: int, phase: str) -> bool:
+    """Whether the README's table has a case."""
+    if work not in QUOTED or phase != Phase.WARM:
+        return False
+    if count > 1:
+        return count >= QUOTED_COUNT and size >= QUOTED_ITEM
+    return size == FULL and (data in QUOTED_KINDS or data == WORKS[work].kinds[0])
 
 
 def case_name(work: str, size: int, count: int, phase: str) -> str:
@@ -130,6 +155,7 @@ def chosen(
     operations: Sequence[str] = (),
     sizes: Sequence[int] = (),
     quick: bool = False,
+    quoted: bool = False,
 ) -> list[Case]:
     """Return the cases that hold all the texts, and whose work, size of an item and length are among those asked."""
     return [
@@ -139,6 +165,7 @@ def chosen(
         and (not operations or any(operation in case.kind.name for operation in operations))
         and (not sizes or case.size in sizes)
         and (case.is_quick or not quick)
+        and (case.is_quoted or not quoted)
     ]
 
 

@@ -8,17 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from fpga_accel.bench.cases import FULL, Phase
+from fpga_accel.bench.cases import is_quoted
 from fpga_accel.bench.contestants import Result
-from fpga_accel.bench.inputs import RANDOM
 from fpga_accel.bench.results import Row, Run
 from fpga_accel.bench.tables import thread_counts
-from fpga_accel.bench.works.work import KIB, MIB
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
-_SIZES = (64 * KIB, MIB, FULL)
-_KINDS = ("text", RANDOM)
-_LEAST_COUNT = 4096
 # Columns of ours: device, and the forms of result that they show.
 _COLUMNS = (
     ("opencl", (Result.BYTES, Result.LIST), "`opencl`, fresh bytes"),
@@ -62,11 +57,7 @@ def written(text: str, run: Run) -> str:
 
 
 def _is_shown(row: Row) -> bool:
-    if row.phase != Phase.WARM:
-        return False
-    if row.count > 1:
-        return row.count >= _LEAST_COUNT
-    return row.size in _SIZES and (row.size == FULL or row.data in _KINDS)
+    return is_quoted(row.work, row.data, row.size, row.count, row.phase)
 
 
 def _is_kept(row: Row) -> bool:

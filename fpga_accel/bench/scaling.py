@@ -72,7 +72,11 @@ CPU_CALLS: Mapping[str, Callable[[fa.Accelerator, bytes], Any]] = {
     "crc32c": lambda acc, data: acc.checksum(data, "crc32c"),
     "crc32": lambda acc, data: acc.checksum(data, "crc32"),
     "lz4_compress": lambda acc, data: acc.compress(data, "lz4"),
+    "lz4_aes_gcm": lambda acc, data: acc.chain("lz4.compress", "aes-gcm.encrypt")(data, key=_KEY, nonce=_NONCE[:12]),
 }
+
+# Beats that go in with a segment's text: its head, and of ciphers what they need beside a key that is held.
+_BEATS = {"aes_ctr": 2, "sm4_ctr": 2, "aes_gcm": 3, "lz4_aes_gcm": 4}
 
 
 def engines_that_fit(row: Figures) -> int:
@@ -92,8 +96,7 @@ def link_rate(row: Figures, link: Link, size: int, engines: int) -> float:
     A result is taken to be as long as its text, which none is longer than but by a few bytes.
     """
     carried = link.bytes_per_second or engines * BEAT * row.fmax_mhz * 1e6
-    beats = 2 if row.operation.startswith(("aes", "sm4")) else 1
-    return carried * size / (size + BEAT * beats)
+    return carried * size / (size + BEAT * _BEATS.get(row.operation, 1))
 
 
 def rate(row: Figures, link: Link, size: int, engines: int) -> float:
@@ -159,8 +162,8 @@ _MODEL = f"""Counts are the core's in its shell, without the measuring harness. 
   were measured on segments of 256 bytes and of 64 KiB that follow one another, under one key, which is sent once.
 - Engines have a stream each and work side by side. As many fit as {_FILLED * 100:.0f} % of the part's LUTs, flip-flops
   and block RAMs allow; that all of them reach the MHz of one is assumed.
-- A link carries both ways at once. With each segment go a head of {BEAT} bytes, for ciphers a counter of as many, and
-  a trailer on the way back; results count as long as their texts.
+- A link carries both ways at once. With each segment go a head of {BEAT} bytes, for ciphers one to three beats of
+  as many, and a trailer on the way back; results count as long as their texts.
 - The rate is the least of what engines and link do. Time on the host, for gathering and for system calls, is left
   out."""
 _READING = """PCIe is there to show what it would leave of the engines: an ECP5 has no PCIe by open tools, so Ethernet

@@ -37,7 +37,11 @@ Devices = Annotated[
         show_default=False,
     ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="Fewer cases and rounds: under 3 minutes on 2 cores, not 15.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer cases and rounds: 3 minutes on 2 cores, not an hour.")]
+Quoted = Annotated[
+    bool,
+    typer.Option("--quoted", help="The cases of the README's table: a quarter of an hour.", rich_help_panel=_CHOICE),
+]
 Growth = Annotated[
     bool, typer.Option("--growth", help="Also time a byte from 1 MiB to 1 GiB, and the peak memory of a file.")
 ]
@@ -89,6 +93,7 @@ def bench(
     only: Only = None,
     op: Operation = None,
     size: Size = None,
+    quoted: Quoted = False,
     listed: Listed = False,
     out: Results = None,
     html: Html = None,
@@ -106,7 +111,7 @@ def bench(
 
     found = cases.cases(growth=growth)
     sizes = [cases.size_of(text) for text in size or ()]
-    wanted = cases.chosen(found, only=only or (), operations=op or (), sizes=sizes, quick=quick)
+    wanted = cases.chosen(found, only=only or (), operations=op or (), sizes=sizes, quick=quick, quoted=quoted)
     if not wanted:
         raise UsageError("no case is left of these choices", hint="--list shows all cases")
     if listed:

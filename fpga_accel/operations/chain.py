@@ -1,8 +1,8 @@
 """Chains: several operations one behind the other, as one operation.
 
 On the CPU each item goes through all stages while it is in the cache. On a device that links launches
-(`fpga_accel.operations.chain_linked`) what is between the stages stays there; elsewhere the stages' own launches run
-in turn.
+(`fpga_accel.operations.chain_linked`) or has one entry for all stages (`fpga_accel.operations.chain_fused`) what is
+between the stages stays there; elsewhere the stages' own launches run in turn.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import numpy as np
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import IntegrityError
-from fpga_accel.operations import chain_linked, links, registry
+from fpga_accel.operations import chain_fused, chain_linked, links, registry
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, NumberSink
 from fpga_accel.operations.chain_linked import ChainOptions, Checksums
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
+from fpga_accel.operations.codecs import grouped
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
+    GROUP,
     Errors,
     Job,
     Operation,
@@ -62,6 +64,7 @@ class ChainOperation(Operation[ChainOptions]):
         self.name = self.algorithm
         self.stages = tuple(stages)
         self._way = chain_linked.way_of(stages)
+        self.fused_entry = chain_fused.ENTRY if chain_fused.serves(stages) else None
         # The rows of linked launches are nowhere to be compared.
         self.by_items = self._way is not None
         # The column of each checksum stage.
@@ -178,7 +181,9 @@ class ChainOperation(Operation[ChainOptions]):
 
     # -- a device -------------------------------------------------------------------------------------------------
 
-    def on_linking_device(self, job: Job[ChainOptions], run: Run, link: RunLinked | None) -> Errors:
+    def on_joining_device(self, job: Job[ChainOptions], run: Run, link: RunLinked | None, *, fuses: bool) -> Errors:
+        if fuses:
+            return self._fused(job, run)
         if link is None or self._way is None:
             return self.on_device(job, run)
         errors: Errors = {}
@@ -192,7 +197,28 @@ class ChainOperation(Operation[ChainOptions]):
             errors.update(self._by_stages(job, sorted(apart), run))
         return errors
 
+    def _fused(self, job: Job[ChainOptions], run: Run) -> Errors:
+        """Do the items that the entry for all stages can do by that, the others by the stages' own launches."""
+        stages, sizes = job.options.stages, job.items.sizes
+        chosen = chain_fused.fitting(stages, sizes)
+        for part in grouped(sizes[chosen], GROUP):
+            few = chosen[part.start : part.stop]
+            options = [_picked(each, few, len(sizes)) for each in stages]
+            found = chain_fused.sealed(self.stages, options, job.items.picked(few), run)
+            for index, result in zip(few, found, strict=True):
+                job.sink.put(index, result)
+        rest = set(range(len(sizes))) - set(chosen)
+        return self._by_stages(job, sorted(rest), run) if rest else {}
+
+    def agrees(self, row: RowInput, output: RowOutput) -> bool:
+        return chain_fused.agrees(row, output)
+
+    def fused_trial(self) -> Trial:
+        return chain_fused.trial(self.stages)
+
     def of_rows(self, launch: Launch) -> Operation[Any]:
+        if launch.kernel == links.KERNEL:
+            return self
         return next(stage for stage in self.stages if (stage.kernel, stage.entry) == (launch.kernel, launch.entry))
 
     def on_device(self, job: Job[ChainOptions], run: Run) -> Errors:

@@ -120,6 +120,8 @@ class Operation(ABC, Generic[OptionsT]):
     into_limit: ClassVar[int] = 32 << 10
     # Whether the library is as fast with a memoryview as with `bytes`.
     takes_views: ClassVar[bool] = False
+    # An entry of the same kernel folder that does all stages of a chain at once, where a device has it.
+    fused_entry: str | None = None
     # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
     number_size: ClassVar[int] = 0
     number_type: ClassVar[Any] = None
@@ -260,8 +262,11 @@ class Operation(ABC, Generic[OptionsT]):
         """Return the operation that knows what rows of a launch mean."""
         return self
 
-    def on_linking_device(self, job: Job[OptionsT], run: Run, link: RunLinked | None) -> Errors:
-        """Do all items as `on_device` does, or with launches that a device links by itself where `link` is given."""
+    def on_joining_device(self, job: Job[OptionsT], run: Run, link: RunLinked | None, *, fuses: bool) -> Errors:
+        """Do all items as `on_device` does, or in fewer launches.
+
+        That is with those that a device links by itself where `link` is given, and with `fused_entry` where it `fuses`.
+        """
         return self.on_device(job, run)
 
     @abstractmethod
@@ -290,6 +295,10 @@ class Operation(ABC, Generic[OptionsT]):
     @abstractmethod
     def trial(self) -> Trial:
         """Return a known-answer test for a device."""
+
+    def fused_trial(self) -> Trial:
+        """Return one of `fused_entry`."""
+        raise NotImplementedError(f"{self.name} has no fused entry")
 
     @abstractmethod
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], OptionsT]:

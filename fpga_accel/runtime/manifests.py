@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,10 @@ LANGUAGE = ("-cl-std=CL1.2",)
 EMULATED_DEPTH = 65536
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([A-Za-z0-9_.]+)"[ \t]*$', re.MULTILINE)
+# Modules of kernel folders that a core's source imports, as folder and module.
+_IMPORT = re.compile(r"^\s*from fpga_accel\.kernels\.(\w+)\.(\w+) import ", re.MULTILINE)
+# The shell is imported by no core and is around all.
+_SHELL = ("common", "rtl_shell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,16 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A kernel folder: its entries, and its variants and RTL cores from best to plainest."""
+    """A kernel folder: its entries, and its variants and RTL cores from best to plainest.
+
+    `core_entries` are those of cores that no variant has.
+    """
 
     folder: Path
     entries: tuple[str, ...]
     variants: tuple[Variant, ...] = field(default=())
     cores: tuple[Core, ...] = field(default=())
+    core_entries: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,6 +111,13 @@ class Manifest:
     def source(self, variant: Variant) -> str:
         """Return the source of `variant` with its local includes put in place."""
         return _inlined(variant.source, (self.folder, kernels_dir() / "common"), set())
+
+    def modules(self, cores: Iterable[Core]) -> dict[str, str]:
+        """Return the sources of every module that cores are made from, as ``folder/module``.
+
+        They import from any kernel folder with ``from fpga_accel.kernels.FOLDER.MODULE import``, and in no other way.
+        """
+        return modules_of(self.folder, (core.source for core in cores))
 
 
 @cache
@@ -131,7 +146,8 @@ def load(folder: Path) -> Manifest:
     try:
         variants = tuple(_variant(row) for row in data["variants"])
         cores = tuple(_core(row) for row in data.get("cores", []))
-        manifest = Manifest(folder, tuple(data["entries"]), variants, cores)
+        core_entries = _names(data.get("core_entries", []))
+        manifest = Manifest(folder, tuple(data["entries"]), variants, cores, core_entries)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: missing or wrong field {error}") from error
     for variant in variants:
@@ -142,7 +158,7 @@ def load(folder: Path) -> Manifest:
     if len({core.name for core in cores}) < len(cores):
         raise ValueError(f"{path}: two cores have one name")
     for core in cores:
-        if core.entry not in manifest.entries:
+        if core.entry not in (*manifest.entries, *core_entries):
             raise ValueError(f"{path}: core {core.name} is of no entry: {core.entry!r}")
         if not (folder / core.source).is_file():
             raise ValueError(f"{path}: core {core.name} names {core.source}, which is not there")
@@ -209,6 +225,21 @@ def shipped(name: str) -> Manifest:
 def shipped_names() -> tuple[str, ...]:
     """Return the names of all shipped kernel folders."""
     return tuple(sorted(path.parent.name for path in kernels_dir().glob("*/kernel.toml")))
+
+
+def modules_of(folder: Path, sources: Iterable[str]) -> dict[str, str]:
+    """Do what `Manifest.modules` does, for sources in a folder."""
+    seen = {_SHELL, *((folder.name, source.removesuffix(".py")) for source in sources)}
+    waiting, found = sorted(seen), {}
+    while waiting:
+        kernel, module = waiting.pop()
+        parent = folder if kernel == folder.name else kernels_dir() / kernel
+        text = (parent / f"{module}.py").read_text(encoding="utf-8")
+        found[f"{kernel}/{module}"] = text
+        more = set(_IMPORT.findall(text)) - seen
+        seen |= more
+        waiting += sorted(more)
+    return dict(sorted(found.items()))
 
 
 def _inlined(name: str, folders: tuple[Path, ...], seen: set[str]) -> str:

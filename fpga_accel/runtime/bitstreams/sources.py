@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
 
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.manifests import Core, Manifest, Variant
 from fpga_accel.segments import ABI_VERSION
-
-# Modules of kernel folders that a source imports, as ``folder.module``.
-_IMPORT = re.compile(r"^\s*from fpga_accel\.kernels\.(\w+)\.(\w+) import ", re.MULTILINE)
 
 
 def kind_of(build_mode: str) -> str:
@@ -43,27 +38,12 @@ def hash_of(manifest: Manifest, variant: Variant) -> str:
 def hash_of_core(manifest: Manifest, core: Core) -> str:
     """Return the hash of what a core, and the others of its variant, are made from.
 
-    That is the ABI, their arguments, and every module of kernel folders that they import. The shell is imported by none
-    and is around all.
+    That is the ABI, their arguments, and every module of kernel folders that they import.
     """
     chosen = [each for each in manifest.cores if each.name == core.name]
     made = [(each.entry, each.core, sorted(each.arguments.items())) for each in chosen]
-    roots = {(manifest.name, each.source.removesuffix(".py")) for each in chosen}
-    sources = dict(sorted(_imported(manifest, (*sorted(roots), ("common", "rtl_shell")))))
-    parts = (ABI_VERSION, made, sources)
+    parts = (ABI_VERSION, made, manifest.modules(chosen))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _imported(manifest: Manifest, roots: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
-    waiting, seen = list(roots), set(roots)
-    while waiting:
-        folder, module = waiting.pop()
-        parent = manifest.folder if folder == manifest.name else manifests.kernels_dir() / folder
-        text = (parent / f"{module}.py").read_text(encoding="utf-8")
-        yield f"{folder}/{module}", text
-        found = set(_IMPORT.findall(text)) - seen
-        seen |= found
-        waiting += sorted(found)
 
 
 def manifest_of(kernel: str) -> Manifest:

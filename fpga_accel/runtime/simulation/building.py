@@ -62,7 +62,7 @@ def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str)
     DeviceTimeoutError
         The build took longer than `BUILD_SECONDS`.
     """
-    sources = _sources(manifest)
+    sources = _sources(manifest, core)
     key = _key("simulation", tools, [manifest.name, core.source, core.core, sorted(core.arguments.items()), sources])
     path = config.cache_dir() / "programs" / "rtl" / f"{key[:32]}.so"
     payload = programs.read_container(path, key)
@@ -98,12 +98,12 @@ def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
     return _Build(tools, device).simulation(verilog)
 
 
-def _sources(manifest: Manifest) -> dict[str, str]:
-    """Return the hash of each source that a simulation of a core may be made from."""
-    folders = (manifest.folder, kernels_dir() / "common")
-    paths = [path for folder in folders for pattern in ("*.py", "*.cpp") for path in sorted(folder.glob(pattern))]
-    paths += [Path(__file__).with_name(name) for name in TEXT_PASSES]
-    return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+def _sources(manifest: Manifest, core: Core) -> dict[str, str]:
+    """Return the hash of each source that a simulation of a core is made from."""
+    paths = [kernels_dir() / "common" / SHIM, *(Path(__file__).with_name(name) for name in TEXT_PASSES)]
+    found = {f"{path.parent.name}/{path.name}": path.read_text(encoding="utf-8") for path in paths}
+    found |= manifest.modules([core])
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in found.items()}
 
 
 def _key(what: str, tools: Toolchain, parts: object) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fpga_accel import kernels
+from fpga_accel.runtime import manifests
 from fpga_accel.runtime.simulation.sharing import with_shared_modules
 
 TOP = "top"
@@ -29,17 +30,23 @@ def core_of(folder: Path, source: str, name: str, arguments: dict[str, Any]) -> 
     Raises
     ------
     ImportError
-        Its source draws on other kernel folders, of which the key of a simulation knows nothing.
+        It imports modules of kernel folders in a way that `Manifest.modules` does not see: the key of a simulation
+        would know nothing of them.
     """
     if str(folder.parent) not in kernels.__path__:
         kernels.__path__.insert(0, str(folder.parent))
     kernel = folder.name
     module = importlib.import_module(f"{kernels.__name__}.{kernel}.{source.removesuffix('.py')}")
-    folders = {each.split(".")[2] for each in sys.modules if each.startswith(f"{kernels.__name__}.")}
-    foreign = sorted(folders - {kernel, "common"})
-    if foreign:
-        raise ImportError(f"{kernel}/{source} imports from {', '.join(foreign)}; only its own folder and common may be")
+    loaded = {"/".join(parts[2:]) for each in sys.modules if len(parts := each.split(".")) == 4 and _is_kernel(each)}
+    unseen = sorted(loaded - set(manifests.modules_of(folder, [source])))
+    if unseen:
+        way = f"from {kernels.__name__}.FOLDER.MODULE import NAME"
+        raise ImportError(f"{kernel}/{source} imports {', '.join(unseen)} in another way than '{way}'")
     return getattr(module, name)(**arguments)
+
+
+def _is_kernel(module: str) -> bool:
+    return module.startswith(f"{kernels.__name__}.")
 
 
 def verilog_of(core: Any) -> str:

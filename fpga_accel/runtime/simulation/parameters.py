@@ -11,8 +11,9 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fpga_accel.runtime import ghash
+from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.simulation.tagged import Tagging
-from fpga_accel.segments import MAX_ROW, RECORD, Bytes, Table
+from fpga_accel.segments import MAX_ROW, RECORD, Bytes, Table, address_of, copy_many
 
 BEAT = 16
 
@@ -193,6 +194,64 @@ def aes_gcm(table: Table, params: Bytes) -> Beats:
     return replace(beats, flags=flags.astype(np.uint32), tagging=tagging)
 
 
+# ---- a page's frame and message: kernels/chain/rtl.py ----
+
+_FRAME_MAGIC = 0x184D2204
+# Where the flags of a row have FLG, BD and HC of the frame's header: below `KEY_HELD`.
+_FLG_AT, _BD_AT, _HC_AT = 7, 15, 23
+_MOST_PAGE = 64 << 10
+
+
+def lz4_aes_gcm(table: Table, params: Bytes) -> Beats:
+    """Give a core the header of a page's frame, and what AES-GCM needs for a whole message.
+
+    Raises
+    ------
+    ValueError
+        A record points outside of the parameters, or says what no core can serve.
+    """
+    records = keyed_records(table, params)
+    _check_places(table, records)
+    if len(table) and int(table["src_size"].max()) > _MOST_PAGE:
+        raise ValueError(f"a page has more than {_MOST_PAGE} bytes")
+    # The core adds that of the ciphertext.
+    lengths = np.zeros((len(table), 2), ">u8")
+    lengths[:, 0] = records["aad_size"].astype(np.uint64) * 8
+    counters = _gcm_counters(records, params, _HashKeys(params))
+    front = np.concatenate((_frame_headers(table), counters, lengths.view(np.uint8)), axis=1)
+    beats = _with_aad(with_keys(table, params, records, front, _aes_schedule), params, records)
+    aad_blocks = _blocks(records["aad_size"].astype(np.uint64)).astype(np.uint32)
+    flags = (aad_blocks << _AAD_BLOCKS_AT) | _MASKED | (beats.flags & KEY_HELD)
+    return replace(beats, flags=flags)
+
+
+def _frame_headers(table: Table) -> Bytes:
+    """Return headers of LZ4 frames that declare their content's size (frame format 1.6), a beat each."""
+    headers = np.zeros((len(table), BEAT), np.uint8)
+    headers[:, :4] = np.frombuffer(_FRAME_MAGIC.to_bytes(4, "little"), np.uint8)
+    headers[:, 6:10] = table["src_size"].astype("<u4").view(np.uint8).reshape(-1, 4)
+    for at, flag in ((4, _FLG_AT), (5, _BD_AT), (14, _HC_AT)):
+        headers[:, at] = table["flags"] >> np.uint32(flag) & np.uint32(0xFF)
+    return headers
+
+
+def _with_aad(beats: Beats, params: Bytes, records: Table) -> Beats:
+    """Put the associated data of each row behind its beats, filled up with zeros to whole blocks."""
+    sizes, before = records["aad_size"].astype(np.uint64), beats.count.astype(np.uint64) * np.uint64(BEAT)
+    if (records["aad"] + sizes > len(params)).any():
+        raise ValueError(f"associated data ends behind the {len(params)} bytes of parameters there are")
+    rooms = before + _blocks(sizes) * np.uint64(BEAT)
+    starts = np.cumsum(rooms, dtype=np.uint64) - rooms
+    content: Bytes = np.zeros(max(BEAT, int(rooms.sum())), np.uint8)
+    targets = starts + np.uint64(address_of(content))
+    copy_many(beats.first * np.uint64(BEAT) + np.uint64(address_of(beats.content)), targets, before)
+    copy_many(records["aad"].astype(np.uint64) + np.uint64(address_of(params)), targets + before, sizes)
+    wipe(address_of(beats.content), beats.content.nbytes)
+    # Whoever gives a core its beats refuses so many.
+    count = np.minimum(rooms // np.uint64(BEAT), np.uint64(0xFFFF)).astype(np.uint16)
+    return replace(beats, content=content, first=starts // np.uint64(BEAT), count=count)
+
+
 def _blocks(sizes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return (sizes + np.uint64(BEAT - 1)) // np.uint64(BEAT)
 
@@ -276,4 +335,10 @@ def _sm4_schedule(key: bytes) -> tuple[bytes, int]:
     return importlib.import_module("fpga_accel.kernels.sm4.rtl_schedule").round_keys(key), 0
 
 
-TRANSLATORS: Mapping[str, Translator] = {"none": none, "aes-ctr": aes_ctr, "aes-gcm": aes_gcm, "sm4-ctr": sm4_ctr}
+TRANSLATORS: Mapping[str, Translator] = {
+    "none": none,
+    "aes-ctr": aes_ctr,
+    "aes-gcm": aes_gcm,
+    "lz4-aes-gcm": lz4_aes_gcm,
+    "sm4-ctr": sm4_ctr,
+}
