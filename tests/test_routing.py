@@ -38,6 +38,7 @@ from fpga_accel.routing import (
     saved,
     timing,
 )
+from fpga_accel.runtime import manifests
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.testing import DEVICE_ID, VARIANT, FaultyDevice
 
@@ -267,10 +268,28 @@ def test_a_damaged_calibration_is_measured_again(damage: str) -> None:
 def test_another_machine_has_another_file() -> None:
     files = {
         saved.CalibrationFile("device", machine).path
-        for machine in (MACHINE, saved.machine(4, 2), saved.machine(2, 4), MACHINE | {"cpu": "another"})
+        for machine in (
+            *(MACHINE, saved.machine(4, 2), saved.machine(2, 4)),
+            *(MACHINE | {"cpu": "another"}, MACHINE | {"kernels": "others"}),
+        )
     }
-    assert len(files) == 4
+    assert len(files) == 5
     assert MACHINE["cpu"]
+
+
+def test_other_kernels_have_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "kernels_dir", lambda: tmp_path)
+    monkeypatch.setattr(manifests, "digest", manifests.digest.__wrapped__)
+    source = tmp_path / "lz4" / "portable.cl"
+    source.parent.mkdir()
+    found = []
+    for text, name in (("one", "notes.md"), ("one", "more.h"), ("two", "more.h")):
+        source.write_text(text)
+        (source.parent / name).touch()
+        found.append(saved.machine(2, 2)["kernels"])
+    assert len(set(found)) == 3
+    (source.parent / "notes.md").write_text("of no kernel")
+    assert saved.machine(2, 2)["kernels"] == found[-1]
 
 
 def test_processes_keep_the_timings_of_others() -> None:

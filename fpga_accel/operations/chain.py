@@ -298,10 +298,10 @@ class ChainOperation(Operation[ChainOptions]):
         forward = self.inverse()
         # What is sealed was compressed to about half, and the work of opening it counts sealed bytes.
         shrinks = forward.data_stages[0].op == "compress" and len(forward.data_stages) > 1
-        (content,), options = forward.sample(1, 2 * nbytes if shrinks else nbytes, kind)
-        sealed = forward.on_cpu(content, options, 0, ALONE)
-        expected = np.repeat(options.checksums[:, ::-1], count, axis=0)
-        return [sealed] * count, ChainOptions(self._sample_options(count), expected.copy(), expected)
+        contents, options = forward.sample(count, 2 * nbytes if shrinks else nbytes, kind)
+        sealed, _ = forward.on_cpu_many(contents, options, 0)
+        expected = options.checksums[:, ::-1].copy()
+        return sealed, ChainOptions(self._sample_options(count), expected.copy(), expected)
 
 
 def _stage_name(stage: Operation[Any]) -> str:

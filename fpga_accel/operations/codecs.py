@@ -23,6 +23,8 @@ DENSE = "dense"
 _PROBE = 1 << 10
 # Text that is repeated beyond what any kernel's matches reach back, so that the copies do not show.
 _TEXT_SIZE = 256 << 10
+# Content of a batch that differs: more than a core's branch predictors learn.
+_DIFFERENT = 1 << 20
 _TEXTS = ("pydoc_data/topics.py", "typing.py", "argparse.py", "inspect.py", "tarfile.py", "subprocess.py")
 
 _LARGEST_CONTENT = 2**64 - 1
@@ -231,6 +233,18 @@ def sample_data(nbytes: int, kind: str) -> bytes:
         return np.random.default_rng(3).bytes(nbytes)
     text = _text()
     return (text * (nbytes // len(text) + 1))[:nbytes]
+
+
+def sample_items(count: int, nbytes: int, kind: str, pack: Callable[[bytes], bytes] | None = None) -> list[bytes]:
+    """Return the items of a batch to time with, each through `pack` where that is given.
+
+    They differ, as far as `_DIFFERENT` bytes reach: one item over and over is worked on several times as fast.
+    """
+    different = min(count, max(1, _DIFFERENT // max(1, nbytes)))
+    content = sample_data(different * nbytes, kind)
+    parts = (content[at * nbytes : (at + 1) * nbytes] for at in range(different))
+    items = list(parts if pack is None else map(pack, parts))
+    return (items * (count // max(1, different) + 1))[:count]
 
 
 @cache

@@ -23,7 +23,7 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, memory
-from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_data
+from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
     GROUP,
@@ -413,7 +413,7 @@ class _Compress(Operation[CompressOptions]):
         return Trial(launch, passed)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
-        return [sample_data(nbytes, kind)] * count, self.options()
+        return sample_items(count, nbytes, kind), self.options()
 
 
 class DeflateCompress(_Compress):

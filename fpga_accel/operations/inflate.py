@@ -17,7 +17,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory
-from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_data
+from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -118,8 +118,8 @@ class _Inflate(Decompression):
     kernel = "inflate"
     entry = "inflate"
     library = "isal"
-    # 4 KiB take 10 µs.
-    threads_from = 8 << 10
+    # 330 bytes take 6.5 µs: two threads make 1.5 times of one.
+    threads_from = 320
     small = 64 << 10
     call_limit = _SMALL_CONTENT
     # What the library calls the format.
@@ -209,7 +209,7 @@ class _Inflate(Decompression):
         """Return content in this format, by Python's zlib."""
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
-        return [self.packed(sample_data(nbytes, kind), 1)] * count, DecompressOptions()
+        return sample_items(count, nbytes, kind, lambda content: self.packed(content, 1)), DecompressOptions()
 
 
 class DeflateDecompress(_Inflate):
@@ -349,8 +349,10 @@ class GzipDecompress(_Inflate):
         return _bgzf_packed(content, level)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
-        content = sample_data(nbytes, kind)
-        return [_packed(content, 1, 31) if kind else _bgzf_packed(content, 1)] * count, DecompressOptions()
+        def pack(content: bytes) -> bytes:
+            return _packed(content, 1, 31) if kind else _bgzf_packed(content, 1)
+
+        return sample_items(count, nbytes, kind, pack), DecompressOptions()
 
 
 class BgzfDecompress(GzipDecompress):

@@ -26,7 +26,7 @@ from fpga_accel.operations.codecs import (
     packed,
     pointers,
     put_parts,
-    sample_data,
+    sample_items,
 )
 from fpga_accel.operations.contract import (
     GROUP,
@@ -265,7 +265,7 @@ class Lz4Compress(Operation[CompressOptions]):
         return content_work(data)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
-        return [sample_data(nbytes, kind)] * count, CompressOptions()
+        return sample_items(count, nbytes, kind), CompressOptions()
 
 
 def _start_blocks(data: memoryview, block: int, options: CompressOptions, run: Run) -> Callable[[], memoryview]:

@@ -28,7 +28,7 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations import lz4_block, lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
@@ -173,8 +173,8 @@ class Lz4Decompress(Decompression):
         return Work(size, DENSE if size <= len(data) else kind)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
-        frame = lz4.frame.compress(sample_data(nbytes, kind), block_size=5, block_linked=kind == _LINKED)
-        return [frame] * count, DecompressOptions()
+        pack = partial(lz4.frame.compress, block_size=5, block_linked=kind == _LINKED)
+        return sample_items(count, nbytes, kind, pack), DecompressOptions()
 
 
 # Frames that a device can only decode block after block.

@@ -16,7 +16,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
-from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_data
+from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
     GROUP,
@@ -206,7 +206,7 @@ class _Compress(Operation[CompressOptions]):
         return content_work(data)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
-        return [sample_data(nbytes, kind)] * count, CompressOptions()
+        return sample_items(count, nbytes, kind), CompressOptions()
 
 
 class SnappyCompress(_Compress):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_data
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
     ROW_STORED,
@@ -142,7 +142,7 @@ class _Decompress(Decompression):
         return Work(content, DENSE if content <= len(data) else "") if sound else Work(len(data))
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], DecompressOptions]:
-        return [self._library_stream(sample_data(nbytes, kind))] * count, DecompressOptions()
+        return sample_items(count, nbytes, kind, self._library_stream), DecompressOptions()
 
 
 class SnappyDecompress(_Decompress):

