@@ -11,7 +11,7 @@ DEVICE_ID = "rtl-0"
 
 
 def _identity() -> Identity:
-    # Takes longer to import than all of this package that comes before it, and most processes list no devices.
+    # 15 ms to import, and most processes list no devices.
     from importlib import metadata
 
     try:
