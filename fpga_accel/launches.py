@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from fpga_accel.backends import Backend, NoCore, Outcome, Pending
+from fpga_accel.backends import Backend, NoCore, Outcome, Pending, Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations import links
@@ -185,22 +185,21 @@ class Launches:
         """Return what runs linked launches; None where there are none, or no kernels on the device that link."""
         if self._operation.kernel != links.KERNEL or not self._backend.links:
             return None
-        try:
-            self._backend.prepare(manifests.shipped(links.KERNEL), links.trials())
-        except BuildFailed as error:
-            log.info("%s: launches are joined on the host: %s", self._operation.name, error)
-            return None
-        return self._run_linked
+        return self._run_linked if self._prepares(links.trials()) else None
 
     def fuses(self) -> bool:
         """Whether the device has an entry that is all of the operation."""
         entry = self._operation.fused_entry
         if entry is None or not self._backend.fuses:
             return False
+        return self._prepares([self._operation.fused_trial], entry)
+
+    def _prepares(self, trials: Sequence[Callable[[], Trial]], entry: str = "") -> bool:
+        """Whether the device has what joins launches; without it they are joined on the host."""
         try:
-            self._backend.prepare(manifests.shipped(links.KERNEL), [self._operation.fused_trial], entry)
+            self._backend.prepare(manifests.shipped(links.KERNEL), trials, entry)
         except (BuildFailed, NoCore) as error:
-            log.info("%s: stages run by their own launches: %s", self._operation.name, error)
+            log.info("%s: launches are joined on the host: %s", self._operation.name, error)
             return False
         return True
 

@@ -52,6 +52,15 @@ Bytes = npt.NDArray[np.uint8]
 # A row's sizes are 32-bit; operations cut their work well below this.
 MAX_ROW = 2**31
 
+# ---- rows of RTL cores ----
+
+# A core's head counts parameter beats in 8 bits.
+MOST_PARAMETER_BEATS = 255
+# Of the core that seals pages (kernels/chain/rtl.py): the largest page, and where the flags of a row hold FLG, BD and
+# HC of the frame's header: above those of keyed rows, below bit 31, which is the core's.
+MOST_PAGE = 64 << 10
+FRAME_FLAGS_AT = (7, 15, 23)
+
 
 class Status(IntEnum):
     """What a kernel says of one row (``STATUS_*`` in abi.h)."""

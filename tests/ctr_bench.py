@@ -41,18 +41,26 @@ class Algorithm:
         for segment in segments:
             keys = b"" if segment.key == held else self.round_keys(segment.key)
             held = segment.key
-            parameters = beats(segment.counter + keys)
+            parameters = beats(self.parameters(segment, keys))
             yield (
                 {
                     "length": len(segment.text),
                     "capacity": len(segment.text),
-                    "flags": 0 if keys else KEY_HELD,
+                    "flags": self.flags(segment) | (0 if keys else KEY_HELD),
                     "parameters": len(parameters),
                     "extra": self.extra(held),
                     "tag": 0,
                 },
                 parameters,
             )
+
+    def parameters(self, segment: Any, keys: bytes) -> bytes:
+        """What goes in front of a segment's text."""
+        return bytes(segment.counter + keys)
+
+    def flags(self, segment: Any) -> int:
+        """Flags of a segment's head, but for `KEY_HELD`."""
+        return 0
 
 
 def beats(data: bytes) -> list[bytes]:

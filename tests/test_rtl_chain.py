@@ -12,7 +12,7 @@ from typing import Any
 import lz4.frame
 import numpy as np
 import pytest
-import required
+import simulated
 import sizes
 import xxhash
 from cryptography.hazmat.primitives.ciphers import algorithms
@@ -20,14 +20,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 pytest.importorskip("amaranth.sim", reason="amaranth is not installed")
 from amaranth.sim import Simulator as AmaranthSimulator
-from ctr_bench import BLOCK, KEY_HELD, Algorithm, Bench, beats
+from ctr_bench import BLOCK, Algorithm, Bench
 
 import fpga_accel as fa
 from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import chain_fused, links
 from fpga_accel.operations.buffers import memory as view
 from fpga_accel.operations.chain import ChainOperation, stage_of
-from fpga_accel.runtime import discovery, manifests
+from fpga_accel.runtime import manifests
 from fpga_accel.runtime.simulation import building, parameters, toolchain
 from fpga_accel.runtime.simulation.simulator import ROW, Rows, Simulator
 from fpga_accel.segments import RECORD, Status, address_of, new_table
@@ -40,7 +40,6 @@ MASKED = 1 << 28
 KEYS = (bytes(range(32)), bytes(range(16)))
 NONCE = bytes(range(12))
 SEAL = ("lz4.compress", "aes-gcm.encrypt")
-DEVICE = "rtl-0"
 STORED = 1 << 31
 
 
@@ -74,21 +73,20 @@ class Page:
 class Sealing(Algorithm):
     """Heads and parameters of the core."""
 
-    def heads(self, segments: Sequence[Any]) -> Iterator[tuple[dict[str, int], list[bytes]]]:
-        held = b""
-        for page in segments:
-            keys = b"" if page.key == held else self.round_keys(page.key)
-            held = page.key
-            aad = page.aad + bytes(-len(page.aad) % BLOCK)
-            lengths = (8 * len(page.aad)).to_bytes(8, "big") + bytes(8)
-            given = beats(page.header + b"\0" + page.nonce + b"\0\0\0\1" + lengths + keys + aad)
-            head = {"length": len(page.text), "capacity": 0, "parameters": len(given), "extra": self.extra(held)}
-            flags = MASKED | len(aad) // BLOCK << 1 | (0 if keys else KEY_HELD)
-            yield head | {"flags": flags, "tag": 0}, given
+    def parameters(self, segment: Any, keys: bytes) -> bytes:
+        lengths = (8 * len(segment.aad)).to_bytes(8, "big") + bytes(8)
+        front = segment.header + b"\0" + segment.nonce + b"\0\0\0\1" + lengths
+        return bytes(front + keys + segment.aad + bytes(-len(segment.aad) % BLOCK))
+
+    def flags(self, segment: Any) -> int:
+        return MASKED | -(-len(segment.aad) // BLOCK) << 1
+
+
+SEALING = Sealing(algorithms.AES, round_keys, lambda key: len(key) // 4 + 6)
 
 
 def run(pages: list[Page], stalls: float = 0.0) -> Bench:
-    bench = Bench(rtl.Lz4AesGcm(), Sealing(algorithms.AES, round_keys, lambda key: len(key) // 4 + 6), pages, stalls)
+    bench = Bench(rtl.Lz4AesGcm(), SEALING, pages, stalls)
     bench.run()
     return bench
 
@@ -186,12 +184,7 @@ def test_a_ring_gives_what_it_took_and_takes_back_what_was_not_marked() -> None:
 
 @pytest.fixture(scope="module")
 def device() -> RtlBackend:
-    try:
-        backend = discovery.open_backend(DEVICE)
-    except fa.DeviceError as error:
-        required.missing("rtl", f"the simulator is not usable: {error}")
-    assert isinstance(backend, RtlBackend)
-    return backend
+    return simulated.opened()
 
 
 @pytest.fixture(scope="module")
@@ -319,11 +312,10 @@ def test_wrong_results_fail_the_trial(device: RtlBackend, change: str) -> None:
 def test_a_page_too_long_is_refused_and_the_next_one_sealed(device: RtlBackend) -> None:
     manifest = manifests.shipped(links.KERNEL)
     core = next(core for core in manifest.cores if core.entry == chain_fused.ENTRY)
-    simulator = Simulator(building.shared_object(manifest, core, toolchain.found(), DEVICE), DEVICE)
+    simulator = Simulator(building.shared_object(manifest, core, toolchain.found(), simulated.DEVICE), simulated.DEVICE)
     pages = [sizes.text(size) for size in (5000, 70_000, 65_537, 65_536, 100)]
     texts = [np.frombuffer(page, np.uint8) for page in pages]
-    sealing = Sealing(algorithms.AES, round_keys, lambda key: len(key) // 4 + 6)
-    heads = list(sealing.heads([Page(page) for page in pages]))
+    heads = list(SEALING.heads([Page(page) for page in pages]))
     given = [np.frombuffer(b"".join(content), np.uint8) for _, content in heads]
     target = np.zeros((len(pages), 80_000), np.uint8)
     rows: Rows = np.zeros(len(pages), ROW)

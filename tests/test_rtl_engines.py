@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import required
+import simulated
 
 import fpga_accel as fa
 from fpga_accel.backends import Outcome
 from fpga_accel.backends.rtl import RtlBackend
-from fpga_accel.runtime import discovery, manifests
+from fpga_accel.runtime import manifests
 from fpga_accel.segments import Bytes, Launch, Status, address_of, new_table
 
 FOLDER = Path(__file__).parent / "rtl_cores"
@@ -25,11 +25,7 @@ ROOM = 1024
 
 @pytest.fixture(scope="module")
 def device() -> RtlBackend:
-    try:
-        backend = discovery.open_backend("rtl-0")
-    except fa.DeviceError as error:
-        required.missing("rtl", f"the simulator is not usable: {error}")
-    assert isinstance(backend, RtlBackend)
+    backend = simulated.opened()
     backend.prepare(manifests.load(FOLDER), [], ENTRY)
     return backend
 

@@ -23,15 +23,24 @@ from fpga_accel.runtime.simulation.parameters import BEAT, TRANSLATORS
 from fpga_accel.runtime.simulation.simulator import ROW, Rows, Simulator
 from fpga_accel.runtime.simulation.tagged import TaggedRows
 from fpga_accel.runtime.synthesis import figures
-from fpga_accel.segments import MAX_ROW, Bytes, Launch, Linked, Span, Status, Table, address_of, new_results
+from fpga_accel.segments import (
+    MAX_ROW,
+    MOST_PARAMETER_BEATS,
+    Bytes,
+    Launch,
+    Linked,
+    Span,
+    Status,
+    Table,
+    address_of,
+    new_results,
+)
 
 log = logging.getLogger(__name__)
 
 # Of all trials of an entry. A trial has some ten thousand bytes, and a simulated core does a million a second where
 # it has a processor for itself.
 TRIAL_SECONDS = 120.0
-# A core's head counts parameter beats in 8 bits.
-MOST_PARAMETER_BEATS = 255
 # Room for an answer that goes to a field of the result row.
 _FIELD_BYTES = 16
 

@@ -20,19 +20,24 @@ from fpga_accel.operations.links import HEADER, KERNEL, WORD
 from fpga_accel.operations.lz4_compress import CompressOptions, Lz4Compress
 from fpga_accel.operations.sealed import TAG
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, spread
+from fpga_accel.segments import (
+    FRAME_FLAGS_AT,
+    MOST_PAGE,
+    MOST_PARAMETER_BEATS,
+    Bytes,
+    Launch,
+    Status,
+    Table,
+    address_of,
+    spread,
+)
 
 ENTRY = "lz4_aes_gcm"
 
-# The largest page that the core keeps.
-MOST_PAGE = 64 << 10
-# A row has up to 255 beats of parameters, of which header, counter, lengths and round keys are 18.
-MOST_AAD = BLOCK * (255 - 18)
+# Of the beats of parameters, header, counter, lengths and round keys are 18.
+MOST_AAD = BLOCK * (MOST_PARAMETER_BEATS - 18)
 # A frame of one block: header, the block's size, EndMark.
 _FRAMING = HEADER + 2 * WORD
-# Where the flags of a row hold FLG, BD and HC of the frame's header: above those of keyed rows, below bit 31, which is
-# the core's.
-_FLG_AT, _BD_AT, _HC_AT = 7, 15, 23
 
 
 def serves(stages: Sequence[Operation[Any]]) -> bool:
@@ -50,7 +55,8 @@ def fitting(stages: Sequence[Any], sizes: Any) -> list[int]:
     if compress.content_checksum or compress.block_checksum:
         return []
     fits = (sizes <= MOST_PAGE) & (items_of(encrypt.aads or (b"",)).sizes <= MOST_AAD)
-    return [int(index) for index in np.flatnonzero(fits)]
+    found: list[int] = np.flatnonzero(fits).tolist()
+    return found
 
 
 def sealed(stages: Sequence[Operation[Any]], options: Sequence[Any], items: Items, run: Run) -> Iterator[bytes]:
@@ -85,7 +91,8 @@ def _launch(cipher: Any, options: Sequence[Any], items: Items) -> tuple[Launch, 
 
 def _header_flags(options: CompressOptions, size: int) -> int:
     header = options.header(size).pack()
-    return header[4] << _FLG_AT | header[5] << _BD_AT | header[HEADER - 1] << _HC_AT
+    flg, bd, hc = (byte << at for byte, at in zip((header[4], header[5], header[-1]), FRAME_FLAGS_AT, strict=True))
+    return flg | bd | hc
 
 
 def agrees(row: RowInput, output: RowOutput) -> bool:

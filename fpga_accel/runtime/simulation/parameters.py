@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from fpga_accel.runtime import ghash
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.simulation.tagged import Tagging
-from fpga_accel.segments import MAX_ROW, RECORD, Bytes, Table, address_of, copy_many
+from fpga_accel.segments import FRAME_FLAGS_AT, MAX_ROW, MOST_PAGE, RECORD, Bytes, Table, address_of, copy_many
 
 BEAT = 16
 
@@ -167,8 +167,7 @@ def aes_gcm(table: Table, params: Bytes) -> Beats:
     ValueError
         A record points outside of the parameters, or says what no core can serve.
     """
-    records = keyed_records(table, params)
-    _check_places(table, records)
+    records = _message_records(table, params)
     first = records["position"] == 0
     ends = records["position"] + table["src_size"]
     behind = _blocks(records["total"]) - _blocks(ends)
@@ -197,9 +196,6 @@ def aes_gcm(table: Table, params: Bytes) -> Beats:
 # ---- a page's frame and message: kernels/chain/rtl.py ----
 
 _FRAME_MAGIC = 0x184D2204
-# Where the flags of a row have FLG, BD and HC of the frame's header: below `KEY_HELD`.
-_FLG_AT, _BD_AT, _HC_AT = 7, 15, 23
-_MOST_PAGE = 64 << 10
 
 
 def lz4_aes_gcm(table: Table, params: Bytes) -> Beats:
@@ -210,10 +206,9 @@ def lz4_aes_gcm(table: Table, params: Bytes) -> Beats:
     ValueError
         A record points outside of the parameters, or says what no core can serve.
     """
-    records = keyed_records(table, params)
-    _check_places(table, records)
-    if len(table) and int(table["src_size"].max()) > _MOST_PAGE:
-        raise ValueError(f"a page has more than {_MOST_PAGE} bytes")
+    records = _message_records(table, params)
+    if len(table) and int(table["src_size"].max()) > MOST_PAGE:
+        raise ValueError(f"a page has more than {MOST_PAGE} bytes")
     # The core adds that of the ciphertext.
     lengths = np.zeros((len(table), 2), ">u8")
     lengths[:, 0] = records["aad_size"].astype(np.uint64) * 8
@@ -230,8 +225,8 @@ def _frame_headers(table: Table) -> Bytes:
     headers = np.zeros((len(table), BEAT), np.uint8)
     headers[:, :4] = np.frombuffer(_FRAME_MAGIC.to_bytes(4, "little"), np.uint8)
     headers[:, 6:10] = table["src_size"].astype("<u4").view(np.uint8).reshape(-1, 4)
-    for at, flag in ((4, _FLG_AT), (5, _BD_AT), (14, _HC_AT)):
-        headers[:, at] = table["flags"] >> np.uint32(flag) & np.uint32(0xFF)
+    for byte, at in zip((4, 5, 14), FRAME_FLAGS_AT, strict=True):
+        headers[:, byte] = table["flags"] >> np.uint32(at) & np.uint32(0xFF)
     return headers
 
 
@@ -256,7 +251,9 @@ def _blocks(sizes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return (sizes + np.uint64(BEAT - 1)) // np.uint64(BEAT)
 
 
-def _check_places(table: Table, records: Table) -> None:
+def _message_records(table: Table, params: Bytes) -> Table:
+    """Return the record of each row, whose place in its message is checked."""
+    records = keyed_records(table, params)
     ends = records["position"] + table["src_size"]
     if (records["position"] % BEAT).any() or (ends > records["total"]).any():
         raise ValueError(f"rows start at multiples of {BEAT} bytes and end within their message")
@@ -266,6 +263,7 @@ def _check_places(table: Table, records: Table) -> None:
         raise ValueError("a nonce is empty")
     if (records["aad_size"] + table["src_size"].astype(np.uint64) > MAX_ROW - BEAT).any():
         raise ValueError(f"a row and its associated data have more than {MAX_ROW - BEAT} bytes")
+    return records
 
 
 class _HashKeys:
