@@ -1,50 +1,50 @@
 """Compression and encryption on OpenCL accelerators, with an honest CPU path.
 
-Importing the package touches no OpenCL; devices are looked for at the first call that may use one. The functions
-here are the methods of `Accelerator` on one shared default Accelerator.
+Importing the package loads nothing, not even NumPy: what a name needs is imported when the name is first used, and
+devices are looked for at the first call that may use one. The functions here are the methods of `Accelerator` on one
+shared default Accelerator.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from fpga_accel.accelerator import Accelerator, default_accelerator
-from fpga_accel.aead import AESCCM, AESGCM, AESGCMSIV, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
-from fpga_accel.age.streams import seal_stream, unseal_stream
-from fpga_accel.batch import Batch
-from fpga_accel.capabilities import capabilities
-from fpga_accel.chains import Chain, Chained
-from fpga_accel.errors import (
-    BatchError,
-    BufferTooSmallError,
-    ConcurrentUseError,
-    DeviceError,
-    DeviceNotFoundError,
-    DeviceTimeoutError,
-    FallbackDisabledError,
-    FallbackWarning,
-    ForkedContextError,
-    FormatError,
-    FpgaAccelError,
-    ImageMismatchError,
-    IntegrityError,
-    InvalidTag,
-    NoMatchError,
-    OutputLimitError,
-    TruncatedError,
-)
-from fpga_accel.jobs import Job
-from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
-from fpga_accel.routing import Plan
-from fpga_accel.runtime.discovery import Device, devices
-from fpga_accel.sectors import AESXTS
-from fpga_accel.streams import open  # noqa: A004 (like gzip.open)
-
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
+    from fpga_accel.accelerator import Accelerator, default_accelerator
+    from fpga_accel.aead import AESCCM, AESGCM, AESGCMSIV, SM4GCM, ChaCha20Poly1305, XChaCha20Poly1305
+    from fpga_accel.age.streams import seal_stream, unseal_stream
+    from fpga_accel.batch import Batch
+    from fpga_accel.chains import Chain, Chained
+    from fpga_accel.device_capabilities import capabilities
+    from fpga_accel.errors import (
+        BatchError,
+        BufferTooSmallError,
+        ConcurrentUseError,
+        DeviceError,
+        DeviceNotFoundError,
+        DeviceTimeoutError,
+        FallbackDisabledError,
+        FallbackWarning,
+        ForkedContextError,
+        FormatError,
+        FpgaAccelError,
+        ImageMismatchError,
+        IntegrityError,
+        InvalidTag,
+        NoMatchError,
+        OutputLimitError,
+        TruncatedError,
+    )
+    from fpga_accel.jobs import Job
+    from fpga_accel.receipts import Reason, Receipt, Seconds, Trace
+    from fpga_accel.routing import Plan
+    from fpga_accel.runtime.discovery import Device, devices
+    from fpga_accel.sectors import AESXTS
+    from fpga_accel.streams import open  # noqa: A004 (like gzip.open)
+
     # What `__getattr__` gives: methods of the default Accelerator.
-    _acc = default_accelerator()
+    _acc = Accelerator()
     astream = _acc.astream
     chain = _acc.chain
     checksum = _acc.checksum
@@ -77,6 +77,44 @@ if TYPE_CHECKING:
     trace = _acc.trace
     unseal = _acc.unseal
     warmup = _acc.warmup
+
+__version__ = "0.1.0"
+
+# Where the public names live that are not methods of the default Accelerator.
+_MODULES = {
+    "accelerator": ("Accelerator", "default_accelerator"),
+    "aead": ("AESCCM", "AESGCM", "AESGCMSIV", "SM4GCM", "ChaCha20Poly1305", "XChaCha20Poly1305"),
+    "age.streams": ("seal_stream", "unseal_stream"),
+    "batch": ("Batch",),
+    "device_capabilities": ("capabilities",),
+    "chains": ("Chain", "Chained"),
+    "errors": (
+        "BatchError",
+        "BufferTooSmallError",
+        "ConcurrentUseError",
+        "DeviceError",
+        "DeviceNotFoundError",
+        "DeviceTimeoutError",
+        "FallbackDisabledError",
+        "FallbackWarning",
+        "ForkedContextError",
+        "FormatError",
+        "FpgaAccelError",
+        "ImageMismatchError",
+        "IntegrityError",
+        "InvalidTag",
+        "NoMatchError",
+        "OutputLimitError",
+        "TruncatedError",
+    ),
+    "jobs": ("Job",),
+    "receipts": ("Reason", "Receipt", "Seconds", "Trace"),
+    "routing": ("Plan",),
+    "runtime.discovery": ("Device", "devices"),
+    "sectors": ("AESXTS",),
+    "streams": ("open",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AESCCM",
@@ -156,8 +194,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Bind a method of the default Accelerator at its first use, so that importing makes none."""
+    """Import a public name, or bind a method of the default Accelerator, at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    method = globals()[name] = getattr(default_accelerator(), name)
-    return method
+    module = importlib.import_module(f"{__name__}.{_MODULE_OF.get(name, 'accelerator')}")
+    value = getattr(module if name in _MODULE_OF else module.default_accelerator(), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted({*__all__, *globals()})
