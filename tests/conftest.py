@@ -3,8 +3,8 @@
 A test that takes `acc` (an Accelerator) or `backend` runs once a backend. FPGA_ACCEL_TEST_DEVICES picks the devices:
 ids or kinds, or ``all``; without it the FPGA emulator and the simulator of RTL cores are left out, which are slow.
 With the word ``no-cpu-path`` among them, devices alone are tested, where the CPU path was before. The simulator runs
-what takes `acc` alone, the rest being about OpenCL. FPGA_ACCEL_REQUIRE lists what must be there
-(tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
+what takes `acc` alone, the rest being about OpenCL, and is not marked ``bulk``. FPGA_ACCEL_REQUIRE lists what must be
+there (tests/required.py): ``cpu`` aside, any word that is no tool is an id, a kind or ``opencl``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         # What takes a backend of its own opens it as an OpenCL device.
-        of_opencl = "acc" not in metafunc.fixturenames
+        of_opencl = "acc" not in metafunc.fixturenames or metafunc.definition.get_closest_marker("bulk") is not None
         backends = [each for each in _backends() if not (of_opencl and each.kind == RTL)]
         metafunc.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.id)
     if "corpus_file" in metafunc.fixturenames:

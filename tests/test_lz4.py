@@ -73,13 +73,15 @@ def test_every_size_comes_back_alone(acc: fa.Accelerator, contents: Contents) ->
 @pytest.mark.parametrize("block_size", sizes.LZ4_BLOCKS)
 @pytest.mark.parametrize("contents", sizes.PATTERNS.values(), ids=sizes.PATTERNS)
 def test_every_size_comes_back_in_a_batch(acc: fa.Accelerator, contents: Contents, block_size: int) -> None:
-    items = [contents(size) for size in sizes.LZ4]
+    # Up to four blocks and a byte.
+    items = [contents(size) for size in sizes.LZ4 if size <= 4 * block_size + 1]
     made = acc.compress_many(items, block_size=block_size)
     assert [lz4.frame.decompress(frame) for frame in made] == items
     assert acc.decompress_many(made) == items
 
 
 @pytest.mark.slow
+@pytest.mark.bulk
 @pytest.mark.parametrize("contents", [text, noise], ids=["text", "noise"])
 def test_sizes_around_a_group_of_blocks_come_back(acc: fa.Accelerator, contents: Contents) -> None:
     for size in sizes.GROUPS:
@@ -90,6 +92,7 @@ def test_sizes_around_a_group_of_blocks_come_back(acc: fa.Accelerator, contents:
 
 
 @pytest.mark.slow
+@pytest.mark.bulk
 def test_batches_around_a_group_of_blocks_come_back(acc: fa.Accelerator) -> None:
     for total in sizes.GROUPS:
         items = [text(30 * MIB), periodic(total - 60 * MIB), b"", noise(30 * MIB)]
@@ -400,6 +403,7 @@ def test_legacy_frames_may_be_joined_with_any(acc: fa.Accelerator) -> None:
 # ---- the corpus ----
 
 
+@pytest.mark.bulk
 def test_the_corpus_goes_both_ways(acc: fa.Accelerator, corpus_file: bytes) -> None:
     ours = acc.compress(corpus_file)
     assert lz4.frame.decompress(ours) == corpus_file
@@ -410,8 +414,9 @@ def test_the_corpus_goes_both_ways(acc: fa.Accelerator, corpus_file: bytes) -> N
 
 
 def test_the_corpus_compresses_as_well_as_with_the_library(acc: fa.Accelerator, corpus_file: bytes) -> None:
-    ours, theirs = len(acc.compress(corpus_file)), len(lz4.frame.compress(corpus_file))
-    assert theirs / ours >= 0.98
+    ours, theirs = acc.compress(corpus_file), lz4.frame.compress(corpus_file)
+    assert len(theirs) / len(ours) >= 0.98
+    assert lz4.frame.decompress(ours) == corpus_file
 
 
 # ---- into the caller's buffer ----

@@ -27,7 +27,7 @@ OK, DST_TOO_SMALL, BAD_PARAM = 0, 1, 5
 WINDOW = (1 << 15) - 64
 INDEX_BITS = 13
 # Where the table is to be cleared often.
-FEW_INDEX_BITS, POSITION_BITS = 6, 12
+FEW_INDEX_BITS, POSITION_BITS = 6, 11
 HASHED = 5
 # A position is in the table for those as far behind it; one closer reads the row while it is written.
 ENTERED = 10
@@ -239,7 +239,7 @@ def test_blocks_are_those_of_the_model(pauses: int, index_bits: int) -> None:
 
 @pytest.mark.parametrize("pauses", [0, 40])
 def test_positions_start_again(pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With 12 bits of position: the table is cleared a dozen times, between segments of all sizes, and none sees it."""
+    """With 11 bits of position: the table is cleared a dozen times, between segments of all sizes, and none sees it."""
     for module, name in ((rtl_feed, "LENGTH_BITS"), (rtl_match, "POSITION_BITS")):
         monkeypatch.setattr(module, name, POSITION_BITS)
     half = 1 << POSITION_BITS - 1
