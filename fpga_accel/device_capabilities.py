@@ -64,12 +64,15 @@ def _row(operation: Operation[Any], device: Device | None) -> dict[str, Any]:
         "algorithm": operation.algorithm,
         "library": operation.library,
         "kernel": operation.kernel,
-        "variants": [] if device is None else _variants(operation.kernel, device.kind),
+        "variants": [] if device is None else _variants(operation, device.kind),
         "limits": operation.limits(),
     }
 
 
-def _variants(kernel: str, kind: str) -> list[str]:
-    off = switches.disabled()
-    variants = manifests.shipped(kernel).variants
-    return list(dict.fromkeys(each.name for each in variants if each.serves(kind) and each.name not in off))
+def _variants(operation: Operation[Any], kind: str) -> list[str]:
+    off, manifest = switches.disabled(), manifests.shipped(operation.kernel)
+    if kind == switches.RTL:
+        names = [each.name for each in manifest.cores if each.entry == operation.entry]
+    else:
+        names = [each.name for each in manifest.variants if each.serves(kind)]
+    return list(dict.fromkeys(name for name in names if name not in off))

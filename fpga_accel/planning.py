@@ -103,12 +103,13 @@ class _Offer:
     choice: Choice
     usable: bool
     note: str
+    simulated: bool = False
 
     def candidate(self, timed: Choice, count: int, nbytes: int) -> Candidate:
         """Return it with the estimate of a call, a guess beside the figures of another device where it has none."""
         choice = self.choice
         if choice.source is Source.PRIOR:
-            choice = Router.guessed(timed)
+            choice = Router.guessed(timed, simulated=self.simulated)
         source = choice.source_for(count, nbytes)
         return Candidate(self.name, choice.device_seconds(count, nbytes), source, self.usable, self.note)
 
@@ -274,7 +275,8 @@ class Planner(forks.Resettable):
         problem = f"{found.reason.value}: {found.detail}" if found.backend == CPU else ""
         problem = operation.unsupported(options) or problem
         router = self._router_of(own)
-        yield _Offer(name, router.choice(case, name) or Router.prior(case), not problem, problem)
+        choice = router.choice(case, name) or Router.prior(case)
+        yield _Offer(name, choice, not problem, problem, simulated=backend.name == RTL)
         if self._device != "auto" or not discovery.is_listed(own):
             return
         for device in discovery.devices():

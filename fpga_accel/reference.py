@@ -34,6 +34,7 @@ class ReferenceBackend:
 
     links = False
     fuses = False
+    apart = False
 
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Refuse: each launch goes by way of the host."""

@@ -276,6 +276,7 @@ class _FaultyBackend:
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
 
     fuses = False
+    apart = False
 
     @property
     def links(self) -> bool:

@@ -659,11 +659,22 @@ def test_contents_are_what_the_driver_takes(tmp_path: Path) -> None:
         bitstreams.contents(emulated, EMULATOR)
 
 
+def test_an_image_that_is_replaced_after_it_was_found_is_not_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "one.img"
+    path.write_bytes(program_image(binary=b"binary"))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bitstreams.contents(path, EMULATOR, (), found) == b"binary"
+    path.write_bytes(program_image(binary=b"of another source"))
+    with pytest.raises(fa.DeviceError, match="was replaced"):
+        bitstreams.contents(path, EMULATOR, (), found)
+
+
 def test_find(caplog: pytest.LogCaptureFixture) -> None:
     today = sources.source_sha256("trial", "portable", "fpga")
 
     def found(identity: Identity = EMULATOR, variant: str = "portable", source: str = today) -> Path | None:
-        return bitstreams.find([catalog.shipped(), catalog.users()], identity, "trial", variant, source)
+        image = bitstreams.find([catalog.shipped(), catalog.users()], identity, "trial", variant, source)
+        return image[0] if image else None
 
     assert found() is None
     right = added(program_image(), "right.img")
@@ -1010,7 +1021,9 @@ def test_image_built_for_the_emulator_runs_there(invoke: Invoke, emulator: Any) 
     built = Path(json.loads(result.stdout)["file"])
     assert invoke("verify").exit_code == 0
     today = sources.source_sha256("trial", "portable", "fpga")
-    assert bitstreams.find([catalog.users()], emulator.identity, "trial", "portable", today) == built
+    content = built.read_bytes()
+    listed = bitstreams.find([catalog.users()], emulator.identity, "trial", "portable", today)
+    assert listed == (built, hashlib.sha256(content).hexdigest())
 
     context = cl.Context([emulator.handle])
     binary = bitstreams.contents(built, emulator.identity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,7 @@ def acc(device: RtlBackend) -> Iterator[fa.Accelerator]:
 @pytest.fixture(scope="module")
 def odd(device: RtlBackend) -> RtlBackend:
     """The simulator with a core that misbehaves on demand."""
-    assert device.prepare(manifests.load(FOLDER), [], "odd") == "rtl"
+    assert device.prepare(manifests.load(FOLDER), [], "odd") == "rtl-odd"
     return device
 
 
@@ -102,7 +103,7 @@ def test_receipts_have_clocks_and_call_what_they_project_a_projection(acc: fa.Ac
     assert acc.digest(data, "sha256") == hashlib.sha256(data).digest()
     receipt = acc.last_receipt
     assert receipt is not None
-    assert (receipt.backend, receipt.device, receipt.variant) == ("rtl", simulated.DEVICE, "rtl")
+    assert (receipt.backend, receipt.device, receipt.variant) == ("rtl", simulated.DEVICE, "rtl-sha256")
     assert (receipt.reason, receipt.fallback, receipt.verified) == (Reason.ASKED, False, True)
     blocks = len(data) // 64 + 1
     assert 65 * blocks <= receipt.cycles <= 65 * blocks + 100
@@ -180,7 +181,7 @@ def test_rows_follow_each_other_without_a_pause(odd: RtlBackend) -> None:
     launch, _ = rows([text(1024)] * 50, 1024)
     found = outcome(odd, launch)
     assert found.cycles <= 50 * 68 + 20
-    assert (found.kernel > 0, found.variant) == (True, "rtl")
+    assert (found.kernel > 0, found.variant) == (True, "rtl-odd")
 
 
 def test_calls_of_many_threads_take_turns(acc: fa.Accelerator) -> None:
@@ -403,7 +404,110 @@ def test_a_start_from_the_cache_needs_no_amaranth(acc: fa.Accelerator) -> None:
     assert out.split("\n")[:2] == [f"{hashlib.sha256(b'text').hexdigest()} rtl", "[]"]
 
 
+def test_the_current_folder_has_no_say_in_a_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    manifest = manifests.shipped("sha256")
+    for name in ("amaranth", "json", "re"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    assert b"module" in building.verilog_of(manifest, manifest.cores[0], toolchain.found(), simulated.DEVICE)
+
+
+# ---- deadlines ----
+
+
+def test_there_is_one_deadline_for_waiting_and_running(odd: RtlBackend) -> None:
+    core: Any = odd._loaded["rtl_cores", "odd"].simulator
+    given: list[float] = []
+    real = core._library.rtl_run
+    table = np.zeros(1, simulator.ROW)
+
+    def run(handle: Any, rows: Any, count: int, limits: Any, report: Any) -> int:
+        given.append(limits._obj.seconds)
+        return 0
+
+    core._library.rtl_run = run
+    try:
+        with core._turn:
+            waiting = threading.Thread(target=core.run, args=(table, 30.0))
+            waiting.start()
+            time.sleep(0.2)
+        waiting.join()
+        for seconds in (1e10, float("inf")):
+            core.run(table, seconds)
+    finally:
+        core._library.rtl_run = real
+    assert given[0] < 29.9
+    assert given[1] == pytest.approx(1e10)
+    assert given[2] == float("inf")
+
+
+def test_a_build_keeps_nobody_from_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, slow = RtlBackend(simulated.DEVICE), manifests.shipped("lz4")
+    started, done = threading.Event(), threading.Event()
+    real = RtlBackend._load
+
+    def load(backend: RtlBackend, manifest: manifests.Manifest, core: manifests.Core) -> Any:
+        if manifest.name == slow.name:
+            started.set()
+            done.wait(60)
+            raise fa.DeviceError("does not build")
+        return real(backend, manifest, core)
+
+    monkeypatch.setattr(RtlBackend, "_load", load)
+
+    def prepare_slow() -> None:
+        with suppress(fa.DeviceError):
+            fresh.prepare(slow, [], "lz4_compress")
+
+    builder = threading.Thread(target=prepare_slow)
+    builder.start()
+    try:
+        assert started.wait(60)
+        assert fresh.prepare(manifests.shipped("sha256"), [], "sha256") == "rtl-sha256"
+        assert builder.is_alive()
+    finally:
+        done.set()
+        builder.join()
+
+
+# ---- in a list of devices ----
+
+
+def test_alone_in_a_list_it_is_called_what_it_is(device: RtlBackend) -> None:
+    with fa.Accelerator([simulated.DEVICE], fallback="never") as acc:
+        acc.digest(b"text" * 100, "sha256")
+        receipt = acc.last_receipt
+    assert receipt is not None
+    assert (receipt.backend, receipt.variant, receipt.cycles > 400) == ("rtl", "rtl-sha256", True)
+
+
+def test_what_it_has_no_core_for_costs_it_nothing_in_a_list(device: RtlBackend) -> None:
+    with fa.Accelerator([simulated.DEVICE, "cpu"], fallback="never") as acc:
+        packed = acc.compress(b"text" * 100)
+        for _ in range(5):
+            assert acc.decompress(packed) == b"text" * 100
+            assert acc.last_receipt is not None
+            assert acc.last_receipt.device == "cpu"
+        acc.compress(np.random.default_rng(1).bytes(3 << 20), block_size=64 << 10)
+        assert acc.last_receipt is not None
+        assert simulated.DEVICE in str(acc.last_receipt.device)
+        assert not {name for name in acc.stats() if name.startswith("failures.")}
+
+
 # ---- being there, or not ----
+
+
+def test_its_capabilities_are_its_cores() -> None:
+    operations = fa.capabilities(simulated.DEVICE)["operations"]
+    assert operations["lz4.compress"]["variants"] == ["rtl-x1", "rtl-x4"]
+    assert operations["lz4.decompress"]["variants"] == operations["sha512.digest"]["variants"] == []
+    assert operations["aes-gcm.encrypt"]["variants"] == ["rtl-gcm-pipeline", "rtl-gcm-iterative"]
+
+
+def test_what_it_would_take_is_guessed_as_a_simulation(acc: fa.Accelerator) -> None:
+    candidates = acc.explain("digest", 1 << 20, algorithm="sha256").candidates
+    estimate = next(each.seconds for each in candidates if each.name.startswith(simulated.DEVICE))
+    assert 0.1 < estimate < 10
 
 
 def test_without_a_compiler_the_device_says_what_is_missing() -> None:
@@ -476,10 +580,11 @@ def test_devices_of_opencl_see_no_core() -> None:
         ('reply = "elsewhere"', "must be one of dst, check, partial"),
         ("arguments = 5", "arguments must be a table"),
         ("clock = 5", "unknown keys"),
+        ('name = "rtl"', "could not be switched off without the device"),
     ],
 )
 def test_a_core_that_is_described_wrongly_is_refused(tmp_path: Path, line: str, cause: str) -> None:
-    described = {"name": '"rtl"', "entry": '"odd"', "source": '"cores.py"', "core": '"Odd"'}
+    described = {"name": '"rtl-odd"', "entry": '"odd"', "source": '"cores.py"', "core": '"Odd"'}
     key, _, value = line.partition(" = ")
     described[key] = value
     rows_of = "\n".join(f"{name} = {value}" for name, value in described.items())
@@ -487,6 +592,19 @@ def test_a_core_that_is_described_wrongly_is_refused(tmp_path: Path, line: str, 
     (tmp_path / "kernel.toml").write_text(f'abi = 1\nentries = ["odd"]\nvariants = []\n[[cores]]\n{rows_of}\n')
     with pytest.raises(ValueError, match=cause):
         manifests.load(tmp_path)
+
+
+@pytest.mark.parametrize(("aad", "size"), [(100, 200), (4_000_000_000, 16), (192, 1)])
+def test_associated_data_outside_of_the_parameters_is_refused(aad: int, size: int) -> None:
+    params = np.zeros(192, np.uint8)
+    record = params[: RECORD.itemsize].view(RECORD)
+    record["key"], record["key_size"], record["nonce"], record["nonce_size"] = 128, 32, 160, 12
+    record["total"], record["aad"], record["aad_size"] = 16, aad, size
+    table = new_table(1)
+    table["src_size"] = 16
+    for translate in (parameters.aes_gcm, parameters.lz4_aes_gcm):
+        with pytest.raises(ValueError, match="associated data ends behind"):
+            translate(table, params)
 
 
 def test_parameters_that_nobody_translates_are_refused(device: RtlBackend) -> None:

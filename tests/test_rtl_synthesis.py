@@ -317,6 +317,7 @@ def test_a_rebuild_is_compared(shipped: Figures, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(synthesis_commands, "figures_of", lambda *given: today)
     assert invoke("verify").exit_code == 0
     found = json.loads(invoke("verify", "--rebuild", "--json").stdout)[0]
+    assert invoke("verify", "--rebuild", "one.bit").exit_code == 2
     assert found["problems"] == ["lut is 8, the table says 1", "fmax_mhz is 99.0, the table says 100.0"]
 
 
@@ -326,6 +327,12 @@ def test_what_cannot_be_built_is_refused() -> None:
         (("sm4", "--target", "ecp5-85k", "--variant", "nothing"), "no core"),
         (("trial", "--target", "ecp5-85k"), "no RTL core"),
         (("sm4", "--target", "ecp5-85k", "--report-only", "--update-figures"), "without --report-only"),
+        (("snappy", "--target", "ecp5-85k", "--variant", "all"), "no RTL core"),
+        (("sm4", "--target", "ecp5-85k", "--board", "a10"), "ecp5-85k has no boards"),
+        (("sm4", "--target", "emulator", "--board", "a10"), "emulator has no boards"),
+        (("sm4", "--target", "emulator", "--report-only"), "--report-only goes with ecp5-85k alone"),
+        (("sm4", "--target", "aoc-report", "--update-figures"), "--update-figures goes with ecp5-85k alone"),
+        (("sm4", "--target", "aoc-report", "--seed", "77"), "--seed goes with ecp5-85k alone"),
     ):
         refused = invoke("build", *words)
         assert refused.exit_code == 2, words
@@ -340,7 +347,7 @@ def test_commands_are_shown() -> None:
 # -- the tools -------------------------------------------------------------------------------------------------------
 
 # Of those that a test has time for.
-SMALL = ("crc32c/rtl@ecp5-85k", "sm4_ctr/rtl-ring@ecp5-85k")
+SMALL = ("crc32c/rtl-crc32c@ecp5-85k", "sm4_ctr/rtl-ring@ecp5-85k")
 # By how much a figure may be worse than the committed one: other versions of the tools place a little differently.
 WORSE = 0.05
 

@@ -116,6 +116,10 @@ class Backend(Protocol):
     def fuses(self) -> bool:
         """Whether it may have entries that are all stages of a chain at once."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether it prepares each entry of a kernel folder apart, and may have some without others."""
+
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Run linked launches of prepared kernels; the outcome has the results of all rows.
 

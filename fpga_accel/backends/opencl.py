@@ -260,6 +260,7 @@ class OpenClBackend(forks.Resettable):
         return _Flying(self, built.variant, self._pipeline.start(built.program, launch, built.variant))
 
     fuses = False
+    apart = False
 
     @property
     def links(self) -> bool:

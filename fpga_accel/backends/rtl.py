@@ -74,6 +74,7 @@ class RtlBackend(forks.Resettable):
     allow_reprogram = False
     links = False
     fuses = True
+    apart = True
 
     def __init__(self, device_id: str) -> None:
         super().__init__()
@@ -81,7 +82,8 @@ class RtlBackend(forks.Resettable):
             raise DeviceError("disabled by FPGA_ACCEL_DISABLE", device=device_id)
         self._device_id = device_id
         self._tools = toolchain.found()
-        self._lock = threading.RLock()
+        # One for each core, so that the build of one keeps nobody from the others.
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._loaded: dict[tuple[str, str], _Loaded] = {}
         self._refused: dict[tuple[str, str], str] = {}
         # Why each core that came before the chosen one was passed over, by kernel folder and entry.
@@ -105,7 +107,7 @@ class RtlBackend(forks.Resettable):
         key = manifest.name, entry
         loaded = self._loaded.get(key)
         if loaded is None:
-            with self._lock:
+            with self._locks.setdefault(key, threading.Lock()):
                 loaded = self._loaded.get(key) or self._prepare(manifest, entry, trials)
         return loaded.core.name
 
@@ -206,8 +208,8 @@ class RtlBackend(forks.Resettable):
         )
 
     def reset_after_fork(self) -> None:
-        """Make a fresh lock."""
-        self._lock = threading.RLock()
+        """Make fresh locks."""
+        self._locks = {}
 
 
 def _rows(table: Table) -> Rows:

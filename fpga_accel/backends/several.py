@@ -15,11 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from fpga_accel.backends import Backend, Outcome, Pending, Trial
+from fpga_accel.backends import Backend, NoCore, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import forks
 from fpga_accel.runtime.health import Health, State
 from fpga_accel.runtime.manifests import Manifest
+from fpga_accel.runtime.switches import RTL
 from fpga_accel.segments import Launch, Linked, Span, Table, new_results
 
 log = logging.getLogger(__name__)
@@ -34,22 +35,29 @@ PART = 0.5
 NEWEST = 0.3
 
 
+# Kernel folder and entry, the latter empty where a device has a folder as a whole.
+_Entry = tuple[str, str]
+
+
 @dataclass(slots=True)
 class _Member:
-    """One device, with its thread, the kernels it has, its health, and its bytes a second by kernel entry."""
+    """One device, with its thread, the kernel entries it has, its health by these, and its bytes a second by entry."""
 
     backend: Backend
     pool: ThreadPoolExecutor
-    kernels: set[str] = field(default_factory=set)
-    health: dict[str, Health] = field(default_factory=dict)
+    entries: set[_Entry] = field(default_factory=set)
+    health: dict[_Entry, Health] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, backend: Backend) -> _Member:
         return cls(backend, ThreadPoolExecutor(1, thread_name_prefix=f"fpga-accel-{backend.device_id}"))
 
-    def health_of(self, kernel: str) -> Health:
-        return self.health.setdefault(kernel, Health())
+    def key(self, kernel: str, entry: str) -> _Entry:
+        return kernel, entry if self.backend.apart else ""
+
+    def health_of(self, entry: _Entry) -> Health:
+        return self.health.setdefault(entry, Health())
 
     def learn(self, entry: str, speed: float) -> float:
         known = self.speeds.get(entry)
@@ -68,10 +76,10 @@ class SeveralBackend(forks.Resettable):
         Told of every failure of one of them.
     """
 
-    name = "opencl"
-
     def __init__(self, backends: Sequence[Backend], on_failure: Callable[[DeviceError], None]) -> None:
         super().__init__()
+        # What receipts call it.
+        self.name = RTL if all(backend.name == RTL for backend in backends) else "opencl"
         self._members = [_Member.of(each) for each in backends]
         self._on_failure = on_failure
 
@@ -84,20 +92,23 @@ class SeveralBackend(forks.Resettable):
         """Build and try a kernel folder on each device; those that cannot are left out."""
         variants, causes = [], []
         for member in self._members:
+            key = member.key(manifest.name, entry)
             try:
                 variants.append(member.backend.prepare(manifest, trials, entry))
             except DeviceError as error:
                 causes.append(error)
-                member.kernels.discard(manifest.name)
-                self._failed(member, manifest.name, error)
+                member.entries.discard(key)
+                if not isinstance(error, NoCore):
+                    self._failed(member, key, error)
             else:
-                member.kernels.add(manifest.name)
+                member.entries.add(key)
         if not variants:
             raise causes[0]
         return "+".join(dict.fromkeys(variants))
 
     links = False
     fuses = False
+    apart = False
 
     def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         """Refuse: each launch goes by way of the host."""
@@ -105,8 +116,8 @@ class SeveralBackend(forks.Resettable):
 
     def start(self, launch: Launch) -> Pending:
         """Send the rows of a launch on their way to all devices that are well."""
-        able = [each for each in self._members if launch.kernel in each.kernels]
-        members = [each for each in able if each.health_of(launch.kernel).admitted()]
+        keyed = [(each, each.key(launch.kernel, launch.entry)) for each in self._members]
+        members = [each for each, key in keyed if key in each.entries and each.health_of(key).admitted()]
         if not members:
             raise DeviceError("every device is in quarantine", device=self.device_id)
         members.sort(key=lambda each: -each.speeds.get(launch.entry, 0.0))
@@ -118,6 +129,7 @@ class SeveralBackend(forks.Resettable):
     def _work(self, member: _Member, share: _Share) -> None:
         """Do piece after piece until none is left."""
         launch = share.launch
+        key = member.key(launch.kernel, launch.entry)
         while (piece := share.take(id(member))) is not None:
             first, end = piece
             part = replace(launch, table=launch.table[first:end])
@@ -126,18 +138,18 @@ class SeveralBackend(forks.Resettable):
                 deadline = None if launch.seconds is None else time.monotonic() + launch.seconds
                 outcome = member.backend.start(part).outcome(deadline)
             except DeviceError as error:
-                self._failed(member, launch.kernel, error)
+                self._failed(member, key, error)
                 share.hand_back(piece, error)
                 return
             except BaseException as error:
                 share.hand_back(piece, error)
                 raise
-            member.health_of(launch.kernel).succeeded()
+            member.health_of(key).succeeded()
             speed = member.learn(launch.entry, share.weight(piece) / max(time.perf_counter() - began, 1e-9))
             share.done(piece, outcome, member.backend.device_id, id(member), speed)
 
-    def _failed(self, member: _Member, kernel: str, error: DeviceError) -> None:
-        health = member.health_of(kernel)
+    def _failed(self, member: _Member, entry: _Entry, error: DeviceError) -> None:
+        health = member.health_of(entry)
         level = logging.WARNING if health.state is State.OK else logging.INFO
         log.log(level, "%s failed, others do its part: %s", member.backend.device_id, error)
         health.failed(str(error), grave=isinstance(error, DeviceTimeoutError))
@@ -271,6 +283,9 @@ class _Shared:
             sum(outcome.kernel for outcome in outcomes),
             tuple(spans),
             "+".join(dict.fromkeys(device for _, device in share.outcomes)),
+            # Of bytes that no simulated core did there are no clocks.
+            sum(outcome.cycles for outcome in outcomes) if all(outcome.cycles for outcome in outcomes) else 0,
+            min((outcome.clock_mhz for outcome in outcomes), default=0.0),
         )
 
     def abandon(self) -> None:

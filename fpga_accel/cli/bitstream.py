@@ -145,6 +145,8 @@ def verify(files: Files = None, rebuild: Rebuild = False, as_json: Json = False)
 
     Exit codes: 0 all are good, 1 one is not.
     """
+    if files and rebuild:
+        raise UsageError("--rebuild is for all that has figures, not for files")
     listed = list(_catalogued())
     if files:
         found = {str(file): list(_problems_of(file, listed)) for file in files}
@@ -225,9 +227,10 @@ def build(
     """
     if target not in _TARGETS:
         raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(_TARGETS)}")
-    if target == recipes.EMULATOR and board:
-        raise UsageError("the target emulator has no boards")
     manifest = sources.manifest_of(kernel)
+    _refuse_options_of_others(
+        target, board, {"seed": seed != flow.DEFAULT_SEED, "report-only": report_only, "update-figures": update_figures}
+    )
     if target in flow.PARTS:
         if report_only and update_figures:
             raise UsageError("figures have the hash of the image, so --update-figures goes without --report-only")
@@ -241,6 +244,16 @@ def build(
             wanted = recipes.TARGETS[target]
             chosen = _candidates(manifest, variant, wanted.kind, channels=wanted.tool is recipes.AOC)[0]
             _build_with_tool(wanted, manifest, chosen, board, dry_run=dry_run, as_json=as_json)
+
+
+def _refuse_options_of_others(target: str, board: str | None, of_cores: dict[str, bool]) -> None:
+    """Refuse what the target does not look at."""
+    is_part = target in flow.PARTS
+    if board and (is_part or target == recipes.EMULATOR):
+        raise UsageError(f"the target {target} has no boards")
+    given = [name for name, is_given in of_cores.items() if is_given]
+    if given and not is_part:
+        raise UsageError(f"--{given[0]} goes with {', '.join(flow.PARTS)} alone")
 
 
 def _candidates(manifest: Manifest, wanted: str | None, kind: str, *, channels: bool = True) -> list[Variant]:

@@ -41,7 +41,8 @@ def build(
     dry_run: bool,
 ) -> None:
     """Synthesise, place and route cores of a kernel folder, and say what came of it."""
-    chosen = manifest.cores if variant == ALL else (cores.named(manifest, variant),)
+    first = cores.named(manifest, None if variant == ALL else variant)
+    chosen = manifest.cores if variant == ALL else (first,)
     if dry_run:
         _show_commands(part, seed, as_json)
         return

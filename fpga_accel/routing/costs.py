@@ -173,3 +173,8 @@ def cpu_prior(operation: str) -> Cost:
 def device_prior(cpu: Cost) -> Cost:
     """Return the guess for any device: a launch, and then no faster than the CPU path."""
     return Cost({shape: seconds + LAUNCH_SECONDS for shape, seconds in cpu.timings.items()})
+
+
+def simulator_prior() -> Cost:
+    """Return the guess for the simulator of RTL cores: a million clocks a second, and about a byte in each of them."""
+    return Cost.affine(LAUNCH_SECONDS, 0.0, 1e-6)

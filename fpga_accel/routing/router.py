@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fpga_accel.backends.cpu import available_cores
-from fpga_accel.routing.costs import Case, Cost, Shape, cpu_prior, device_prior
+from fpga_accel.routing.costs import Case, Cost, Shape, cpu_prior, device_prior, simulator_prior
 from fpga_accel.routing.plans import Source
 from fpga_accel.routing.probes import LARGEST, Probes, SizeClass
 from fpga_accel.routing.saved import CalibrationFile, machine
@@ -168,9 +168,10 @@ class Router(forks.Resettable):
         return Choice(cpu, device_prior(cpu), _margin(case), Source.PRIOR)
 
     @staticmethod
-    def guessed(timed: Choice) -> Choice:
+    def guessed(timed: Choice, *, simulated: bool) -> Choice:
         """Return the guess for a device that has not been timed where another has."""
-        return Choice(timed.cpu, device_prior(timed.cpu), timed.margin, Source.PRIOR)
+        device = simulator_prior() if simulated else device_prior(timed.cpu)
+        return Choice(timed.cpu, device, timed.margin, Source.PRIOR)
 
     def candidates(self, case: Case, device_id: str) -> list[str]:
         """List the variants of a device that have been timed here for a case."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fpga_accel.segments import ABI_VERSION
 
+# Switches the simulator of all cores off.
+RTL = "rtl"
 # Every kernel is OpenCL C 1.2, which every device takes.
 LANGUAGE = ("-cl-std=CL1.2",)
 # Items of a channel in the emulator, which switches kernels when a channel is full or empty. With three kernels on two
@@ -198,8 +200,11 @@ def _core(row: dict[str, object]) -> Core:
         raise TypeError("arguments must be a table")
     if reply not in REPLIES:
         raise TypeError(f"reply {reply!r}: it must be one of {', '.join(REPLIES)}")
+    name = str(row["name"])
+    if name == RTL:
+        raise TypeError(f"a core called {RTL!r} could not be switched off without the device")
     return Core(
-        name=str(row["name"]),
+        name=name,
         entry=str(row["entry"]),
         source=str(row["source"]),
         core=str(row["core"]),

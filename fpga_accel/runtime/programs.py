@@ -194,4 +194,6 @@ def child_environment() -> dict[str, str]:
     package_parent = str(Path(__file__).resolve().parents[2])
     known = environment.get("PYTHONPATH", "")
     environment["PYTHONPATH"] = f"{package_parent}{os.pathsep}{known}" if known else package_parent
+    # Nothing is imported from the folder that happens to be the current one.
+    environment["PYTHONSAFEPATH"] = "1"
     return environment

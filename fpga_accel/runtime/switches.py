@@ -8,7 +8,7 @@ from fpga_accel import config
 from fpga_accel.runtime import manifests, quirks
 
 OPENCL = "opencl"
-RTL = "rtl"
+RTL = manifests.RTL
 
 
 def disabled() -> frozenset[str]:

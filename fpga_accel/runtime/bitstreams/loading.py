@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpga_accel.errors import FormatError
+from fpga_accel.errors import DeviceError, FormatError
 from fpga_accel.runtime.bitstreams import catalog, program, sources
 from fpga_accel.runtime.bitstreams.catalog import Catalog
 from fpga_accel.runtime.bitstreams.entries import Entry
@@ -28,8 +28,11 @@ def image_for(listed: Listed, manifest: Manifest, variant: Variant) -> tuple[Pat
     """Return the catalogued image of a variant for a device, and what its driver takes; None where there is none."""
     catalogs = list(_readable_catalogs())
     source = sources.hash_of(manifest, variant)
-    path = find(catalogs, listed.identity, manifest.name, variant.name, source)
-    return None if path is None else (path, contents(path, listed.identity, catalogs))
+    found = find(catalogs, listed.identity, manifest.name, variant.name, source)
+    if found is None:
+        return None
+    path, sha256 = found
+    return path, contents(path, listed.identity, catalogs, sha256)
 
 
 def images_for(identity: Identity) -> list[str]:
@@ -45,8 +48,10 @@ def _readable_catalogs() -> Iterator[Catalog]:
             log.warning("a catalog of images is passed over: %s", error)
 
 
-def find(catalogs: Iterable[Catalog], identity: Identity, kernel: str, variant: str, source_sha256: str) -> Path | None:
-    """Return the first image of a kernel that is sound, fits the device and has today's source.
+def find(
+    catalogs: Iterable[Catalog], identity: Identity, kernel: str, variant: str, source_sha256: str
+) -> tuple[Path, str] | None:
+    """Return the first image of a kernel that is sound, fits the device and has today's source, and its SHA-256.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ def find(catalogs: Iterable[Catalog], identity: Identity, kernel: str, variant: 
             continue
         image = _sound(found_in, entry)
         if image is not None and matches(image, identity):
-            return found_in.file_of(entry)
+            return found_in.file_of(entry), image.sha256
     return None
 
 
@@ -79,7 +84,7 @@ def usable(catalogs: Iterable[Catalog], identity: Identity) -> list[str]:
     return found
 
 
-def contents(path: Path, identity: Identity, catalogs: Iterable[Catalog] = ()) -> bytes:
+def contents(path: Path, identity: Identity, catalogs: Iterable[Catalog] = (), sha256: str | None = None) -> bytes:
     """Return what the driver of a device takes: the program of a program image, else the whole file.
 
     Raises
@@ -88,10 +93,14 @@ def contents(path: Path, identity: Identity, catalogs: Iterable[Catalog] = ()) -
         The image is for something else; the error names those of `catalogs` that fit.
     FormatError
         The image is malformed.
+    DeviceError
+        It is not the one with that SHA-256, which was found before.
     """
     # Read once, so that what is checked is what is handed over.
     data = path.read_bytes()
     image = read(data)
+    if sha256 not in (None, image.sha256):
+        raise DeviceError(f"image {path} was replaced while it was loaded", device=identity.device)
     if not matches(image, identity):
         require_match(image, identity, usable(catalogs, identity))
     return data[image.detail["payload_offset"] :] if image.format == program.FORMAT else data

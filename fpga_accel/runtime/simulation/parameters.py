@@ -233,8 +233,6 @@ def _frame_headers(table: Table) -> Bytes:
 def _with_aad(beats: Beats, params: Bytes, records: Table) -> Beats:
     """Put the associated data of each row behind its beats, filled up with zeros to whole blocks."""
     sizes, before = records["aad_size"].astype(np.uint64), beats.count.astype(np.uint64) * np.uint64(BEAT)
-    if (records["aad"] + sizes > len(params)).any():
-        raise ValueError(f"associated data ends behind the {len(params)} bytes of parameters there are")
     rooms = before + _blocks(sizes) * np.uint64(BEAT)
     starts = np.cumsum(rooms, dtype=np.uint64) - rooms
     content: Bytes = np.zeros(max(BEAT, int(rooms.sum())), np.uint8)
@@ -261,6 +259,8 @@ def _message_records(table: Table, params: Bytes) -> Table:
         raise ValueError("a row before the end of its message ends within a block")
     if (records["nonce_size"] == 0).any():
         raise ValueError("a nonce is empty")
+    if (records["aad"] + records["aad_size"].astype(np.uint64) > len(params)).any():
+        raise ValueError(f"associated data ends behind the {len(params)} bytes of parameters there are")
     if (records["aad_size"] + table["src_size"].astype(np.uint64) > MAX_ROW - BEAT).any():
         raise ValueError(f"a row and its associated data have more than {MAX_ROW - BEAT} bytes")
     return records

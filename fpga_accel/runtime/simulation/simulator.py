@@ -6,6 +6,7 @@ import ctypes
 import os
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,10 +107,11 @@ class Simulator(forks.Resettable):
         """
         if not len(rows):
             return 0
-        limits, report = _Limits(seconds, IDLE_CLOCKS, self.stall_seed), _Report()
-        if not self._turn.acquire(timeout=seconds):
+        report, ends = _Report(), time.monotonic() + seconds
+        if not self._turn.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
             raise DeviceTimeoutError("other launches held the core until the deadline", device=self._device)
         try:
+            limits = _Limits(max(0.0, ends - time.monotonic()), IDLE_CLOCKS, self.stall_seed)
             arguments = (ctypes.c_void_p(address_of(rows)), len(rows), ctypes.byref(limits), ctypes.byref(report))
             end = self._library.rtl_run(self._handle, *arguments)
             if end != _DONE:

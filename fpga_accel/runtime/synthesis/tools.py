@@ -88,7 +88,7 @@ def run(name: str, arguments: Sequence[str], folder: Path, *, limit_seconds: flo
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 timeout=limit_seconds,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"},
                 check=False,
             )
         except subprocess.TimeoutExpired:
