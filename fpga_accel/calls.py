@@ -114,7 +114,7 @@ class OneCall(Call):
         self.result = b""
 
     def twin(self) -> Call:
-        return OneCall(self.operation, self.options, self.data)
+        return OneCall(self.operation, self.operation.fresh(self.options), self.data)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -153,7 +153,7 @@ class IntoCall(Call):
     def twin(self) -> Call:
         # Written once, as page faults are not what is compared.
         scratch = memoryview(bytearray(b"\1") * len(self.out))
-        return IntoCall(self.operation, self.options, self.data, scratch)
+        return IntoCall(self.operation, self.operation.fresh(self.options), self.data, scratch)
 
     def weigh(self) -> Work:
         return self.operation.work(self.data)
@@ -203,7 +203,7 @@ class ManyCall(Call):
         return self._items
 
     def twin(self) -> Call:
-        return ManyCall(self.operation, self.options, self.buffers)
+        return ManyCall(self.operation, self.operation.fresh(self.options), self.buffers)
 
     def weigh(self) -> Work:
         if not self.count:
@@ -276,7 +276,7 @@ class BatchCall(Call):
         return not self.operation.number_size
 
     def twin(self) -> Call:
-        return BatchCall(self.operation, self.options, self.batch)
+        return BatchCall(self.operation, self.operation.fresh(self.options), self.batch)
 
     def weigh(self) -> Work:
         return _like_the_first(self, self.batch[0]) if self.count else Work(0)
@@ -388,7 +388,7 @@ class PlacedCall(BatchCall):
 
     def twin(self) -> Call:
         scratch = memoryview(bytearray(b"\1") * len(self.out))
-        return PlacedCall(self.operation, self.options, self.batch, scratch, self.beside)
+        return PlacedCall(self.operation, self.operation.fresh(self.options), self.batch, scratch, self.beside)
 
     def job(self) -> Job[Any]:
         return Job(self.batch.spans(), self.options, PlacedSink(self.out, self._places()))

@@ -166,7 +166,10 @@ class Executor:
     def run(self, call: Call) -> None:
         """Do a call and file its receipt; errors of single items are in the call."""
         started = time.perf_counter()
-        plan, route = self.planner.plan(call)
+        wanted, route = self.planner.plan(call)
+        plan = self.planner.admitted(call.operation, wanted)
+        if plan is not wanted:
+            route = None
         began = time.perf_counter()
         if plan.backend != CPU:
             job, launches = call.job(), self._launches(call.operation)

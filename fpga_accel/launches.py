@@ -62,10 +62,10 @@ class Sampler:
             return ()
         self._credit = min(self._credit + SAMPLED_SHARE * seconds, SAMPLED_CREDIT)
         # A stride that is prime to most counts visits all rows in time.
-        self._next = (self._next + 7919) % count
-        size = int(sizes[self._next])
+        row = self._next = (self._next + 7919) % count
+        size = int(sizes[row])
         expected = CHECK_SECONDS + size / CHECK_BYTES_PER_SECOND
-        return (self._next,) if self._credit >= expected else ()
+        return (row,) if self._credit >= expected else ()
 
     def spent(self, seconds: float) -> None:
         """Account for time spent comparing; a debt is paid off by later launches."""

@@ -240,6 +240,11 @@ class Planner(forks.Resettable):
             return self._device_plan(operation), None
         return self._auto_plan(operation, call.count, call.work, call.into, supposed=type(call) is Supposed)
 
+    def admitted(self, operation: Operation[Any], plan: Plan) -> Plan:
+        """Return the plan of a call that is about to run: another one where someone else tries the device first."""
+        health = self.health_of(operation)
+        return plan if plan.backend == CPU or health.admitted() else _quarantined(operation, health)
+
     def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
         """Return the plan of a call of this size on usual data, with the figures behind it; nothing is timed."""
         plan, route = self.plan(Supposed(operation, options, count, nbytes))
@@ -349,9 +354,8 @@ class Planner(forks.Resettable):
         backend = self.backend
         assert backend is not None
         health = self.health_of(operation)
-        if not health.admitted():
-            detail = f"{health.cause}; next try in {health.seconds_left:.0f} s"
-            return Plan(CPU, None, library, Reason.QUARANTINED, detail=detail)
+        if not health.open():
+            return _quarantined(operation, health)
         try:
             variant = _prepared(operation, backend)
         except DeviceError as error:
@@ -473,6 +477,11 @@ class Planner(forks.Resettable):
             self.health_of(operation).failed(str(error), grave=True)
             router.refuse(case, candidate)
             return None
+        except MemoryError:
+            # The caller's own data may fit where samples beside it do not.
+            log.warning("there is no memory to time %s; the CPU does it", case)
+            router.refuse(case, candidate)
+            return None
         finally:
             calls.drop()
 
@@ -523,6 +532,11 @@ def _prepared(operation: Operation[Any], backend: Backend) -> str:
         trials = [row.trial for row in registry.of_kernel(kernel)]
         variants.append(backend.prepare(manifests.shipped(kernel), trials, entry))
     return "+".join(dict.fromkeys(variants))
+
+
+def _quarantined(operation: Operation[Any], health: Health) -> Plan:
+    detail = f"{health.cause}; next try in {health.seconds_left:.0f} s"
+    return Plan(CPU, None, operation.library, Reason.QUARANTINED, detail=detail)
 
 
 def _why(operation: Operation[Any], plan: Plan, route: Route | None, count: int, nbytes: int) -> str:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.backends import Backend, Outcome
+from fpga_accel.launches import Sampler
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery, forks, health
 from fpga_accel.runtime.buffers import POOL
@@ -903,6 +904,46 @@ def test_only_one_call_tries_a_device_whose_quarantine_has_run_out(clock: Simple
         reasons = list(pool.map(work, range(threads)))
     assert reasons.count(Reason.TIMEOUT) == 1
     assert reasons.count(Reason.QUARANTINED) == threads - 1
+
+
+def test_asking_what_would_happen_takes_nobodys_turn(clock: SimpleNamespace) -> None:
+    device = faulty("run", "timeout")
+    with fa.Accelerator(device, fallback="allow") as acc:
+        encrypt(acc)
+        device.heal()
+        clock.now += health.FIRST_QUARANTINE_SECONDS
+        for _ in range(3):
+            acc.explain("encrypt", 1 << 20, algorithm="aes-ctr")
+        assert encrypt(acc).backend == "opencl"
+
+
+def test_what_fails_beside_the_first_makes_a_quarantine_no_longer(clock: SimpleNamespace) -> None:
+    found = health.Health()
+    for _ in range(10):
+        found.failed("it hangs", grave=True)
+    assert found.seconds_left == health.FIRST_QUARANTINE_SECONDS
+    clock.now += health.FIRST_QUARANTINE_SECONDS
+    assert found.open()
+    assert found.admitted()
+    assert not found.open()
+    for _ in range(10):
+        found.failed("it hangs again", grave=True)
+    assert found.seconds_left == 2 * health.FIRST_QUARANTINE_SECONDS
+
+
+def test_rows_to_compare_are_rows_of_their_own_launch() -> None:
+    """Another thread's launch comes between the choice and the answer."""
+
+    class Sizes(list[int]):
+        def __getitem__(self, index: Any) -> Any:
+            if not nested:
+                nested.append(True)
+                list(sampler.chosen([1] * 10_000, 1.0))
+            return super().__getitem__(index)
+
+    nested: list[bool] = []
+    sampler = Sampler("sampled")
+    assert set(sampler.chosen(Sizes([1] * 3), 1.0)) <= {0, 1, 2}
 
 
 # ---- the environment ----

@@ -242,6 +242,8 @@ DAMAGES: dict[str, Callable[[], bytes]] = {
     "no items": lambda: _with([0, 1000, 0.001]),
     "half an item": lambda: _with([0.5, 1000, 0.001]),
     "one candidate alone": lambda: _with([1, 1001, 0.001]),
+    "more than a float holds": lambda: _with([1, 1000, 10**400]),
+    "items beyond reason": lambda: _with([10**400, 1000, 0.001]),
     "too many": lambda: json.dumps(
         _written()
         | {"timings": {"case d/v": {side: [[1, n + 1, 0.1] for n in range(1000)] for side in ("cpu", "device")}}}
@@ -600,6 +602,34 @@ def test_a_device_that_fails_while_it_is_timed_is_left(auto: Make, monkeypatch: 
     assert acc.stats()["calibrations"] == 1
     plan = acc.explain("compress", len(TEXT))
     assert plan.reason is Reason.QUARANTINED
+
+
+def test_no_memory_to_time_a_case_is_no_reason_to_fail_it(auto: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpga_accel.routing.router.PATIENCE_SECONDS", 0.0)
+    acc = auto()
+
+    def no_memory(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(acc.engine.planner, "_time", no_memory)
+    for _ in range(2):
+        assert fa.decompress(acc.compress(TEXT)) == TEXT
+    assert acc.stats()["calibrations"] == 1
+
+
+def test_a_probe_leaves_the_checksums_of_a_chain_alone(auto: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = FaultyDevice()
+    acc = auto(device, verify="always")
+    chain = acc.chain("crc32c", "lz4.compress")
+    pages = [TEXT[start : start + 4096] for start in range(0, 64 * 4096, 4096)]
+    want = fa.Accelerator("cpu").checksum_many(pages)
+    for _ in range(30):
+        chain.many(pages)
+    monkeypatch.setattr("fpga_accel.routing.router.Choice.probe_is_due", lambda *_, **__: True)
+    device.fail_at, device.mode = ("copy",), ("corrupt",)
+    found = chain.many(pages)
+    assert device.failures
+    assert [each.checksums[0] for each in found] == want
 
 
 @pytest.mark.parametrize("into", [False, True])

@@ -293,6 +293,16 @@ def test_a_compiler_that_crashes_or_hangs_is_not_remembered(container: Path, mon
     assert not programs._path(request_of("c")).exists()
 
 
+@pytest.mark.parametrize("executable", [None, "", "/nonexistent", "/bin/echo"])
+def test_a_python_that_is_no_program_of_its_own_builds_nothing(
+    container: Path, monkeypatch: pytest.MonkeyPatch, executable: str | None
+) -> None:
+    monkeypatch.setattr("fpga_accel.runtime.programs.sys.executable", executable)
+    with pytest.raises(programs.BuildFailed, match="compiler process"):
+        programs.binary(request_of("c"))
+    assert not programs._path(request_of("c")).exists()
+
+
 def test_a_device_that_the_compiler_does_not_see_is_not_remembered_as_a_bad_kernel(container: Path) -> None:
     """The next process may see it: an environment that hides a runtime is no property of the source."""
     with pytest.raises(programs.BuildFailed, match="not there"):

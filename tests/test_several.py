@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import children
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fpga_accel as fa
-from fpga_accel.backends import Outcome
+from fpga_accel.backends import Outcome, several
 from fpga_accel.backends.several import GRAIN, _Share
 from fpga_accel.segments import Launch, new_results, new_table
 from fpga_accel.testing import LEGAL, FaultyDevice, Mode, Stage
@@ -183,3 +185,61 @@ def test_every_row_is_done_once_whatever_the_speeds(sizes: list[int], speeds: li
             else:
                 finish(who, piece)
     assert (seen == 1).all()
+
+
+def test_after_close_and_in_a_child_the_work_is_done() -> None:
+    acc = fa.Accelerator([FaultyDevice(), "cpu"], fallback="never")
+    acc.compress(TEXT)
+    acc.close()
+    assert fa.decompress(acc.compress(TEXT)) == TEXT
+    code = """
+        import os
+        import fpga_accel as fa
+        from fpga_accel.testing import FaultyDevice
+        for devices in (["cpu"], [FaultyDevice(), "cpu"]):
+            acc = fa.Accelerator(devices, fallback="never")
+            acc.compress(b"text" * 50_000)
+            if not os.fork():
+                acc.compress(b"text" * 50_000)
+                os.write(1, f"{acc.last_receipt.reason}\\n".encode())
+                os._exit(0)
+            os.wait()
+    """
+    assert children.run(code)[0].split() == ["asked", "asked"]
+
+
+def test_jobs_are_finished_at_the_end_of_the_interpreter() -> None:
+    code = """
+        import os
+        import fpga_accel as fa
+        from fpga_accel.testing import FaultyDevice
+        acc = fa.Accelerator([FaultyDevice("run", "slow", seconds=0.02), "cpu"], fallback="never")
+        data = os.urandom(3 << 20)
+        for _ in range(12):
+            job = acc.submit("compress", data)
+            job.add_done_callback(lambda job: os.write(1, f"{type(job.exception())}\\n".encode()))
+    """
+    assert set(children.run(code)[0].split("\n")) == {"<class 'NoneType'>", ""}
+
+
+def test_after_an_interrupt_nobody_writes_into_the_callers_buffer() -> None:
+    """What waits is interrupted while one member works and more pieces are left."""
+    share = _Share(Launch("trial", "trial", new_table(4), np.zeros(16, np.uint8)), {1: None})
+    first: Future[None] = Future()
+
+    class Interrupted:
+        waits = 0
+
+        def __call__(self, turns: Any) -> None:
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            assert share.stopped
+
+    interrupted = Interrupted()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(several, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            several._Shared(share, [first], [], "both").outcome(None)
+    assert interrupted.waits == 2
+    assert share.take(1) is None

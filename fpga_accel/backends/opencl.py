@@ -284,7 +284,7 @@ class OpenClBackend(forks.Resettable):
     def _in_turn(self, built: _Built, launch: Launch, deadline: float | None) -> Outcome:
         """Run a launch of a channel pipeline, one at a time."""
         left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
-        if not built.turn.acquire(timeout=left):
+        if not built.turn.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
             raise DeviceTimeoutError("other launches held the pipeline until the deadline", device=self._device_id)
         try:
             flight = self._pipeline.start(built.program, launch, built.variant)

@@ -53,6 +53,11 @@ class _Member:
     def of(cls, backend: Backend) -> _Member:
         return cls(backend, ThreadPoolExecutor(1, thread_name_prefix=f"fpga-accel-{backend.device_id}"))
 
+    def renew(self) -> None:
+        """Take a new thread and forget failures."""
+        fresh = _Member.of(self.backend)
+        self.pool, self.health = fresh.pool, fresh.health
+
     def key(self, kernel: str, entry: str) -> _Entry:
         return kernel, entry if self.backend.apart else ""
 
@@ -117,19 +122,35 @@ class SeveralBackend(forks.Resettable):
     def start(self, launch: Launch) -> Pending:
         """Send the rows of a launch on their way to all devices that are well."""
         keyed = [(each, each.key(launch.kernel, launch.entry)) for each in self._members]
-        members = [each for each, key in keyed if key in each.entries and each.health_of(key).admitted()]
+        members = [each for each, key in keyed if key in each.entries and each.health_of(key).open()]
         if not members:
             raise DeviceError("every device is in quarantine", device=self.device_id)
         members.sort(key=lambda each: -each.speeds.get(launch.entry, 0.0))
         share = _Share(launch, {id(each): each.speeds.get(launch.entry) for each in members})
         useful = share.useful()
-        turns = [partial(each.pool.submit, self._work, each, share) for each in members]
+        turns = [partial(self._turn, each, share) for each in members]
         return _Shared(share, [turn() for turn in turns[:useful]], turns[useful:], self.device_id)
+
+    def _turn(self, member: _Member, share: _Share) -> Future[None]:
+        """Let a member work on its thread, or here where there are no more threads: at the interpreter's end."""
+        try:
+            return member.pool.submit(self._work, member, share)
+        except RuntimeError:
+            done: Future[None] = Future()
+        try:
+            self._work(member, share)
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
 
     def _work(self, member: _Member, share: _Share) -> None:
         """Do piece after piece until none is left."""
         launch = share.launch
         key = member.key(launch.kernel, launch.entry)
+        if not member.health_of(key).admitted():
+            return
         while (piece := share.take(id(member))) is not None:
             first, end = piece
             part = replace(launch, table=launch.table[first:end])
@@ -156,13 +177,14 @@ class SeveralBackend(forks.Resettable):
         self._on_failure(error)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; later work is done by those that want it."""
         for member in self._members:
             member.pool.shutdown()
 
     def reset_after_fork(self) -> None:
         """Forget the parent's threads, which do not exist in a child."""
-        self._members = [_Member.of(member.backend) for member in self._members]
+        for member in self._members:
+            member.renew()
 
 
 class _Share:
@@ -264,11 +286,17 @@ class _Shared:
     def outcome(self, deadline: float | None) -> Outcome:
         """Wait for all rows. Each device has deadlines of its own, so `deadline` is not looked at."""
         share = self.share
-        wait(self.turns)
-        for turn in self.spare:
-            if share.complete or share.stopped:
-                break
-            wait([turn()])
+        try:
+            wait(self.turns)
+            for turn in self.spare:
+                if share.complete or share.stopped:
+                    break
+                wait([turn()])
+        except BaseException:
+            # Ctrl-C: once the pieces at work are done, nobody writes into the caller's buffer any more.
+            share.stop()
+            wait(self.turns)
+            raise
         if not share.complete:
             error = share.error
             raise error if error is not None else DeviceError("rows were left undone", device=self.device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,9 @@ class ChainOperation(Operation[ChainOptions]):
         if given:
             raise TypeError(f"a chain has no options {sorted(given)} of its own")
         return ChainOptions(tuple(stage.settings() for stage in self.stages), self.no_checksums(0))
+
+    def fresh(self, options: ChainOptions) -> ChainOptions:
+        return replace(options, checksums=options.checksums.copy())
 
     def no_checksums(self, count: int) -> Checksums:
         """Return room for the checksums of `count` items."""

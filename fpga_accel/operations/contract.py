@@ -150,6 +150,10 @@ class Operation(ABC, Generic[OptionsT]):
     def options(self, **given: Any) -> OptionsT:
         """Validate the options that are given."""
 
+    def fresh(self, options: OptionsT) -> OptionsT:
+        """Return options for the same call once more: what a call writes into them is the new ones' own."""
+        return options
+
     def bounded(self, options: OptionsT, capacity: int) -> OptionsT:
         """Return options for a call into a buffer of `capacity` bytes."""
         return options

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _FORMAT = 3
 _MOST_SHAPES = 64
 _LONGEST_SECONDS = 3600.0
+# Of items and of bytes, for a timing to be one.
+_MOST = 1 << 48
 
 
 @cache
@@ -64,7 +66,7 @@ class CalibrationFile:
             return {str(key): _timings(each) for key, each in data["timings"].items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             log.warning("the calibration %s is damaged (%s); measuring again", self.path, error)
             return {}
 
@@ -106,7 +108,8 @@ def _by_shape(points: Any) -> dict[Shape, float]:
     found: dict[Shape, float] = {}
     for count, nbytes, seconds in points:
         sound = type(count) is int and type(nbytes) is int and isinstance(seconds, int | float)
-        if not (sound and count > 0 and nbytes > 0 and math.isfinite(seconds) and 0 < seconds < _LONGEST_SECONDS):
+        sound = sound and 0 < count < _MOST and 0 < nbytes < _MOST
+        if not (sound and math.isfinite(seconds) and 0 < seconds < _LONGEST_SECONDS):
             raise ValueError(f"implausible timing {count, nbytes, seconds}")
         found[count, nbytes] = float(seconds)
     return found

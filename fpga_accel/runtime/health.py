@@ -34,6 +34,8 @@ class Health(forks.Resettable):
         self._failures = 0
         self._quarantine = FIRST_QUARANTINE_SECONDS
         self._until = 0.0
+        # Somebody tries the device after a quarantine; the others wait as if it went on.
+        self._trying = False
         self.cause = ""
 
     @property
@@ -43,8 +45,12 @@ class Health(forks.Resettable):
             return State.OK
         return State.QUARANTINED if time.monotonic() < self._until else State.SUSPECT
 
+    def open(self) -> bool:
+        """Whether there is no quarantine at this moment; takes nobody's turn."""
+        return not self._failures or time.monotonic() >= self._until
+
     def admitted(self) -> bool:
-        """Whether a call may try the device; of those that come when a quarantine has run out, one may."""
+        """Whether a call that is about to use the device may; of those behind a quarantine, one may."""
         if not self._failures:
             return True
         with self._lock:
@@ -53,6 +59,7 @@ class Health(forks.Resettable):
                 return False
             if self._until:
                 self._until = now + self._quarantine
+                self._trying = True
             return True
 
     @property
@@ -67,13 +74,20 @@ class Health(forks.Resettable):
         with self._lock:
             self._failures = 0
             self._until = 0.0
+            self._trying = False
             self._quarantine = FIRST_QUARANTINE_SECONDS
             self.cause = ""
 
     def failed(self, cause: str, *, grave: bool) -> None:
-        """Count a failure; a `grave` one (timeout, wrong bytes) quarantines at once."""
+        """Count a failure; a `grave` one (timeout, wrong bytes) quarantines at once.
+
+        What was under way when a quarantine began, and fails too, makes it no longer.
+        """
         with self._lock:
+            if time.monotonic() < self._until and not self._trying:
+                return
             self._failures += 1
+            self._trying = False
             self.cause = cause
             if not grave and self._failures < TOLERATED:
                 return

@@ -167,6 +167,11 @@ def _build_in_child(request: BuildRequest) -> bytes:
             env=child_environment(),
             check=False,
         )
+    except (OSError, TypeError, ValueError) as error:
+        # Where Python is a part of another program, sys.executable is empty or that program.
+        raise BuildFailed(
+            f"Python, {sys.executable!r}, does not start as a compiler process: {error}", device=request.identity.device
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise DeviceTimeoutError(
             f"building a kernel took longer than {BUILD_SECONDS:.0f} s", device=request.identity.device
@@ -180,7 +185,13 @@ def _build_in_child(request: BuildRequest) -> bytes:
             f"the compiler process ended with {done.returncode}: {chatter[-2000:]}",
             device=request.identity.device,
         )
-    ok, payload = pickle.loads(done.stdout)
+    try:
+        ok, payload = pickle.loads(done.stdout)
+    except Exception as error:
+        # Whatever pickle makes of another program's output.
+        raise BuildFailed(
+            f"{sys.executable!r} did not answer as a compiler process", device=request.identity.device
+        ) from error
     return bytes(payload) if ok else _FAILED + str(payload).encode()
 
 
