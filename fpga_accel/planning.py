@@ -242,8 +242,10 @@ class Planner(forks.Resettable):
 
     def admitted(self, operation: Operation[Any], plan: Plan) -> Plan:
         """Return the plan of a call that is about to run: another one where someone else tries the device first."""
+        if plan.backend == CPU:
+            return plan
         health = self.health_of(operation)
-        return plan if plan.backend == CPU or health.admitted() else _quarantined(operation, health)
+        return plan if health.admitted() else _quarantined(operation, health)
 
     def explain(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> Plan:
         """Return the plan of a call of this size on usual data, with the figures behind it; nothing is timed."""
