@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from typer.testing import CliRunner, Result
 
 import fpga_accel
-from fpga_accel.cli import failures, keys, output, peers
+from fpga_accel.cli import failures, files, keys, output, peers
 from fpga_accel.cli.app import application
 from fpga_accel.errors import (
     DeviceNotFoundError,
@@ -278,6 +278,31 @@ def test_output_gets_the_permissions_of_the_input(invoke: Invoke, plain: Path) -
     plain.chmod(0o640)
     assert invoke("compress", plain, *CPU).exit_code == 0
     assert stat.S_IMODE(Path(f"{plain}.lz4").stat().st_mode) == 0o640
+
+
+def test_special_bits_and_modes_of_devices_are_not_copied(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    plain.chmod(0o6755)
+    out = tmp_path / "out"
+    old = os.umask(0o027)
+    try:
+        assert invoke("compress", plain, "-o", out, *CPU).exit_code == 0
+        assert stat.S_IMODE(out.stat().st_mode) == 0o755
+        for source in ("/dev/null", "-"):
+            assert invoke("compress", source, "-f", "-o", out, *CPU, stdin=b"").exit_code == 0
+            assert stat.S_IMODE(out.stat().st_mode) == 0o640
+    finally:
+        os.umask(old)
+
+
+def test_nobody_else_reads_an_output_while_it_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"secret")
+    source.chmod(0o644)
+    with files.writing(str(tmp_path / "out"), force=False, like=str(source)) as file:
+        file.write(b"secret")
+        (temporary,) = leftovers(tmp_path)
+        assert stat.S_IMODE((tmp_path / temporary).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o644
 
 
 def test_devices_and_links_as_outputs_stay_what_they_are(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
