@@ -385,7 +385,7 @@ def test_broken_pipe_is_quiet(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_work_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     out = tmp_path / "out.lz4"
     with subprocess.Popen(
@@ -405,6 +405,22 @@ def test_interrupted_work_leaves_nothing(tmp_path: Path, number: signal.Signals,
     assert process.returncode == code
     assert list(tmp_path.iterdir()) == []
     assert said in (b"", b"fpga-accel: interrupted\n")
+
+
+def test_a_hangup_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out.lz4"
+    ignoring = ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command("compress", "-", "-q", "-o", out, *CPU)]
+    with subprocess.Popen(ignoring, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        deadline = time.monotonic() + 60
+        while not leftovers(tmp_path):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGHUP)
+        process.stdin.write(TEXT)
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert lz4.frame.decompress(out.read_bytes()) == TEXT
 
 
 def test_a_failure_does_not_end_the_frame_on_a_pipe(tmp_path: Path) -> None:
