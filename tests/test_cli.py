@@ -387,6 +387,8 @@ def test_broken_pipe_is_quiet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_work_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored here, as under nohup")
     out = tmp_path / "out.lz4"
     with subprocess.Popen(
         command("compress", "-", "-o", out, *CPU), stdin=subprocess.PIPE, stderr=subprocess.PIPE
