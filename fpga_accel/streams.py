@@ -253,6 +253,8 @@ class Reader(io.BufferedIOBase):
         self._acc = acc
         self._max_output = max_output
         self._chunks: Iterator[bytes] | None = None
+        # What ended the decoding, other than the end of the stream.
+        self._failure: BaseException | None = None
         self._position = 0
 
     @property
@@ -322,6 +324,8 @@ class Reader(io.BufferedIOBase):
         finally:
             self._chunk = memoryview(b"")
             self._chunks = None
+            # Its traceback leads back to the stream.
+            self._failure = None
             if self._beside is not None:
                 self._beside.close()
             super().close()
@@ -332,14 +336,26 @@ class Reader(io.BufferedIOBase):
 
     def _ready(self) -> bool:
         """Have a chunk with bytes in it; False at the end."""
-        if self._chunks is None:
-            self._chunks = self._decoding()
         while not len(self._chunk):
-            chunk = next(self._chunks, None)
+            chunk = self._next()
             if chunk is None:
                 return False
             self._chunk = memoryview(chunk)
         return True
+
+    def _next(self) -> bytes | None:
+        # After a failure nothing comes from the decoder any more, which would look like the end.
+        if isinstance(self._failure, Exception):
+            raise self._failure
+        if self._failure is not None:
+            raise ValueError("an earlier read of this stream was broken off") from self._failure
+        try:
+            if self._chunks is None:
+                self._chunks = self._decoding()
+            return next(self._chunks, None)
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def _advance(self, count: int) -> None:
         self._chunk = self._chunk[count:]

@@ -161,6 +161,41 @@ def test_max_output_holds_over_frames(acc: fa.Accelerator) -> None:
         read(acc, two, max_output=2 * len(TEXT) - 1)
 
 
+@pytest.mark.parametrize("format", ["lz4", "snappy", "zstd", "gzip", "bgzf", "zlib"])
+def test_an_error_does_not_turn_into_the_end(acc: fa.Accelerator, format: str) -> None:
+    cut = written(acc, TEXT, format=format)[:-9]
+    with fa.open(io.BytesIO(cut), format=format, accelerator=acc) as stream:
+        uses = (stream.read, stream.read1, stream.peek, lambda: stream.readinto(bytearray(5)), stream.readline)
+        for use in (stream.read, *uses):
+            with pytest.raises(fa.TruncatedError, match=r"\w"):
+                while use():
+                    pass
+    limited = fa.open(io.BytesIO(written(acc, TEXT, format=format)), accelerator=acc, format=format, max_output=9)
+    for _ in range(3):
+        with pytest.raises(fa.OutputLimitError):
+            limited.read()
+    limited.close()
+    with fa.open(io.BytesIO(b"nonsense"), accelerator=acc) as stream:
+        for _ in range(2):
+            with pytest.raises(fa.FormatError):
+                stream.read()
+
+
+def test_a_read_that_is_interrupted_does_not_turn_into_the_end(acc: fa.Accelerator) -> None:
+    class Interrupted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                raise SystemExit
+            return super().read(10)
+
+    stream = fa.open(Interrupted(written(acc, TEXT)), accelerator=acc)
+    with pytest.raises(SystemExit):
+        stream.read()
+    with pytest.raises(ValueError, match="broken off"):
+        stream.read()
+    stream.close()
+
+
 class Endless(io.RawIOBase):
     """A file that counts what is asked of it."""
 
