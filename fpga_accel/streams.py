@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -391,6 +392,8 @@ class Writer(io.BufferedIOBase):
         self._pending = bytearray()
         self._position = 0
         self._begun = False
+        # Content is missing from here on.
+        self._failure: BaseException | None = None
 
     def writable(self) -> bool:
         """Return True."""
@@ -398,30 +401,41 @@ class Writer(io.BufferedIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        """Take all of a buffer and return its size in bytes."""
+        """Take all of a buffer and return its size in bytes.
+
+        Raises
+        ------
+        ValueError
+            An earlier write or flush failed: content is missing, and the stream gets no end.
+        """
         with self._owner.owned():
             self._check_open()
-            view, slab = memoryview(flat(data)), self._encoder.slab
-            rest = view
-            if self._pending:
-                missing = slab - len(self._pending)
-                self._pending += view[:missing]
-                rest = view[missing:]
-                if len(self._pending) == slab:
-                    self._emit_pending()
-            while len(rest) >= slab:
-                # The caller's memory may change before the slab is done.
-                self._emit(bytes(rest[:slab]))
-                rest = rest[slab:]
-            self._pending += rest
-            self._position += len(view)
+            view = memoryview(flat(data))
+            with self._whole():
+                self._take(view)
             return len(view)
+
+    def _take(self, view: memoryview) -> None:
+        slab, rest = self._encoder.slab, view
+        if self._pending:
+            missing = slab - len(self._pending)
+            self._pending += view[:missing]
+            rest = view[missing:]
+            if len(self._pending) == slab:
+                self._emit_pending()
+        while len(rest) >= slab:
+            # The caller's memory may change before the slab is done.
+            self._emit(bytes(rest[:slab]))
+            rest = rest[slab:]
+        self._pending += rest
+        self._position += len(view)
 
     def flush(self) -> None:
         """Compress and write what is pending; often, this costs ratio."""
         with self._owner.owned():
             self._check_open()
-            self._emit_all()
+            with self._whole():
+                self._emit_all()
             if hasattr(self._file, "flush"):
                 self._file.flush()
 
@@ -431,20 +445,22 @@ class Writer(io.BufferedIOBase):
         return self._position
 
     def close(self) -> None:
-        """End the frame, and close the file if it was opened by name."""
+        """End the frame, unless a write has failed, and close the file if it was opened by name."""
         if self.closed:
             return
         with self._owner.owned():
             try:
-                self._emit_all()
-                self._put(self._encoder.end())
+                # With an end, what lacks content would pass for the whole.
+                if self._failure is None:
+                    self._emit_all()
+                    self._put(self._encoder.end())
             finally:
                 self._beside.close()
                 try:
                     if self._owned:
                         self._file.close()
                 finally:
-                    self._pending = bytearray()
+                    self._pending, self._waiting, self._failure = bytearray(), None, None
                     # Not IOBase.close, which would flush once more.
                     self._closed = True
 
@@ -456,6 +472,17 @@ class Writer(io.BufferedIOBase):
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Refuse to go on where content is missing, and remember a failure that loses some."""
+        if self._failure is not None:
+            raise ValueError("an earlier write to this stream failed: content is missing") from self._failure
+        try:
+            yield
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def _emit_all(self) -> None:
         if self._pending:
@@ -488,5 +515,7 @@ class Writer(io.BufferedIOBase):
         view = memoryview(data)
         while view:
             count = self._file.write(view)
+            if count is None and isinstance(self._file, io.RawIOBase):
+                raise BlockingIOError(errno.EAGAIN, "the file does not block, and takes nothing now", 0)
             # Raw files may take less than all; others take all and may say nothing.
             view = view[len(view) if count is None else count :]
