@@ -22,6 +22,8 @@ from fpga_accel.runtime import forks
 
 # Bytes read from the file at once.
 _CHUNK = 1 << 20
+# Formats of which readers take one stream and no more.
+_ALONE = ("zlib", "deflate")
 # Work below this is done sooner than a thread is started for it.
 _SHORT = 256 << 10
 
@@ -45,7 +47,8 @@ def open(
     file
         A path, or a binary file object, which stays open when the stream is closed.
     mode
-        ``"r"``, ``"w"``, ``"x"`` or ``"a"``, with ``"b"`` (the default) or ``"t"``.
+        ``"r"``, ``"w"``, ``"x"`` or ``"a"``, with ``"b"`` (the default) or ``"t"``. ``"a"`` is not for zlib and
+        deflate, whose readers take one stream.
     format
         None tells it by the first bytes on reading, and on writing by the name's ending, else lz4.
     accelerator
@@ -65,7 +68,7 @@ def open(
     Raises
     ------
     ValueError
-        Unknown mode, format or option.
+        Unknown mode, format or option, or ``"a"`` with a format that cannot be appended to.
 
     Examples
     --------
@@ -90,6 +93,8 @@ def open(
         # Checked before a file is made or emptied.
         name = format or format_by_name(file)
         registry.streaming(name)
+        if direction == "a" and name in _ALONE:
+            raise ValueError(f"{name} streams cannot be joined, so mode 'a' would make a file that nobody reads")
         compress = registry.find("compress", name).settings(**given)
     opened, owned = _opened(file, direction)
     try:

@@ -129,6 +129,8 @@ def test_paths_modes_and_suffixes(acc: fa.Accelerator, tmp_path: Path) -> None:
         (("rb",), {"encoding": "utf-8"}),
         (("rb", "nonesuch"), {}),
         (("wb", "nonesuch"), {}),
+        (("ab", "zlib"), {}),
+        (("ab", "deflate"), {}),
     ],
 )
 def test_illegal_arguments_are_refused(arguments: tuple[str, ...], options: dict[str, Any]) -> None:
