@@ -316,6 +316,30 @@ def test_devices_and_links_as_outputs_stay_what_they_are(invoke: Invoke, plain: 
     assert lz4.frame.decompress(target.read_bytes()) == TEXT
 
 
+def test_a_pipe_that_has_a_name_as_output(plain: Path) -> None:
+    done = spawn("compress", plain, "-q", "-o", "/dev/stdout", *CPU)
+    assert done.returncode == 0, done.stderr
+    assert lz4.frame.decompress(done.stdout) == TEXT
+    reads, writes = os.pipe()
+    with open(reads, "rb") as pipe:
+        words = command("compress", plain, "-q", "-o", f"/dev/fd/{writes}", *CPU)
+        with subprocess.Popen(words, pass_fds=[writes]) as process:
+            os.close(writes)
+            assert lz4.frame.decompress(pipe.read()) == TEXT
+    assert process.returncode == 0
+
+
+def test_a_link_that_leads_nowhere_needs_force(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    result = invoke("compress", plain, "-o", link, *CPU)
+    assert result.exit_code == 1
+    assert "exists" in result.stderr
+    assert not (tmp_path / "target").exists()
+    assert invoke("compress", plain, "-f", "-o", link, *CPU).exit_code == 0
+    assert lz4.frame.decompress((tmp_path / "target").read_bytes()) == TEXT
+
+
 @pytest.mark.parametrize(
     "args",
     [("a", "a", "-o", "out"), ("a", "-o", "a", "-f"), ("-", "-", "-c"), ("a", "--level")],

@@ -65,11 +65,13 @@ def writing(name: str, *, force: bool, like: str = STANDARD) -> Iterator[BinaryI
         yield file
         file.flush()
         return
-    path = Path(os.path.realpath(name))
-    if path.exists() and not path.is_file():
-        with path.open("wb") as special:
+    given = Path(name)
+    # Opened by the name that was given: where /dev/stdout is a pipe, the name that it leads to cannot be opened.
+    if given.exists() and not given.is_file():
+        with given.open("wb") as special:
             yield special
         return
+    path = Path(os.path.realpath(name))
     _refuse_to_overwrite(name, path, force)
     temporary, mode = path.with_name(f".fpga-accel-{secrets.token_hex(8)}.tmp"), _mode_like(like)
     try:
@@ -180,7 +182,8 @@ def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:
 
 
 def _refuse_to_overwrite(name: str, path: Path, force: bool) -> None:
-    if not force and path.exists():
+    # A link that leads nowhere is there, too.
+    if not force and (path.exists() or os.path.lexists(name)):
         raise OutputExistsError(f"{name} exists", hint="-f overwrites it")
 
 
