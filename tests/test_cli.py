@@ -210,6 +210,18 @@ def test_illegal_options_are_usage_errors(invoke: Invoke, plain: Path, options: 
     assert not Path(f"{plain}.lz4").exists()
 
 
+@pytest.mark.parametrize(("format", "option"), [("snappy", "--level"), ("zstd", "--block-size")])
+def test_options_that_a_format_lacks_are_usage_errors(invoke: Invoke, plain: Path, format: str, option: str) -> None:
+    args = ("compress", plain, "--format", format, option, "65536", *CPU)
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert result.stderr == f"fpga-accel: {format} has no {option}\n"
+    result = invoke(*args, "--json")
+    assert result.exit_code == 2
+    assert error_of(result)["error"] == "usage"
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_several_files_and_one_of_them_bad(invoke: Invoke, tmp_path: Path) -> None:
     good, bad, absent = tmp_path / "good.lz4", tmp_path / "bad.lz4", tmp_path / "absent.lz4"
     good.write_bytes(lz4.frame.compress(TEXT))
