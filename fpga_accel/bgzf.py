@@ -21,6 +21,8 @@ from fpga_accel.seekable import SeekableReader, Source, opened
 
 # Bytes that hold the header of any block that `bgzip` writes.
 _HEADER = 18
+# Content of a byte of DEFLATE is at most 1032 bytes.
+_MOST_CONTENT = 1032
 _COUNT = struct.Struct("<Q")
 _PAIR = np.dtype([("start", "<u8"), ("content", "<u8")])
 
@@ -66,6 +68,12 @@ class Index:
         starts, contents = [0, *pairs["start"].tolist()], [0, *pairs["content"].tolist()]
         if any(later <= earlier for earlier, later in itertools.pairwise(starts)):
             raise FormatError("the offsets of the .gzi index do not ascend")
+        # Blocks may be empty.
+        if any(later < earlier for earlier, later in itertools.pairwise(contents)):
+            raise FormatError("the offsets of content of the .gzi index do not ascend")
+        end = file.seek(0, io.SEEK_END)
+        if starts[-1] > end or contents[-1] > _MOST_CONTENT * end:
+            raise FormatError(f"the .gzi index goes on behind byte {end}, where the file ends")
         # The index ends where the last block that it knows starts.
         return cls(*_walked(file, starts, contents))
 
@@ -104,13 +112,19 @@ def _block_size(file: IO[bytes], position: int, start: bytes) -> int:
     if not gzip_member.bgzf_starts(start):
         # Its BC field may not be the first.
         start += file.read(1 << 16)
-        size = gzip_member.parse_gzip_header(start, crc32).member_size
-        if not size:
+        header = gzip_member.parse_gzip_header(start, crc32)
+        if not header.member_size:
             raise FormatError(f"the gzip member at byte {position} has no BC field: it is no BGZF block")
-        return size
+        return _checked(header.member_size, header.size, position)
     if len(start) < _HEADER:
         raise TruncatedError(f"BGZF data ends inside the header at byte {position}")
-    return int.from_bytes(start[16:18], "little") + 1
+    return _checked(int.from_bytes(start[16:18], "little") + 1, _HEADER, position)
+
+
+def _checked(size: int, header: int, position: int) -> int:
+    if size < header + gzip_member.TRAILER:
+        raise FormatError(f"the BGZF block at byte {position} says that it has {size} bytes, too few for its header")
+    return size
 
 
 class BgzfReader(SeekableReader):

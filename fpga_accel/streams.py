@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from fpga_accel.runtime import forks
 
 # Bytes read from the file at once.
 _CHUNK = 1 << 20
+# Formats of which readers take one stream and no more.
+_ALONE = ("zlib", "deflate")
 # Work below this is done sooner than a thread is started for it.
 _SHORT = 256 << 10
 
@@ -44,7 +47,8 @@ def open(
     file
         A path, or a binary file object, which stays open when the stream is closed.
     mode
-        ``"r"``, ``"w"``, ``"x"`` or ``"a"``, with ``"b"`` (the default) or ``"t"``.
+        ``"r"``, ``"w"``, ``"x"`` or ``"a"``, with ``"b"`` (the default) or ``"t"``. ``"a"`` is not for zlib and
+        deflate, whose readers take one stream.
     format
         None tells it by the first bytes on reading, and on writing by the name's ending, else lz4.
     accelerator
@@ -64,7 +68,7 @@ def open(
     Raises
     ------
     ValueError
-        Unknown mode, format or option.
+        Unknown mode, format or option, or ``"a"`` with a format that cannot be appended to.
 
     Examples
     --------
@@ -89,6 +93,8 @@ def open(
         # Checked before a file is made or emptied.
         name = format or format_by_name(file)
         registry.streaming(name)
+        if direction == "a" and name in _ALONE:
+            raise ValueError(f"{name} streams cannot be joined, so mode 'a' would make a file that nobody reads")
         compress = registry.find("compress", name).settings(**given)
     opened, owned = _opened(file, direction)
     try:
@@ -253,6 +259,8 @@ class Reader(io.BufferedIOBase):
         self._acc = acc
         self._max_output = max_output
         self._chunks: Iterator[bytes] | None = None
+        # What ended the decoding, other than the end of the stream.
+        self._failure: BaseException | None = None
         self._position = 0
 
     @property
@@ -322,6 +330,8 @@ class Reader(io.BufferedIOBase):
         finally:
             self._chunk = memoryview(b"")
             self._chunks = None
+            # Its traceback leads back to the stream.
+            self._failure = None
             if self._beside is not None:
                 self._beside.close()
             super().close()
@@ -332,14 +342,26 @@ class Reader(io.BufferedIOBase):
 
     def _ready(self) -> bool:
         """Have a chunk with bytes in it; False at the end."""
-        if self._chunks is None:
-            self._chunks = self._decoding()
         while not len(self._chunk):
-            chunk = next(self._chunks, None)
+            chunk = self._next()
             if chunk is None:
                 return False
             self._chunk = memoryview(chunk)
         return True
+
+    def _next(self) -> bytes | None:
+        # After a failure nothing comes from the decoder any more, which would look like the end.
+        if isinstance(self._failure, Exception):
+            raise self._failure
+        if self._failure is not None:
+            raise ValueError("an earlier read of this stream was broken off") from self._failure
+        try:
+            if self._chunks is None:
+                self._chunks = self._decoding()
+            return next(self._chunks, None)
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def _advance(self, count: int) -> None:
         self._chunk = self._chunk[count:]
@@ -375,6 +397,8 @@ class Writer(io.BufferedIOBase):
         self._pending = bytearray()
         self._position = 0
         self._begun = False
+        # Content is missing from here on.
+        self._failure: BaseException | None = None
 
     def writable(self) -> bool:
         """Return True."""
@@ -382,30 +406,41 @@ class Writer(io.BufferedIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        """Take all of a buffer and return its size in bytes."""
+        """Take all of a buffer and return its size in bytes.
+
+        Raises
+        ------
+        ValueError
+            An earlier write or flush failed: content is missing, and the stream gets no end.
+        """
         with self._owner.owned():
             self._check_open()
-            view, slab = memoryview(flat(data)), self._encoder.slab
-            rest = view
-            if self._pending:
-                missing = slab - len(self._pending)
-                self._pending += view[:missing]
-                rest = view[missing:]
-                if len(self._pending) == slab:
-                    self._emit_pending()
-            while len(rest) >= slab:
-                # The caller's memory may change before the slab is done.
-                self._emit(bytes(rest[:slab]))
-                rest = rest[slab:]
-            self._pending += rest
-            self._position += len(view)
+            view = memoryview(flat(data))
+            with self._whole():
+                self._take(view)
             return len(view)
+
+    def _take(self, view: memoryview) -> None:
+        slab, rest = self._encoder.slab, view
+        if self._pending:
+            missing = slab - len(self._pending)
+            self._pending += view[:missing]
+            rest = view[missing:]
+            if len(self._pending) == slab:
+                self._emit_pending()
+        while len(rest) >= slab:
+            # The caller's memory may change before the slab is done.
+            self._emit(bytes(rest[:slab]))
+            rest = rest[slab:]
+        self._pending += rest
+        self._position += len(view)
 
     def flush(self) -> None:
         """Compress and write what is pending; often, this costs ratio."""
         with self._owner.owned():
             self._check_open()
-            self._emit_all()
+            with self._whole():
+                self._emit_all()
             if hasattr(self._file, "flush"):
                 self._file.flush()
 
@@ -415,20 +450,22 @@ class Writer(io.BufferedIOBase):
         return self._position
 
     def close(self) -> None:
-        """End the frame, and close the file if it was opened by name."""
+        """End the frame, unless a write has failed, and close the file if it was opened by name."""
         if self.closed:
             return
         with self._owner.owned():
             try:
-                self._emit_all()
-                self._put(self._encoder.end())
+                # With an end, what lacks content would pass for the whole.
+                if self._failure is None:
+                    self._emit_all()
+                    self._put(self._encoder.end())
             finally:
                 self._beside.close()
                 try:
                     if self._owned:
                         self._file.close()
                 finally:
-                    self._pending = bytearray()
+                    self._pending, self._waiting, self._failure = bytearray(), None, None
                     # Not IOBase.close, which would flush once more.
                     self._closed = True
 
@@ -440,6 +477,17 @@ class Writer(io.BufferedIOBase):
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Refuse to go on where content is missing, and remember a failure that loses some."""
+        if self._failure is not None:
+            raise ValueError("an earlier write to this stream failed: content is missing") from self._failure
+        try:
+            yield
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def _emit_all(self) -> None:
         if self._pending:
@@ -472,5 +520,7 @@ class Writer(io.BufferedIOBase):
         view = memoryview(data)
         while view:
             count = self._file.write(view)
+            if count is None and isinstance(self._file, io.RawIOBase):
+                raise BlockingIOError(errno.EAGAIN, "the file does not block, and takes nothing now", 0)
             # Raw files may take less than all; others take all and may say nothing.
             view = view[len(view) if count is None else count :]

@@ -66,7 +66,7 @@ def test_the_index_of_bgzip_is_read_and_ours_by_it(tmp_path: Path) -> None:
     assert found.stdout == CONTENT[700_000:700_100]
 
 
-@pytest.mark.parametrize("damage", ["cut", "count", "order", "block"])
+@pytest.mark.parametrize("damage", ["cut", "count", "order", "block", "behind", "far", "content", "content order"])
 def test_a_wrong_index_is_refused(damage: str) -> None:
     data = fa.compress(CONTENT, "bgzf")
     held = io.BytesIO()
@@ -78,6 +78,14 @@ def test_a_wrong_index_is_refused(damage: str) -> None:
         index[0] += 1
     elif damage == "order":
         index[8:16], index[24:32] = index[24:32], index[8:16]
+    elif damage == "behind":
+        index[-16:-8] = (len(data) + 1).to_bytes(8, "little")
+    elif damage == "far":
+        index[-16:-8] = (1 << 63).to_bytes(8, "little")
+    elif damage == "content":
+        index[-8:] = (1 << 63).to_bytes(8, "little")
+    elif damage == "content order":
+        index[16:24], index[32:40] = index[32:40], index[16:24]
     else:
         index[-16] ^= 1
     with pytest.raises(fa.FormatError):
@@ -90,3 +98,19 @@ def test_what_is_no_bgzf_is_refused() -> None:
             bgzf.open(io.BytesIO(data))
     with pytest.raises(fa.TruncatedError):
         bgzf.open(io.BytesIO(fa.compress(CONTENT, "bgzf")[:-3]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 18, 25])
+def test_a_block_that_is_too_short_for_its_header_is_refused(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.bgz"
+    data = bytearray(fa.compress(CONTENT, "bgzf"))
+    data[16:18] = (size - 1).to_bytes(2, "little")
+    path.write_bytes(data)
+    with pytest.raises(fa.FormatError, match="at byte 0"):
+        bgzf.open(path)
+    # The same with a field in front of BC.
+    data[10:12] = (10).to_bytes(2, "little")
+    data[12:12] = b"XY\0\0"
+    path.write_bytes(data)
+    with pytest.raises(fa.FormatError, match=r"\w"):
+        bgzf.open(path)

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from typer.testing import CliRunner, Result
 
 import fpga_accel
-from fpga_accel.cli import failures, keys, output, peers
+from fpga_accel.cli import failures, files, keys, output, peers
 from fpga_accel.cli.app import application
 from fpga_accel.errors import (
     DeviceNotFoundError,
@@ -210,6 +210,18 @@ def test_illegal_options_are_usage_errors(invoke: Invoke, plain: Path, options: 
     assert not Path(f"{plain}.lz4").exists()
 
 
+@pytest.mark.parametrize(("format", "option"), [("snappy", "--level"), ("zstd", "--block-size")])
+def test_options_that_a_format_lacks_are_usage_errors(invoke: Invoke, plain: Path, format: str, option: str) -> None:
+    args = ("compress", plain, "--format", format, option, "65536", *CPU)
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert result.stderr == f"fpga-accel: {format} has no {option}\n"
+    result = invoke(*args, "--json")
+    assert result.exit_code == 2
+    assert error_of(result)["error"] == "usage"
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_several_files_and_one_of_them_bad(invoke: Invoke, tmp_path: Path) -> None:
     good, bad, absent = tmp_path / "good.lz4", tmp_path / "bad.lz4", tmp_path / "absent.lz4"
     good.write_bytes(lz4.frame.compress(TEXT))
@@ -280,6 +292,31 @@ def test_output_gets_the_permissions_of_the_input(invoke: Invoke, plain: Path) -
     assert stat.S_IMODE(Path(f"{plain}.lz4").stat().st_mode) == 0o640
 
 
+def test_special_bits_and_modes_of_devices_are_not_copied(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    plain.chmod(0o6755)
+    out = tmp_path / "out"
+    old = os.umask(0o027)
+    try:
+        assert invoke("compress", plain, "-o", out, *CPU).exit_code == 0
+        assert stat.S_IMODE(out.stat().st_mode) == 0o755
+        for source in ("/dev/null", "-"):
+            assert invoke("compress", source, "-f", "-o", out, *CPU, stdin=b"").exit_code == 0
+            assert stat.S_IMODE(out.stat().st_mode) == 0o640
+    finally:
+        os.umask(old)
+
+
+def test_nobody_else_reads_an_output_while_it_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"secret")
+    source.chmod(0o644)
+    with files.writing(str(tmp_path / "out"), force=False, like=str(source)) as file:
+        file.write(b"secret")
+        (temporary,) = leftovers(tmp_path)
+        assert stat.S_IMODE((tmp_path / temporary).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o644
+
+
 def test_devices_and_links_as_outputs_stay_what_they_are(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
     assert invoke("compress", plain, "-o", "/dev/null", *CPU).exit_code == 0
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
@@ -289,6 +326,30 @@ def test_devices_and_links_as_outputs_stay_what_they_are(invoke: Invoke, plain: 
     assert invoke("compress", plain, "-f", "-o", link, *CPU).exit_code == 0
     assert link.is_symlink()
     assert lz4.frame.decompress(target.read_bytes()) == TEXT
+
+
+def test_a_pipe_that_has_a_name_as_output(plain: Path) -> None:
+    done = spawn("compress", plain, "-q", "-o", "/dev/stdout", *CPU)
+    assert done.returncode == 0, done.stderr
+    assert lz4.frame.decompress(done.stdout) == TEXT
+    reads, writes = os.pipe()
+    with open(reads, "rb") as pipe:
+        words = command("compress", plain, "-q", "-o", f"/dev/fd/{writes}", *CPU)
+        with subprocess.Popen(words, pass_fds=[writes]) as process:
+            os.close(writes)
+            assert lz4.frame.decompress(pipe.read()) == TEXT
+    assert process.returncode == 0
+
+
+def test_a_link_that_leads_nowhere_needs_force(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    result = invoke("compress", plain, "-o", link, *CPU)
+    assert result.exit_code == 1
+    assert "exists" in result.stderr
+    assert not (tmp_path / "target").exists()
+    assert invoke("compress", plain, "-f", "-o", link, *CPU).exit_code == 0
+    assert lz4.frame.decompress((tmp_path / "target").read_bytes()) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -360,8 +421,10 @@ def test_broken_pipe_is_quiet(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_work_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored here, as under nohup")
     out = tmp_path / "out.lz4"
     with subprocess.Popen(
         command("compress", "-", "-o", out, *CPU), stdin=subprocess.PIPE, stderr=subprocess.PIPE
@@ -380,6 +443,22 @@ def test_interrupted_work_leaves_nothing(tmp_path: Path, number: signal.Signals,
     assert process.returncode == code
     assert list(tmp_path.iterdir()) == []
     assert said in (b"", b"fpga-accel: interrupted\n")
+
+
+def test_a_hangup_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out.lz4"
+    ignoring = ["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command("compress", "-", "-q", "-o", out, *CPU)]
+    with subprocess.Popen(ignoring, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        deadline = time.monotonic() + 60
+        while not leftovers(tmp_path):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGHUP)
+        process.stdin.write(TEXT)
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert lz4.frame.decompress(out.read_bytes()) == TEXT
 
 
 def test_a_failure_does_not_end_the_frame_on_a_pipe(tmp_path: Path) -> None:

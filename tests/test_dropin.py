@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fpga_accel as fa
-from fpga_accel.dropin import gzip, lz4_frame, snappy, zlib, zstd
+from fpga_accel.dropin import gzip, lz4_frame, slabs, snappy, zlib, zstd
 
 standard_zstd: Any = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
@@ -215,6 +215,25 @@ def test_large_checksums() -> None:
     assert fa.default_accelerator().last_receipt is not None
 
 
+@pytest.mark.parametrize("value", [-1, 0xFFFF, 0xFFF1, 0xFFF10000, 2**32 + 0xFFF2])
+def test_large_checksums_go_on_from_what_is_no_checksum(value: int) -> None:
+    assert zlib.adler32(LARGE, value) == standard_zlib.adler32(LARGE, value)
+
+
+def test_what_is_missing_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(*_: object) -> bytes:
+        raise fa.DeviceError("the device is gone")
+
+    stream = slabs.Slabs("lz4")
+    stream.compress(TEXT)
+    with monkeypatch.context() as patch:
+        patch.setattr(fa.default_accelerator().engine, "one", failed)
+        with pytest.raises(fa.DeviceError):
+            stream.flush()
+    with pytest.raises(ValueError, match="earlier write"):
+        stream.finish()
+
+
 def test_objects_copy_and_do_not_pickle() -> None:
     first = zlib.compressobj()
     started = first.compress(TEXT)
@@ -294,6 +313,27 @@ def test_truncated_files_end_in_eoferror(module: Any) -> None:
             stream.read()
         with module.open(io.BytesIO(data[:end])) as stream, pytest.raises(EOFError):
             list(iter(lambda: stream.read(100), b""))
+
+
+@pytest.mark.parametrize("module", [gzip, standard_gzip])
+def test_an_empty_gzip_file_has_no_content(module: Any) -> None:
+    uses: tuple[Callable[[Any], Any], ...] = (
+        lambda stream: stream.readline(),
+        lambda stream: stream.read(10),
+        lambda stream: stream.read1(10),
+        lambda stream: stream.peek(10),
+        b"".join,
+        lambda stream: stream.read(),
+    )
+    for use in uses:
+        with module.open(io.BytesIO()) as stream:
+            assert use(stream) == b""
+            assert use(stream) == b""
+            assert stream.seek(5) == 0
+            assert stream.seek(0) == 0
+            assert use(stream) == b""
+    with module.open(io.BytesIO(), "rt", encoding="utf-8") as text:
+        assert list(text) == []
 
 
 def test_text_files(tmp_path: Path) -> None:

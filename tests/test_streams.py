@@ -129,6 +129,8 @@ def test_paths_modes_and_suffixes(acc: fa.Accelerator, tmp_path: Path) -> None:
         (("rb",), {"encoding": "utf-8"}),
         (("rb", "nonesuch"), {}),
         (("wb", "nonesuch"), {}),
+        (("ab", "zlib"), {}),
+        (("ab", "deflate"), {}),
     ],
 )
 def test_illegal_arguments_are_refused(arguments: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -159,6 +161,117 @@ def test_max_output_holds_over_frames(acc: fa.Accelerator) -> None:
     assert read(acc, two, max_output=2 * len(TEXT)) == TEXT * 2
     with pytest.raises(fa.OutputLimitError):
         read(acc, two, max_output=2 * len(TEXT) - 1)
+
+
+@pytest.mark.parametrize("format", ["lz4", "snappy", "zstd", "gzip", "bgzf", "zlib"])
+def test_an_error_does_not_turn_into_the_end(acc: fa.Accelerator, format: str) -> None:
+    cut = written(acc, TEXT, format=format)[:-9]
+    with fa.open(io.BytesIO(cut), format=format, accelerator=acc) as stream:
+        uses = (stream.read, stream.read1, stream.peek, lambda: stream.readinto(bytearray(5)), stream.readline)
+        # What is decoded already may be read first.
+        with pytest.raises(fa.TruncatedError):
+            list(iter(lambda: stream.read(1000), b""))
+        for use in uses:
+            with pytest.raises(fa.TruncatedError, match=r"\w"):
+                use()
+    limited = fa.open(io.BytesIO(written(acc, TEXT, format=format)), accelerator=acc, format=format, max_output=9)
+    for _ in range(3):
+        with pytest.raises(fa.OutputLimitError):
+            limited.read()
+    limited.close()
+    with fa.open(io.BytesIO(b"nonsense"), accelerator=acc) as stream:
+        for _ in range(2):
+            with pytest.raises(fa.FormatError):
+                stream.read()
+
+
+def test_a_read_that_is_interrupted_does_not_turn_into_the_end(acc: fa.Accelerator) -> None:
+    class Interrupted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                raise SystemExit
+            return super().read(10)
+
+    stream = fa.open(Interrupted(written(acc, TEXT)), accelerator=acc)
+    with pytest.raises(SystemExit):
+        stream.read()
+    with pytest.raises(ValueError, match="broken off"):
+        stream.read()
+    stream.close()
+
+
+class Failing(io.RawIOBase):
+    """A file whose write number `at` fails: it raises, or says that it would block."""
+
+    def __init__(self, at: int, *, blocks: bool) -> None:
+        super().__init__()
+        self.data, self.writes = b"", 0
+        self._at, self._blocks = at, blocks
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int | None:
+        self.writes += 1
+        if self.writes == self._at:
+            if self._blocks:
+                return None
+            raise OSError("no room")
+        self.data += bytes(data)
+        return len(data)
+
+
+def flushed(stream: Any) -> None:
+    for _ in range(4):
+        stream.write(TEXT)
+        stream.flush()
+
+
+@pytest.mark.parametrize("format", ["lz4", "snappy", "zstd", "gzip", "bgzf"])
+@pytest.mark.parametrize("blocks", [False, True], ids=["raises", "would block"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_nothing_follows_a_write_that_failed(acc: fa.Accelerator, format: str, blocks: bool, at: int) -> None:
+    target = Failing(at, blocks=blocks)
+    stream = fa.open(target, "wb", format, accelerator=acc)
+    with pytest.raises(OSError, match="takes nothing" if blocks else "no room"):
+        flushed(stream)
+    kept = target.data
+    for use in (lambda: stream.write(b"more"), stream.flush):
+        with pytest.raises(ValueError, match="earlier write") as refused:
+            use()
+        assert isinstance(refused.value.__cause__, OSError)
+    stream.close()
+    assert stream.closed
+    assert target.data == kept, "neither content nor an end"
+
+
+def test_work_that_failed_leaves_a_file_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.lz4"
+    with fa.Accelerator("cpu") as acc:
+        stream = fa.open(path, "wb", accelerator=acc)
+        stream.write(TEXT)
+        with monkeypatch.context() as patch:
+            patch.setattr(acc.engine, "one", failed)
+            with pytest.raises(fa.DeviceError):
+                stream.flush()
+        with pytest.raises(ValueError, match="earlier write"):
+            stream.write(TEXT)
+        stream.close()
+    with pytest.raises(fa.TruncatedError), fa.open(path) as reader:
+        reader.read()
+
+
+def failed(*_: object) -> bytes:
+    raise fa.DeviceError("the device is gone")
+
+
+def test_data_of_a_wrong_type_breaks_nothing(acc: fa.Accelerator) -> None:
+    held = io.BytesIO()
+    with fa.open(held, "wb", accelerator=acc) as stream:
+        with pytest.raises(TypeError):
+            stream.write("text")
+        stream.write(b"bytes")
+    assert lz4.frame.decompress(held.getvalue()) == b"bytes"
 
 
 class Endless(io.RawIOBase):

@@ -25,6 +25,7 @@ from sizes import KIB, MIB, around, mixed, noise, text, zeros
 
 import fpga_accel as fa
 from fpga_accel import zstd_seekable
+from fpga_accel.operations import zstd_stream
 
 MAGIC = bytes.fromhex("28b52ffd")
 RAW, RLE, COMPRESSED, TREELESS = range(4)
@@ -517,6 +518,23 @@ def test_skippable_frames_anywhere_are_passed_over(acc: fa.Accelerator, data: st
     assert out[: len(content)] == content
     with fa.open(io.BytesIO(made), "rb", "zstd", accelerator=acc) as stream:
         assert stream.read() == content
+
+
+def test_the_work_for_small_frames_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted, frames = 0, 500
+
+    def summed(sizes: Iterator[int]) -> int:
+        nonlocal counted
+        each = list(sizes)
+        counted += len(each)
+        return sum(each)
+
+    monkeypatch.setattr(zstd_stream, "sum", summed, raising=False)
+    data = b"".join(frame(b"row %d of a table" % number) for number in range(frames))
+    with fa.open(io.BytesIO(data), accelerator=fa.Accelerator("cpu")) as stream:
+        assert stream.read().count(b"row") == frames
+    # Each frame has a header and one block.
+    assert counted <= 4 * frames
 
 
 # ---- random access ----

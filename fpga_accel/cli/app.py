@@ -102,6 +102,9 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGTERM, _terminate)
+    # It is ignored under nohup.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     made = _application((first,)) if first in _ALL else application()
     made()

@@ -8,6 +8,7 @@ import typer
 
 from fpga_accel import streams
 from fpga_accel.cli import files, jobs, session
+from fpga_accel.cli.failures import UsageError
 from fpga_accel.cli.options import (
     Delivery,
     Device,
@@ -64,7 +65,7 @@ def compress(
     name = format or streams.format_by_name(delivery.output or "")
     # Refused before any file is opened.
     registry.streaming(name)
-    registry.find("compress", name).settings(level=level, block_size=block_size)
+    _check_options(name, level=level, block_size=block_size)
     suffix = registry.FORMATS[name].suffixes[0]
     planned = jobs.planned(sources, delivery, lambda source: source + suffix, joinable=True)
     for job in planned:
@@ -81,3 +82,20 @@ def compress(
                 return jobs.Done(read, outlet.written)
 
         jobs.run(planned, work, acc, delivery)
+
+
+def _check_options(format: str, **given: int | None) -> None:
+    """Refuse what a format does not have or take.
+
+    Raises
+    ------
+    ValueError
+        With the name of the option, or with what its legal values are.
+    """
+    operation = registry.find("compress", format)
+    for option, value in given.items():
+        try:
+            operation.settings(**{option: value})
+        except TypeError:
+            raise UsageError(f"{format} has no --{option.replace('_', '-')}") from None
+    operation.settings(**given)

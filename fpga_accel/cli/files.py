@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import secrets
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -54,7 +53,7 @@ def writing(name: str, *, force: bool, like: str = STANDARD) -> Iterator[BinaryI
     force
         Overwrite what is there.
     like
-        The input, whose permissions the output gets.
+        The input, whose permissions the output gets if it is a regular file.
 
     Raises
     ------
@@ -66,18 +65,19 @@ def writing(name: str, *, force: bool, like: str = STANDARD) -> Iterator[BinaryI
         yield file
         file.flush()
         return
-    path = Path(os.path.realpath(name))
-    if path.exists() and not path.is_file():
-        with path.open("wb") as special:
+    given = Path(name)
+    # Opened by the name that was given: where /dev/stdout is a pipe, the name that it leads to cannot be opened.
+    if given.exists() and not given.is_file():
+        with given.open("wb") as special:
             yield special
         return
+    path = Path(os.path.realpath(name))
     _refuse_to_overwrite(name, path, force)
-    temporary = path.with_name(f".fpga-accel-{secrets.token_hex(8)}.tmp")
+    temporary, mode = path.with_name(f".fpga-accel-{secrets.token_hex(8)}.tmp"), _mode_like(like)
     try:
-        with temporary.open("xb") as file:
+        with _private(temporary) as file:
             yield file
-        if not is_standard(like):
-            shutil.copymode(like, temporary)
+            os.fchmod(file.fileno(), mode)
         _refuse_to_overwrite(name, path, force)
         os.replace(temporary, path)
     except FileNotFoundError as error:
@@ -85,6 +85,28 @@ def writing(name: str, *, force: bool, like: str = STANDARD) -> Iterator[BinaryI
         raise FileNotFoundError(error.errno, error.strerror, name) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _private(path: Path) -> BinaryIO:
+    """Make a file that nobody else can read while it is written."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _mode_like(name: str) -> int:
+    """Return the permissions of an output: those of a regular input, else those of any new file."""
+    if not is_standard(name):
+        status = Path(name).stat()
+        if stat.S_ISREG(status.st_mode):
+            # Neither set-uid nor set-gid: what was a program is data now.
+            return status.st_mode & 0o777
+    return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    # It is read by setting it: another thread's files are private meanwhile, at worst.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 class Outlet(io.RawIOBase):
@@ -160,7 +182,8 @@ def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:
 
 
 def _refuse_to_overwrite(name: str, path: Path, force: bool) -> None:
-    if not force and path.exists():
+    # A link that leads nowhere is there, too.
+    if not force and (path.exists() or os.path.lexists(name)):
         raise OutputExistsError(f"{name} exists", hint="-f overwrites it")
 
 

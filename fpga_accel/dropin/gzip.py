@@ -154,6 +154,10 @@ class _Members(Content):
         self._last_mtime: int | None = None
         super().__init__(file, _Member, self._whole_file)
 
+    def _begin(self) -> None:
+        super()._begin()
+        self._started = False
+
     def _whole_file(self, data: bytes) -> bytes | None:
         content = _at_once(data)
         if content is not None and len(data) >= _HEADER.size:
@@ -162,12 +166,12 @@ class _Members(Content):
 
     def _piece(self, size: int) -> bytes:
         # An empty file has no member, and so no content.
-        if self._fresh and not self._held:
+        if not self._started and not self._held:
             self._held = bytes(self._fp.read(_COPIED_AT_ONCE >> 3))
             if not self._held:
                 self._decompressor = None
                 return b""
-        self._fresh = False
+        self._started = True
         content = super()._piece(size)
         member = self._decompressor
         if isinstance(member, _Member) and member.mtime is not None:

@@ -52,5 +52,7 @@ class Slabs:
 
     def finish(self) -> bytes:
         """Return the rest and the stream's end."""
+        # Unlike `close`, this fails where a write has failed.
+        self._writer.flush()
         self._writer.close()
         return self._made.taken()

@@ -74,6 +74,7 @@ _NG_ERROR: Any = zlib_ng.error
 # From here on planning is nothing next to a checksum, and next to compression.
 _LARGE = 1 << 20
 _LARGE_CONTENT = 256 << 10
+_ADLER_MODULUS = 65521
 # The formats of the Accelerator; others have smaller windows.
 _FORMATS = {MAX_WBITS: "zlib", -MAX_WBITS: "deflate", MAX_WBITS + 16: "gzip"}
 _LEVELS = {Z_DEFAULT_COMPRESSION: 6} | {level: level for level in range(10)}
@@ -127,7 +128,11 @@ def adler32(data: Any, value: int = 1, /) -> int:
 def _checksum(algorithm: str, library: Callable[[Any, int], int], data: Any, value: int) -> int:
     if _nbytes(data) < _LARGE:
         return library(data, value)
-    return default_accelerator().checksum(data, algorithm, value=operator.index(value) & 0xFFFFFFFF)
+    start = operator.index(value) & 0xFFFFFFFF
+    if algorithm == "adler32" and max(start >> 16, start & 0xFFFF) >= _ADLER_MODULUS:
+        # What is no Adler-32 is a start only for the library.
+        return library(data, value)
+    return default_accelerator().checksum(data, algorithm, value=start)
 
 
 # ---- in pieces ----

@@ -62,17 +62,19 @@ class _Frames:
     def groups(self) -> Iterator[bytes]:
         """Yield joined frames with up to two slabs of content, up to the end or a long frame."""
         group: list[bytes] = []
-        content = 0
+        content = held = 0
         while self._at_frame():
             most = self._take_frame()
             if most is None:
                 break
             group += self._parts
+            # Counted as it grows: a sum over all of the group, frame after frame, is quadratic.
+            held += sum(map(len, self._parts))
             self._parts = []
             content += most
-            if content >= SLAB or sum(map(len, group)) >= SLAB:
+            if content >= SLAB or held >= SLAB:
                 yield b"".join(group)
-                group, content = [], 0
+                group, content, held = [], 0, 0
         if group:
             yield b"".join(group)
 
