@@ -318,6 +318,15 @@ def test_texts_of_key_files_are_taken(cpu: fa.Accelerator) -> None:
         cpu.unseal(sealed, identities=others[1:])
 
 
+@pytest.mark.parametrize("separator", [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"])
+def test_lines_of_keys_end_where_age_ends_them(cpu: fa.Accelerator, separator: str) -> None:
+    hidden = age.new_identity()
+    sealed = cpu.seal(b"text", recipients=f"{RECIPIENT}\n# mine{separator}{age.recipient_of(hidden)}\n")
+    assert sealed.count(b"-> X25519 ") == 1
+    with pytest.raises(ValueError, match="nothing to open"):
+        cpu.unseal(sealed, identities=f"# old{separator}{IDENTITY}")
+
+
 def test_arguments_of_other_types(cpu: fa.Accelerator) -> None:
     with pytest.raises(TypeError, match="bytes-like"):
         cpu.seal("text", recipients=RECIPIENT)
