@@ -429,6 +429,32 @@ def test_what_xts_does_not_take(acc: fa.Accelerator) -> None:
         disk.encrypt_sectors_into(bytes(4096), 0, bytearray(4095))
 
 
+@pytest.mark.parametrize("cipher", ["aes-xts", "aes-xts-sectors"])
+def test_what_cannot_hold_its_tweak_is_refused_everywhere(acc: fa.Accelerator, backend: Backend, cipher: str) -> None:
+    key = XTS_KEYS[1]
+    sealed = acc.encrypt_many([periodic(8192)] * 3, key, cipher)
+    items = [bytes(size) for size in range(17)]
+    # No sector is none too many; a data unit has a block at least.
+    least = 16 if cipher == "aes-xts-sectors" else 17
+    for given_items in (items, fa.Batch.from_items(items)):
+        results: Any = acc.decrypt_many(given_items, key, cipher, return_exceptions=True)
+        errors = results.errors if isinstance(results, fa.Batch) else dict(enumerate(results[:least]))
+        assert sorted(errors) == list(range(least))
+        assert {type(error) for error in errors.values()} == {fa.FormatError}
+    for item in items[:least]:
+        with pytest.raises(fa.FormatError):
+            acc.decrypt(item, key, cipher)
+        with pytest.raises(fa.FormatError):
+            acc.decrypt_into(item, bytearray(100), key, cipher)
+    if least == 16:
+        assert acc.decrypt(items[16], key, cipher) == b""
+        assert acc.decrypt_into(items[16], bytearray(100), key, cipher) == 0
+    # A device and the CPU path that differ would put the device out of use.
+    assert acc.decrypt_many(sealed, key, cipher) == [periodic(8192)] * 3
+    assert acc.last_receipt is not None
+    assert acc.last_receipt.backend == backend.path
+
+
 def test_a_key_of_xts_is_made() -> None:
     assert len(fa.AESXTS.generate_key()) == 64
     assert len(fa.AESXTS.generate_key(256)) == 32
