@@ -148,6 +148,34 @@ def test_one_cbc_message_in_every_form(acc: fa.Accelerator, size: int) -> None:
         assert caught.value.needed == size
 
 
+@pytest.mark.parametrize(("cipher", "key"), [("aes-cbc", KEY), ("sm4-cbc", KEYS[0])], ids=["aes", "sm4"])
+def test_short_cbc_messages_go_into_buffers_on_the_planned_way(acc: fa.Accelerator, cipher: str, key: bytes) -> None:
+    own: dict[str, Any] = {"nonce": IV, "padding": "pkcs7"}
+    for size in range(34):
+        data = noise(size)
+        sealed = acc.encrypt(data, key, cipher, nonce=IV)
+        for more in (0, 20):
+            out, back = bytearray(len(sealed) + more), bytearray(size + more)
+            assert acc.encrypt_into(data, out, key, cipher, **own) == len(sealed)
+            assert out == sealed + bytes(more)
+            assert acc.decrypt_into(sealed, back, key, cipher, **own) == size
+            assert back == data + bytes(more)
+        back = bytearray(size)
+        assert acc.submit("decrypt_into", sealed, back, key, cipher, nonce=IV).result() == size
+        assert back == data
+        with acc.trace():
+            assert acc.decrypt_into(sealed, bytearray(size), key, cipher, nonce=IV) == size
+    for size in (0, 16, 32):
+        out, back = bytearray(size), bytearray(size)
+        assert acc.encrypt_into(noise(size), out, key, cipher, nonce=IV, padding=None) == size
+        assert acc.decrypt_into(out, back, key, cipher, nonce=IV, padding=None) == size
+        assert back == noise(size)
+    items = [b"", noise(16), b"", noise(48)]
+    for padding_ in ("pkcs7", None):
+        batch = acc.encrypt_many(fa.Batch.from_items(items), key, cipher, padding=padding_)
+        assert acc.decrypt_many(batch, key, cipher, padding=padding_).to_list() == items
+
+
 def bad_paddings() -> list[bytes]:
     """Plaintexts of whole blocks whose end is no padding."""
     return [
