@@ -754,6 +754,34 @@ def test_streams_of_objects_with_read_and_write_alone(cpu: fa.Accelerator) -> No
     assert b"".join(opened.parts) == content
 
 
+class Waits(Trickle):
+    """Has nothing more, and takes no more, until later: as a file that does not block."""
+
+    def readinto(self, buffer: Any, /) -> Any:
+        return super().readinto(buffer) or None
+
+    def write(self, data: Any, /) -> Any:
+        return super().write(data) if len(self.taken) < 5000 else None
+
+
+def test_files_that_do_not_block_are_never_cut_short(cpu: fa.Accelerator) -> None:
+    class Reads:
+        def __init__(self, data: bytes) -> None:
+            self.read = Waits(data).read
+
+    content = content_of(20_000)
+    sealed = cpu.seal(content, recipients=RECIPIENT)
+    for kind in (Waits, Reads):
+        with pytest.raises(BlockingIOError):
+            fa.seal_stream(kind(content), io.BytesIO(), recipients=RECIPIENT, accelerator=cpu)
+        with pytest.raises(BlockingIOError):
+            fa.unseal_stream(kind(sealed[:-50]), io.BytesIO(), identities=IDENTITY, accelerator=cpu)
+    with pytest.raises(BlockingIOError):
+        fa.seal_stream(io.BytesIO(content), Waits(), recipients=RECIPIENT, accelerator=cpu)
+    with pytest.raises(BlockingIOError):
+        fa.unseal_stream(io.BytesIO(sealed), Waits(), identities=IDENTITY, accelerator=cpu)
+
+
 STREAM_THREADS = ("fpga-accel-age", "fpga-accel-stream")
 
 
