@@ -253,6 +253,13 @@ def test_what_is_no_bech32(text: str) -> None:
         bech32.decode(text)
 
 
+def test_bech32_has_no_letters_that_only_look_like_its_own() -> None:
+    text = next(text for text in BECH32 if "k" in text.lower()).upper()
+    assert text.replace("K", "\u212a").lower() == text.lower()
+    with pytest.raises(ValueError, match="has characters that"):
+        bech32.decode(text.replace("K", "\u212a"))
+
+
 @given(st.binary(max_size=80))
 def test_bech32_of_anything(data: bytes) -> None:
     assert bech32.decode(bech32.encode("age", data)) == ("age", bytearray(data))
