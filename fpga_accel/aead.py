@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, overload
@@ -268,7 +269,7 @@ class AESCCM(Aead):
     key
         The key.
     tag_length
-        Bytes of the tag: 4, 6, 8, 10, 12, 14 or 16.
+        Bytes of the tag: 4, 6, 8, 10, 12, 14 or 16, which None is too.
     accelerator
         Where larger work runs; by default the shared one of the module-level functions.
 
@@ -282,8 +283,8 @@ class AESCCM(Aead):
 
     _ALGORITHM = "aes-ccm"
 
-    def __init__(self, key: Any, tag_length: int = 16, accelerator: Accelerator | None = None) -> None:
-        self._bind(key, accelerator, {"tag_length": tag_length})
+    def __init__(self, key: Any, tag_length: int | None = 16, accelerator: Accelerator | None = None) -> None:
+        self._bind(key, accelerator, {} if tag_length is None else {"tag_length": operator.index(tag_length)})
 
     @staticmethod
     def generate_key(bit_length: int = 256) -> bytes:

@@ -483,6 +483,18 @@ def test_what_cannot_hold_its_tweak_is_refused_everywhere(acc: fa.Accelerator, b
     assert acc.last_receipt.backend == backend.path
 
 
+def test_numbers_of_sectors_may_be_of_numpy(acc: fa.Accelerator) -> None:
+    disk, data, number, size = fa.AESXTS(XTS_KEYS[1], acc), periodic(2048), np.uint64(2**63 + 5), np.int32(512)
+    sealed = sectors(XTS_KEYS[1], 2**63 + 5, 512, data)
+    assert disk.encrypt_sectors(data, number, size) == sealed  # type: ignore[arg-type]
+    out = bytearray(2048)
+    assert disk.decrypt_sectors_into(sealed, number, out, size) == 2048  # type: ignore[arg-type]
+    assert out == data
+    assert acc.encrypt(data, XTS_KEYS[1], "aes-xts-sectors", nonce=bytes(16), sector_size=size) == sectors(
+        XTS_KEYS[1], 0, 512, data
+    )
+
+
 def test_a_key_of_xts_is_made() -> None:
     assert len(fa.AESXTS.generate_key()) == 64
     assert len(fa.AESXTS.generate_key(256)) == 32
@@ -613,6 +625,17 @@ def test_limits_of_ccm_are_those_of_its_nonces(acc: fa.Accelerator) -> None:
         acc.encrypt(b"data", KEY, "aes-ccm", tag_length="16")
     with pytest.raises(ValueError, match="16, 24, 32"):
         fa.AESCCM(bytes(20), 16, acc)
+
+
+def test_tag_lengths_of_ccm_may_be_of_numpy_or_none(acc: fa.Accelerator) -> None:
+    nonce = bytes(12)
+    for given_length, length in ((None, 16), (np.int64(8), 8), (4, 4)):
+        cipher = fa.AESCCM(KEY, given_length, acc)  # type: ignore[arg-type]
+        sealed = cipher.encrypt(nonce, b"text", b"aad")
+        assert sealed == AESCCM(KEY, length).encrypt(nonce, b"text", b"aad")
+        assert cipher.decrypt(nonce, sealed, b"aad") == b"text"
+    with pytest.raises(TypeError):
+        fa.AESCCM(KEY, "16", acc)  # type: ignore[arg-type]
 
 
 # ---- CMAC and GMAC ----

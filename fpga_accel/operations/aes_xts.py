@@ -5,6 +5,7 @@ It does not authenticate: a changed block deciphers to something else, and nothi
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from hmac import compare_digest
@@ -211,11 +212,9 @@ class SectorsOperation(_Xts):
     small = 512 << 10
 
     def own(self, **given: Any) -> int:
-        size = given.pop("sector_size", SECTOR)
+        size = as_int(given.pop("sector_size", SECTOR), "sector_size")
         if given:
             raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
-        if not isinstance(size, int):
-            raise TypeError(f"sector_size must be an int, not {type(size).__name__}")
         if not BLOCK <= size <= MOST:
             raise ValueError(f"sector_size={size}; a sector has {BLOCK} to {MOST} bytes")
         return size
@@ -304,6 +303,14 @@ class SectorsDecrypt(SectorsOperation):
 
 
 _SAMPLE_KEY = bytes(range(KEY_SIZES[-1]))
+
+
+def as_int(number: Any, name: str) -> int:
+    """Return a whole number of any type, such as numpy's."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(number).__name__}") from None
 
 
 def _row_bytes(nbytes: int, unit: int) -> int:
