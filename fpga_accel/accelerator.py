@@ -935,8 +935,10 @@ class Accelerator:
     def _call_of(self, verb: str | Callable[..., Any]) -> Callable[..., Any]:
         if callable(verb):
             return verb
+        if not isinstance(verb, str):
+            raise TypeError(f"verb must be a str or callable, not {type(verb).__name__}")
         if verb not in _VERBS:
-            raise ValueError(f"unknown verb {verb!r}; legal ones are {', '.join(_VERBS)}")
+            raise ValueError(f"unknown verb {registry.shown(verb)}; legal ones are {', '.join(_VERBS)}")
         call: Callable[..., Any] = getattr(self._in_turn, verb)
         return call
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, overload
@@ -20,6 +21,7 @@ from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, wrong_
 # Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
 # (SP 800-38D §8.3).
 MOST_SEALED = 2**32
+_OWN_NONCES = "seal and open have their own"
 
 
 class Aead:
@@ -109,7 +111,7 @@ class Aead:
 
     def _options(self, operation: CipherOperation, nonce: Any, aad: Any) -> CipherOptions:
         if nonce is None:
-            raise TypeError("nonce must be bytes-like, not None: seal and open have their own")
+            raise TypeError(f"nonce must be bytes-like, not None: {_OWN_NONCES}")
         options = operation.single(self._key, nonce, aad, self._own)
         # The key is expanded already.
         options.expanded[0] = self._library
@@ -176,8 +178,8 @@ class Aead:
             items,
             self._key,
             self._ALGORITHM,
-            nonces=nonces,
-            aads=aads,
+            nonces=_given(nonces),
+            aads=_each_aad(aads),
             return_exceptions=return_exceptions,
             **self._own,
         )
@@ -213,8 +215,8 @@ class Aead:
             items,
             self._key,
             self._ALGORITHM,
-            nonces=nonces,
-            aads=aads,
+            nonces=_given(nonces),
+            aads=_each_aad(aads),
             return_exceptions=return_exceptions,
             **self._own,
         )
@@ -267,7 +269,7 @@ class AESCCM(Aead):
     key
         The key.
     tag_length
-        Bytes of the tag: 4, 6, 8, 10, 12, 14 or 16.
+        Bytes of the tag: 4, 6, 8, 10, 12, 14 or 16, which None is too.
     accelerator
         Where larger work runs; by default the shared one of the module-level functions.
 
@@ -281,8 +283,8 @@ class AESCCM(Aead):
 
     _ALGORITHM = "aes-ccm"
 
-    def __init__(self, key: Any, tag_length: int = 16, accelerator: Accelerator | None = None) -> None:
-        self._bind(key, accelerator, {"tag_length": tag_length})
+    def __init__(self, key: Any, tag_length: int | None = 16, accelerator: Accelerator | None = None) -> None:
+        self._bind(key, accelerator, {} if tag_length is None else {"tag_length": operator.index(tag_length)})
 
     @staticmethod
     def generate_key(bit_length: int = 256) -> bytes:
@@ -372,6 +374,20 @@ class XChaCha20Poly1305(Aead):
 
 def _nothing(*_: Any) -> None:
     """Stand for a call that a library does not have: what it would do takes the planned way."""
+
+
+def _given(nonces: Any) -> Any:
+    """Return nonces, which are not left out: what is sealed under random ones is counted, and that is `seal`'s."""
+    if nonces is None:
+        raise TypeError(f"nonces must be a sequence, not None: {_OWN_NONCES}")
+    return nonces
+
+
+def _each_aad(aads: Any) -> Any:
+    """Return associated data of items, where None is none, as for a single message."""
+    if type(aads) in (list, tuple) and any(aad is None for aad in aads):
+        return [b"" if aad is None else aad for aad in aads]
+    return aads
 
 
 def _cut(buf: Any, size: int) -> Any:

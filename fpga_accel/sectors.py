@@ -7,7 +7,7 @@ from typing import Any
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.operations import registry
-from fpga_accel.operations.aes_xts import SECTOR
+from fpga_accel.operations.aes_xts import SECTOR, as_int
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 
@@ -109,8 +109,7 @@ class AESXTS:
         return self._acc.engine.into(operation, options, flat(data), flat_writable(buf))
 
     def _options(self, operation: CipherOperation, first_sector: int, sector_size: int) -> CipherOptions:
-        if not isinstance(first_sector, int):
-            raise TypeError(f"first_sector must be an int, not {type(first_sector).__name__}")
+        first_sector = as_int(first_sector, "first_sector")
         if not 0 <= first_sector < _NUMBERS:
             raise ValueError(f"first_sector={first_sector}; sectors have numbers from 0 to 2^128 - 1")
         own = operation.own(sector_size=sector_size)

@@ -59,6 +59,23 @@ def test_many(cipher: fa.AESGCM) -> None:
     assert isinstance(found[-1], fa.InvalidTag)
 
 
+@pytest.mark.parametrize("items", [[b"text"], fa.Batch.from_items([b"text"])], ids=["list", "batch"])
+def test_many_need_nonces(cipher: fa.AESGCM, items: Any) -> None:
+    nothing: Any = None
+    for call in (cipher.encrypt_many, cipher.decrypt_many):
+        with pytest.raises(TypeError, match="seal and open"):
+            call(nothing, items)
+
+
+def test_associated_data_of_some_of_many(cipher: fa.AESGCM) -> None:
+    items, nonces = [b"1", b"2", b"3"], [bytes([i]) * 12 for i in range(3)]
+    for aads in ([None, b"aad", None], (None, None, b""), [None]):
+        sealed = cipher.encrypt_many(nonces, items, aads)
+        each = aads if len(aads) == 3 else aads * 3
+        assert sealed == [AESGCM(KEY).encrypt(*one) for one in zip(nonces, items, each, strict=True)]
+        assert cipher.decrypt_many(nonces, sealed, aads) == items
+
+
 @pytest.mark.parametrize("size", [16, 300_000])
 def test_a_wrong_tag(cipher: fa.AESGCM, size: int) -> None:
     sealed = bytearray(AESGCM(KEY).encrypt(NONCE, bytes(size), None))

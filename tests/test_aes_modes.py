@@ -148,6 +148,34 @@ def test_one_cbc_message_in_every_form(acc: fa.Accelerator, size: int) -> None:
         assert caught.value.needed == size
 
 
+@pytest.mark.parametrize(("cipher", "key"), [("aes-cbc", KEY), ("sm4-cbc", KEYS[0])], ids=["aes", "sm4"])
+def test_short_cbc_messages_go_into_buffers_on_the_planned_way(acc: fa.Accelerator, cipher: str, key: bytes) -> None:
+    own: dict[str, Any] = {"nonce": IV, "padding": "pkcs7"}
+    for size in range(34):
+        data = noise(size)
+        sealed = acc.encrypt(data, key, cipher, nonce=IV)
+        for more in (0, 20):
+            out, back = bytearray(len(sealed) + more), bytearray(size + more)
+            assert acc.encrypt_into(data, out, key, cipher, **own) == len(sealed)
+            assert out == sealed + bytes(more)
+            assert acc.decrypt_into(sealed, back, key, cipher, **own) == size
+            assert back == data + bytes(more)
+        back = bytearray(size)
+        assert acc.submit("decrypt_into", sealed, back, key, cipher, nonce=IV).result() == size
+        assert back == data
+        with acc.trace():
+            assert acc.decrypt_into(sealed, bytearray(size), key, cipher, nonce=IV) == size
+    for size in (0, 16, 32):
+        out, back = bytearray(size), bytearray(size)
+        assert acc.encrypt_into(noise(size), out, key, cipher, nonce=IV, padding=None) == size
+        assert acc.decrypt_into(out, back, key, cipher, nonce=IV, padding=None) == size
+        assert back == noise(size)
+    items = [b"", noise(16), b"", noise(48)]
+    for padding_ in ("pkcs7", None):
+        batch = acc.encrypt_many(fa.Batch.from_items(items), key, cipher, padding=padding_)
+        assert acc.decrypt_many(batch, key, cipher, padding=padding_).to_list() == items
+
+
 def bad_paddings() -> list[bytes]:
     """Plaintexts of whole blocks whose end is no padding."""
     return [
@@ -429,6 +457,44 @@ def test_what_xts_does_not_take(acc: fa.Accelerator) -> None:
         disk.encrypt_sectors_into(bytes(4096), 0, bytearray(4095))
 
 
+@pytest.mark.parametrize("cipher", ["aes-xts", "aes-xts-sectors"])
+def test_what_cannot_hold_its_tweak_is_refused_everywhere(acc: fa.Accelerator, backend: Backend, cipher: str) -> None:
+    key = XTS_KEYS[1]
+    sealed = acc.encrypt_many([periodic(8192)] * 3, key, cipher)
+    items = [bytes(size) for size in range(17)]
+    # No sector is none too many; a data unit has a block at least.
+    least = 16 if cipher == "aes-xts-sectors" else 17
+    for given_items in (items, fa.Batch.from_items(items)):
+        results: Any = acc.decrypt_many(given_items, key, cipher, return_exceptions=True)
+        errors = results.errors if isinstance(results, fa.Batch) else dict(enumerate(results[:least]))
+        assert sorted(errors) == list(range(least))
+        assert {type(error) for error in errors.values()} == {fa.FormatError}
+    for item in items[:least]:
+        with pytest.raises(fa.FormatError):
+            acc.decrypt(item, key, cipher)
+        with pytest.raises(fa.FormatError):
+            acc.decrypt_into(item, bytearray(100), key, cipher)
+    if least == 16:
+        assert acc.decrypt(items[16], key, cipher) == b""
+        assert acc.decrypt_into(items[16], bytearray(100), key, cipher) == 0
+    # A device and the CPU path that differ would put the device out of use.
+    assert acc.decrypt_many(sealed, key, cipher) == [periodic(8192)] * 3
+    assert acc.last_receipt is not None
+    assert acc.last_receipt.backend == backend.path
+
+
+def test_numbers_of_sectors_may_be_of_numpy(acc: fa.Accelerator) -> None:
+    disk, data, number, size = fa.AESXTS(XTS_KEYS[1], acc), periodic(2048), np.uint64(2**63 + 5), np.int32(512)
+    sealed = sectors(XTS_KEYS[1], 2**63 + 5, 512, data)
+    assert disk.encrypt_sectors(data, number, size) == sealed  # type: ignore[arg-type]
+    out = bytearray(2048)
+    assert disk.decrypt_sectors_into(sealed, number, out, size) == 2048  # type: ignore[arg-type]
+    assert out == data
+    assert acc.encrypt(data, XTS_KEYS[1], "aes-xts-sectors", nonce=bytes(16), sector_size=size) == sectors(
+        XTS_KEYS[1], 0, 512, data
+    )
+
+
 def test_a_key_of_xts_is_made() -> None:
     assert len(fa.AESXTS.generate_key()) == 64
     assert len(fa.AESXTS.generate_key(256)) == 32
@@ -559,6 +625,17 @@ def test_limits_of_ccm_are_those_of_its_nonces(acc: fa.Accelerator) -> None:
         acc.encrypt(b"data", KEY, "aes-ccm", tag_length="16")
     with pytest.raises(ValueError, match="16, 24, 32"):
         fa.AESCCM(bytes(20), 16, acc)
+
+
+def test_tag_lengths_of_ccm_may_be_of_numpy_or_none(acc: fa.Accelerator) -> None:
+    nonce = bytes(12)
+    for given_length, length in ((None, 16), (np.int64(8), 8), (4, 4)):
+        cipher = fa.AESCCM(KEY, given_length, acc)  # type: ignore[arg-type]
+        sealed = cipher.encrypt(nonce, b"text", b"aad")
+        assert sealed == AESCCM(KEY, length).encrypt(nonce, b"text", b"aad")
+        assert cipher.decrypt(nonce, sealed, b"aad") == b"text"
+    with pytest.raises(TypeError):
+        fa.AESCCM(KEY, "16", acc)  # type: ignore[arg-type]
 
 
 # ---- CMAC and GMAC ----

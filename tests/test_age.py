@@ -253,6 +253,13 @@ def test_what_is_no_bech32(text: str) -> None:
         bech32.decode(text)
 
 
+def test_bech32_has_no_letters_that_only_look_like_its_own() -> None:
+    text = next(text for text in BECH32 if "k" in text.lower()).upper()
+    assert text.replace("K", "\u212a").lower() == text.lower()
+    with pytest.raises(ValueError, match="has characters that"):
+        bech32.decode(text.replace("K", "\u212a"))
+
+
 @given(st.binary(max_size=80))
 def test_bech32_of_anything(data: bytes) -> None:
     assert bech32.decode(bech32.encode("age", data)) == ("age", bytearray(data))
@@ -316,6 +323,15 @@ def test_texts_of_key_files_are_taken(cpu: fa.Accelerator) -> None:
     assert cpu.unseal(sealed, identities=others) == b"text"
     with pytest.raises(fa.NoMatchError, match="none of 2 identities"):
         cpu.unseal(sealed, identities=others[1:])
+
+
+@pytest.mark.parametrize("separator", [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"])
+def test_lines_of_keys_end_where_age_ends_them(cpu: fa.Accelerator, separator: str) -> None:
+    hidden = age.new_identity()
+    sealed = cpu.seal(b"text", recipients=f"{RECIPIENT}\n# mine{separator}{age.recipient_of(hidden)}\n")
+    assert sealed.count(b"-> X25519 ") == 1
+    with pytest.raises(ValueError, match="nothing to open"):
+        cpu.unseal(sealed, identities=f"# old{separator}{IDENTITY}")
 
 
 def test_arguments_of_other_types(cpu: fa.Accelerator) -> None:
@@ -743,6 +759,34 @@ def test_streams_of_objects_with_read_and_write_alone(cpu: fa.Accelerator) -> No
     fa.seal_stream(Reads(content), sealed, recipients=RECIPIENT, accelerator=cpu)
     fa.unseal_stream(Reads(b"".join(sealed.parts)), opened, identities=IDENTITY, accelerator=cpu)
     assert b"".join(opened.parts) == content
+
+
+class Waits(Trickle):
+    """Has nothing more, and takes no more, until later: as a file that does not block."""
+
+    def readinto(self, buffer: Any, /) -> Any:
+        return super().readinto(buffer) or None
+
+    def write(self, data: Any, /) -> Any:
+        return super().write(data) if len(self.taken) < 5000 else None
+
+
+def test_files_that_do_not_block_are_never_cut_short(cpu: fa.Accelerator) -> None:
+    class Reads:
+        def __init__(self, data: bytes) -> None:
+            self.read = Waits(data).read
+
+    content = content_of(20_000)
+    sealed = cpu.seal(content, recipients=RECIPIENT)
+    for kind in (Waits, Reads):
+        with pytest.raises(BlockingIOError):
+            fa.seal_stream(kind(content), io.BytesIO(), recipients=RECIPIENT, accelerator=cpu)
+        with pytest.raises(BlockingIOError):
+            fa.unseal_stream(kind(sealed[:-50]), io.BytesIO(), identities=IDENTITY, accelerator=cpu)
+    with pytest.raises(BlockingIOError):
+        fa.seal_stream(io.BytesIO(content), Waits(), recipients=RECIPIENT, accelerator=cpu)
+    with pytest.raises(BlockingIOError):
+        fa.unseal_stream(io.BytesIO(sealed), Waits(), identities=IDENTITY, accelerator=cpu)
 
 
 STREAM_THREADS = ("fpga-accel-age", "fpga-accel-stream")

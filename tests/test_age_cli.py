@@ -288,6 +288,12 @@ def test_keygen(invoke: Invoke, tmp_path: Path) -> None:
     assert invoke("keygen").stdout.splitlines()[2].startswith("AGE-SECRET-KEY-1")
 
 
+def test_public_keys_are_those_of_whole_lines(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_bytes(f"# old\v{age.new_identity()}\n# other\u2028{age.new_identity()}\n\t{IDENTITY}\r\n".encode())
+    assert invoke("keygen", "-y", path).stdout == f"{RECIPIENT}\n"
+
+
 def test_the_age_tools_take_our_keys(invoke: Invoke, plain: Path, tmp_path: Path) -> None:
     tool = shutil.which("age") or required.missing("age", "PATH has no age command")
     keygen = shutil.which("age-keygen") or required.missing("age", "PATH has no age-keygen command")

@@ -983,6 +983,20 @@ def test_digest_prints_what_sha256sum_prints(invoke: Invoke, plain: Path, tmp_pa
     assert shown == "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}\n" for path in (plain, empty))
 
 
+def test_digest_escapes_names_as_sha256sum_does(invoke: Invoke, tmp_path: Path) -> None:
+    digits, written = hashlib.sha256(TEXT).hexdigest(), tmp_path / "sums"
+    paths = [tmp_path / name for name in ("plain name", "two\nlines", "back\\slash", "return\rn", "a\\n\n\r\\")]
+    for path in paths:
+        path.write_bytes(TEXT)
+    shown = invoke("digest", *paths, *CPU).stdout
+    ends = ("plain name", r"two\nlines", r"back\\slash", r"return\rn", r"a\\n\n\r\\")
+    lines = [f"{digits}  {tmp_path}/{end}" for end in ends]
+    assert shown.split("\n") == [lines[0], *("\\" + line for line in lines[1:]), ""]
+    if shutil.which("sha256sum"):
+        written.write_text(shown)
+        subprocess.run(["sha256sum", "--check", "--strict", written], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("algorithm", registry.algorithms("digest"))
 def test_digest_of_standard_input(invoke: Invoke, algorithm: str) -> None:
     length = 32 if algorithm.startswith("shake") else None

@@ -197,6 +197,31 @@ def test_no_key_in_cipher_objects_and_their_errors(kind: Any) -> None:
     assert not shows("\n".join(told).encode(), key)
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, bytes.hex])
+def test_a_key_in_the_place_of_a_name_is_not_shown(kind: Any) -> None:
+    key = key_for("misplaced", 32)
+    given = kind(key)
+    with fa.Accelerator("cpu") as acc:
+        calls: tuple[Callable[[], Any], ...] = (
+            lambda: acc.encrypt(b"text", bytes(32), given),
+            lambda: acc.encrypt_many([b"text"], bytes(32), given),
+            lambda: acc.decrypt_into(b"text", bytearray(9), bytes(32), given),
+            lambda: acc.mac(b"text", bytes(32), given),
+            lambda: acc.digest(b"text", given),
+            lambda: acc.compress(b"text", given),
+            lambda: acc.explain("encrypt", 5, cipher=given),
+            lambda: acc.submit(given, b"text"),
+        )
+        for call in calls:
+            with pytest.raises((TypeError, ValueError)) as caught:
+                call()
+            told = "".join(traceback.format_exception(caught.value))
+            # Of a string its start is shown.
+            assert not shows(told.encode(), key[12:])
+        with pytest.raises(TypeError, match="algorithm must be a str, not bytes"):
+            acc.encrypt(b"text", bytes(32), key)  # type: ignore[arg-type]
+
+
 def test_no_secret_of_an_age_file_in_accounts_messages_and_pools(
     acc: fa.Accelerator, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import cryptography.exceptions
+import numpy as np
 import pytest
 import required
 import sizes
@@ -341,6 +342,31 @@ def test_the_class_is_bound_to_its_key(acc: fa.Accelerator) -> None:
     assert len(fa.SM4GCM.generate_key()) == 16
     with pytest.raises(ValueError, match="16"):
         fa.SM4GCM(bytes(32))
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview, np.array])
+def test_the_class_writes_into_larger_buffers_of_any_kind(acc: fa.Accelerator, kind: Any) -> None:
+    def made(size: int) -> Any:
+        return np.zeros(size, np.uint8) if kind is np.array else kind(bytearray(size))
+
+    cipher, nonce = fa.SM4GCM(KEY, accelerator=acc), bytes(12)
+    for size in (0, 1, 100, 4096, 100_000):
+        data = noise(size)
+        sealed = cipher.encrypt(nonce, data, b"aad")
+        for more in (0, 1, 16, 100):
+            out = made(len(sealed) + more)
+            assert cipher.encrypt_into(nonce, data, b"aad", out) == len(sealed)
+            assert bytes(out) == sealed + bytes(more)
+            back = made(size + more)
+            assert cipher.decrypt_into(nonce, sealed, b"aad", back) == size
+            assert bytes(back) == data + bytes(more)
+        forged = made(size + 5)
+        memoryview(forged)[-5:] = b"12345"
+        with pytest.raises(fa.InvalidTag):
+            cipher.decrypt_into(nonce, sealed[:-1] + bytes([sealed[-1] ^ 1]), b"aad", forged)
+        assert bytes(forged) == bytes(size) + b"12345"
+    with pytest.raises(fa.InvalidTag):
+        cipher.decrypt_into(nonce, bytes(15), b"aad", made(100))
 
 
 # ---- variants that the device does not choose by itself ----

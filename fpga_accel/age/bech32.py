@@ -33,6 +33,9 @@ def decode(text: str) -> tuple[str, bytearray]:
     ValueError
         The text breaks the format. The message never shows it: it may be a secret.
     """
+    # Other letters may have one of these as their lower case: the Kelvin sign is k then.
+    if not text.isascii():
+        raise ValueError("it has characters that Bech32 has not")
     if text not in (text.lower(), text.upper()):
         raise ValueError("it mixes upper and lower case")
     prefix, separator, rest = text.rpartition(_SEPARATOR)

@@ -393,10 +393,16 @@ def _lines(given: Sequence[str] | str, name: str) -> Iterator[str]:
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"{name} must be strings, not {type(text).__name__}")
-        for line in text.splitlines():
-            key = line.strip()
-            if key and not key.startswith("#"):
-                yield key
+        yield from key_lines(text)
+
+
+def key_lines(text: str) -> Iterator[str]:
+    """Yield the keys among the lines of a text; blank lines and comments are passed over."""
+    # As age does: were lines to end at other characters too, the rest of a comment could be a key that none sees.
+    for line in text.split("\n"):
+        key = line.strip(" \t\r")
+        if key and not key.startswith("#"):
+            yield key
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -331,6 +333,8 @@ class _Plain:
         view = memoryview(data)
         while view:
             count = self._target.write(view)
+            if count is None and isinstance(self._target, io.RawIOBase):
+                raise _blocked("takes")
             view = view[len(view) if count is None else count :]
 
     def finish(self) -> None:
@@ -420,15 +424,26 @@ def _reader(source: Any) -> Callable[[memoryview], int]:
     """Return what puts bytes of a file object into a buffer and tells how many, 0 at the end."""
     readinto = getattr(source, "readinto", None)
     if readinto is not None:
-        return lambda room: readinto(room) or 0
+        return lambda room: _there(readinto(room))
     read = source.read
 
     def copied(room: memoryview) -> int:
-        data = read(len(room)) or b""
+        data = _there(read(len(room)))
         room[: len(data)] = data
         return len(data)
 
     return copied
+
+
+def _there(given: T | None) -> T:
+    """Return what a file gave; None is not its end, but that it has nothing yet."""
+    if given is None:
+        raise _blocked("gives")
+    return given
+
+
+def _blocked(does: str) -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, f"a file that does not block {does} nothing yet; make it block")
 
 
 def _copied(source: Any, target: Any) -> int:

@@ -78,11 +78,18 @@ def _show(acc: Accelerator, source: str, name: str, verb: str, settings: dict[st
     with _content(source) as data:
         text = _hex_digits(acc, data, name, verb, settings)
     if not as_json:
-        print(f"{text}  {source}")
+        print(_line(text, source))
         return
     receipt = acc.last_receipt
     calls = output.places([receipt] if receipt else [])
     output.show_json({"input": source, "algorithm": name, verb: text, "calls": calls})
+
+
+def _line(text: str, source: str) -> str:
+    """Return what sha256sum prints: a name that would break the line is escaped, and a backslash in front says so."""
+    escaped = source.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "" if escaped == source else "\\"
+    return f"{mark}{text}  {escaped}"
 
 
 def _hex_digits(acc: Accelerator, data: Any, name: str, verb: str, settings: dict[str, int]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from fpga_accel import age
+from fpga_accel.age.recipients import key_lines
 from fpga_accel.cli import output, secrets
 from fpga_accel.cli.failures import OutputExistsError
 
@@ -32,7 +33,7 @@ def keygen(out: KeyOutput = None, convert: Convert = None) -> None:
     Existing files are never overwritten. Without -o the key goes to standard output.
     """
     if convert is not None:
-        for identity in _identities(*secrets.texts([convert], data_from_stdin=False)):
+        for identity in key_lines(*secrets.texts([convert], data_from_stdin=False)):
             print(age.recipient_of(identity))
         return
     identity = age.new_identity()
@@ -54,8 +55,3 @@ def keygen(out: KeyOutput = None, convert: Convert = None) -> None:
             out.unlink()
         raise
     output.say(f"Public key: {recipient}")
-
-
-def _identities(text: str) -> list[str]:
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]

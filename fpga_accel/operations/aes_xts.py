@@ -5,6 +5,7 @@ It does not authenticate: a changed block deciphers to something else, and nothi
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from hmac import compare_digest
@@ -77,6 +78,8 @@ class _Xts(KeyedOperation):
             front = nonce = os.urandom(BLOCK)
         else:
             view = memoryview(data)
+            if len(view) < BLOCK:
+                raise _no_tweak(len(view))
             nonce, text = bytes(view[:BLOCK]), view[BLOCK:]
         error = self.wrong_size(options, len(text))
         if error is not None:
@@ -141,10 +144,10 @@ class _Xts(KeyedOperation):
         front = 0 if job.options.nonces is not None or self.encrypts else BLOCK
         errors: Errors = {}
         for size in np.unique(job.items.sizes).tolist():
-            error = self.wrong_size(job.options, max(0, size - front))
-            if error is not None or size < front:
+            error = _no_tweak(size) if size < front else self.wrong_size(job.options, size - front)
+            if error is not None:
                 found = np.flatnonzero(job.items.sizes == size).tolist()
-                errors |= {index: error or _no_unit(0) for index in found}
+                errors |= dict.fromkeys(found, error)
         if errors:
             return self._without(errors, job, run)
         return super().on_device(job, run)
@@ -209,11 +212,9 @@ class SectorsOperation(_Xts):
     small = 512 << 10
 
     def own(self, **given: Any) -> int:
-        size = given.pop("sector_size", SECTOR)
+        size = as_int(given.pop("sector_size", SECTOR), "sector_size")
         if given:
             raise TypeError(f"{self.algorithm} has no options {sorted(given)}")
-        if not isinstance(size, int):
-            raise TypeError(f"sector_size must be an int, not {type(size).__name__}")
         if not BLOCK <= size <= MOST:
             raise ValueError(f"sector_size={size}; a sector has {BLOCK} to {MOST} bytes")
         return size
@@ -237,7 +238,7 @@ class SectorsOperation(_Xts):
             wrong |= items.sizes < taken
         if wrong.any():
             found = np.flatnonzero(wrong).tolist()
-            return self._without({i: self._told(int(items.sizes[i]) - taken, unit) for i in found}, job, run)
+            return self._without({i: self._told(int(items.sizes[i]), taken, unit) for i in found}, job, run)
         nonces = options.nonce_items()
         if nonces is None:
             nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
@@ -256,8 +257,10 @@ class SectorsOperation(_Xts):
         return {}
 
     @staticmethod
-    def _told(size: int, unit: int) -> FormatError:
-        return FormatError(f"{max(size, 0)} bytes are no whole number of sectors of {unit}")
+    def _told(size: int, front: int, unit: int) -> FormatError:
+        if size < front:
+            return _no_tweak(size)
+        return FormatError(f"{size - front} bytes are no whole number of sectors of {unit}")
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
         data = bytes(max(1, nbytes // SECTOR) * SECTOR)
@@ -302,6 +305,14 @@ class SectorsDecrypt(SectorsOperation):
 _SAMPLE_KEY = bytes(range(KEY_SIZES[-1]))
 
 
+def as_int(number: Any, name: str) -> int:
+    """Return a whole number of any type, such as numpy's."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(number).__name__}") from None
+
+
 def _row_bytes(nbytes: int, unit: int) -> int:
     """Return the bytes of a row of whole sectors, for so many bytes over all."""
     aimed = min(max(nbytes // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
@@ -312,6 +323,10 @@ def _halves_are_equal(key: Any) -> bool:
     """Compare in a time that does not depend on where they differ."""
     view, half = memoryview(key), len(key) // 2
     return compare_digest(view[:half], view[half:])
+
+
+def _no_tweak(size: int) -> FormatError:
+    return FormatError(f"{size} bytes are shorter than the first tweak, which stands in front ({BLOCK})")
 
 
 def _no_unit(size: int) -> FormatError:

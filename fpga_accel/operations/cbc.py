@@ -409,10 +409,11 @@ def _encrypted(cipher: Any, nonce: Any, data: Flat, padding: bytes) -> bytes:
 def _encrypt_into(cipher: Any, nonce: Any, data: Flat, padding: bytes, out: memoryview) -> None:
     """Fill `out` with the ciphertext of data and padding."""
     encryptor = Cipher(cipher, modes.CBC(nonce)).encryptor()
-    # The library wants room for a block more than what it writes; the last block goes by itself.
+    # The library wants room for a block more than what it writes, for nothing too; the last block goes by itself.
     head = max(0, len(out) - BLOCK)
     view = memoryview(data)
-    encryptor.update_into(view[:head], out)
+    if head:
+        encryptor.update_into(view[:head], out)
     out[head:] = encryptor.update(bytes(view[head:]) + padding)
 
 
@@ -425,7 +426,8 @@ def _decrypt_into(cipher: Any, nonce: Any, text: Flat, out: memoryview) -> None:
     decryptor = _decryptor(cipher, nonce)
     head = max(0, len(text) - 2 * BLOCK)
     view = memoryview(text)
-    decryptor.update_into(view[:head], out)
+    if head:
+        decryptor.update_into(view[:head], out)
     out[head:] = decryptor.update(view[head:])[: len(out) - head]
 
 

@@ -168,19 +168,37 @@ _STARTS = tuple((row.starts, row.name) for row in _FORMATS if row.starts is not 
 # File name endings of compressed formats.
 SUFFIXES: Mapping[str, str] = MappingProxyType({suffix: row.name for row in _FORMATS for suffix in row.suffixes})
 
+# Characters of an unknown name in a message; no name is as long.
+_MOST_SHOWN = 24
+
 
 def find(op: str, algorithm: str) -> Operation[Any]:
     """Return an operation.
 
     Raises
     ------
+    TypeError
+        The algorithm is no string.
     ValueError
         There is none of that name; the message lists the legal ones.
     """
+    if not isinstance(algorithm, str):
+        raise TypeError(f"algorithm must be a str, not {type(algorithm).__name__}")
     operation = _BY_VERB.get((op, algorithm))
     if operation is None:
-        raise ValueError(f"unknown algorithm {algorithm!r} for {op}; legal ones are {', '.join(algorithms(op))}")
+        legal = ", ".join(algorithms(op))
+        raise ValueError(f"unknown algorithm {shown(algorithm)} for {shortened(op)}; legal ones are {legal}")
     return operation
+
+
+def shown(name: str) -> str:
+    """Return how messages show a name that is unknown."""
+    return repr(shortened(name))
+
+
+def shortened(name: str) -> str:
+    """Return a name, or its start: what stands in the wrong place may be a secret."""
+    return name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}..."
 
 
 def streaming(name: str) -> Stream:

@@ -55,24 +55,26 @@ class Sm4Gcm:
         return text + decryptor.finalize()
 
     def encrypt_into(self, nonce: Any, data: Flat, aad: Any, out: memoryview) -> int:
-        """Fill `out` with ciphertext and tag."""
+        """Fill `out` with ciphertext and tag; it must have their size, as with the library's classes."""
+        target = _of_size(out, len(data) + TAG)
         encryptor = Cipher(self._cipher, modes.GCM(bytes(nonce))).encryptor()
         if aad:
             encryptor.authenticate_additional_data(aad)
-        encryptor.update_into(data, out)
+        encryptor.update_into(data, target)
         encryptor.finalize()
-        out[-TAG:] = encryptor.tag
-        return len(out)
+        target[-TAG:] = encryptor.tag
+        return len(target)
 
     def decrypt_into(self, nonce: Any, data: Flat, aad: Any, out: memoryview) -> int:
-        """Fill `out` with a plaintext that is right only if this raises nothing."""
+        """Fill `out`, which must have its size, with a plaintext that is right only if this raises nothing."""
+        target = _of_size(out, len(data) - TAG)
         view = memoryview(data)
         decryptor = Cipher(self._cipher, modes.GCM(bytes(nonce), bytes(view[-TAG:]))).decryptor()
         if aad:
             decryptor.authenticate_additional_data(aad)
-        decryptor.update_into(view[:-TAG], out)
+        decryptor.update_into(view[:-TAG], target)
         decryptor.finalize()
-        return len(out)
+        return len(target)
 
 
 class _Sm4Gcm(GcmOperation):
@@ -231,6 +233,14 @@ def _part(size: int, threads: int) -> int:
     """Return the bytes that a thread takes."""
     count = min(threads, size // _THREAD_BYTES) or 1
     return max(BLOCK, -(-size // (count * BLOCK)) * BLOCK)
+
+
+def _of_size(out: Any, size: int) -> memoryview:
+    """Return the bytes of a buffer, which must be flat and as large as the result."""
+    view = memoryview(out)
+    if view.ndim != 1 or view.format != "B" or view.nbytes != size or not view.contiguous:
+        raise ValueError(f"the buffer must be {size} bytes, in one piece")
+    return view
 
 
 def _require_whole(size: int) -> None:
