@@ -404,7 +404,9 @@ def test_a_start_from_the_cache_needs_no_amaranth(acc: fa.Accelerator) -> None:
     assert out.split("\n")[:2] == [f"{hashlib.sha256(b'text').hexdigest()} rtl", "[]"]
 
 
-def test_the_current_folder_has_no_say_in_a_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_current_folder_has_no_say_in_a_build(
+    device: RtlBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     manifest = manifests.shipped("sha256")
     for name in ("amaranth", "json", "re"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')")
@@ -441,7 +443,7 @@ def test_there_is_one_deadline_for_waiting_and_running(odd: RtlBackend) -> None:
     assert given[2] == float("inf")
 
 
-def test_a_build_keeps_nobody_from_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_keeps_nobody_from_another_core(device: RtlBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh, slow = RtlBackend(simulated.DEVICE), manifests.shipped("lz4")
     started, done = threading.Event(), threading.Event()
     real = RtlBackend._load
@@ -497,7 +499,7 @@ def test_what_it_has_no_core_for_costs_it_nothing_in_a_list(device: RtlBackend) 
 # ---- being there, or not ----
 
 
-def test_its_capabilities_are_its_cores() -> None:
+def test_its_capabilities_are_its_cores(device: RtlBackend) -> None:
     operations = fa.capabilities(simulated.DEVICE)["operations"]
     assert operations["lz4.compress"]["variants"] == ["rtl-x1", "rtl-x4"]
     assert operations["lz4.decompress"]["variants"] == operations["sha512.digest"]["variants"] == []
