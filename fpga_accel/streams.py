@@ -22,8 +22,6 @@ from fpga_accel.runtime import forks
 
 # Bytes read from the file at once.
 _CHUNK = 1 << 20
-# Formats of which readers take one stream and no more.
-_ALONE = ("zlib", "deflate")
 # Work below this is done sooner than a thread is started for it.
 _SHORT = 256 << 10
 
@@ -92,8 +90,8 @@ def open(
     if direction != "r":
         # Checked before a file is made or emptied.
         name = format or format_by_name(file)
-        registry.streaming(name)
-        if direction == "a" and name in _ALONE:
+        joins = registry.streaming(name).joins
+        if direction == "a" and not joins:
             raise ValueError(f"{name} streams cannot be joined, so mode 'a' would make a file that nobody reads")
         compress = registry.find("compress", name).settings(**given)
     opened, owned = _opened(file, direction)
@@ -107,6 +105,23 @@ def open(
             opened.close()
         raise
     return io.TextIOWrapper(stream, encoding, errors, newline) if text else stream
+
+
+def write_whole(file: Any, data: bytes | memoryview) -> None:
+    """Write all of a buffer to a file object.
+
+    Raises
+    ------
+    BlockingIOError
+        It is a raw file that does not block, and takes nothing now.
+    """
+    view = memoryview(data)
+    while view:
+        count = file.write(view)
+        if count is None and isinstance(file, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "the file does not block, and takes nothing now", 0)
+        # Raw files may take less than all; others take all and may say nothing.
+        view = view[len(view) if count is None else count :]
 
 
 def _parsed(mode: str) -> tuple[str, bool]:
@@ -517,10 +532,4 @@ class Writer(io.BufferedIOBase):
             self._put(self._encoder.begin())
 
     def _put(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            count = self._file.write(view)
-            if count is None and isinstance(self._file, io.RawIOBase):
-                raise BlockingIOError(errno.EAGAIN, "the file does not block, and takes nothing now", 0)
-            # Raw files may take less than all; others take all and may say nothing.
-            view = view[len(view) if count is None else count :]
+        write_whole(self._file, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -330,12 +329,7 @@ class _Plain:
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of it."""
-        view = memoryview(data)
-        while view:
-            count = self._target.write(view)
-            if count is None and isinstance(self._target, io.RawIOBase):
-                raise _blocked("takes")
-            view = view[len(view) if count is None else count :]
+        streams.write_whole(self._target, data)
 
     def finish(self) -> None:
         """Write what is behind the file: nothing."""
@@ -438,12 +432,8 @@ def _reader(source: Any) -> Callable[[memoryview], int]:
 def _there(given: T | None) -> T:
     """Return what a file gave; None is not its end, but that it has nothing yet."""
     if given is None:
-        raise _blocked("gives")
+        raise BlockingIOError(errno.EAGAIN, "a file that does not block gives nothing yet; make it block")
     return given
-
-
-def _blocked(does: str) -> BlockingIOError:
-    return BlockingIOError(errno.EAGAIN, f"a file that does not block {does} nothing yet; make it block")
 
 
 def _copied(source: Any, target: Any) -> int:

@@ -75,11 +75,13 @@ class Encoder(Protocol):
 class Stream(NamedTuple):
     """How a format is written and read as a stream: an encoder's class, and a generator over decoded chunks.
 
-    The encoder is made of compress options; the generator is given the most bytes of output.
+    The encoder is made of compress options; the generator is given the most bytes of output. `joins` says whether
+    another stream may follow, so that files can be appended to.
     """
 
     encoder: Callable[[Any, Start], Encoder]
     decoder: Callable[[Source, Start, int | None], Iterator[bytes]]
+    joins: bool = True
 
 
 @dataclass(frozen=True, slots=True)

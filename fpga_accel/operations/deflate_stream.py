@@ -87,7 +87,7 @@ class BgzfEncoder:
         return BGZF_END
 
 
-DEFLATE = Stream(Encoder, inflate_stream.deflate_decoded)
-ZLIB = Stream(ZlibEncoder, inflate_stream.zlib_decoded)
+DEFLATE = Stream(Encoder, inflate_stream.deflate_decoded, joins=False)
+ZLIB = Stream(ZlibEncoder, inflate_stream.zlib_decoded, joins=False)
 GZIP = Stream(GzipEncoder, inflate_stream.gzip_decoded)
 BGZF = Stream(BgzfEncoder, inflate_stream.bgzf_decoded)
