@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import children
@@ -24,7 +25,7 @@ import simulated
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import fpga_accel as fa
-from fpga_accel.backends import NoCore, Outcome
+from fpga_accel.backends import NoCore, Outcome, rtl
 from fpga_accel.backends.rtl import RtlBackend
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
@@ -184,6 +185,61 @@ def test_rows_follow_each_other_without_a_pause(odd: RtlBackend) -> None:
     assert (found.kernel > 0, found.variant) == (True, "rtl-odd")
 
 
+@pytest.fixture
+def three(device: RtlBackend, monkeypatch: pytest.MonkeyPatch) -> RtlBackend:
+    """The simulator with three instances of each core, however many processors there are."""
+    monkeypatch.setattr(rtl, "available_cores", lambda: 3)
+    return RtlBackend(simulated.DEVICE)
+
+
+@pytest.mark.parametrize("ending", [False, True], ids=["", "while the interpreter ends"])
+def test_a_launch_is_shared_out_to_instances(
+    three: RtlBackend, odd: RtlBackend, monkeypatch: pytest.MonkeyPatch, ending: bool
+) -> None:
+    three.prepare(manifests.load(FOLDER), [], "odd")
+    items = [text(size) for size in (*SIZES, 70_000, 0, 90_000, *SIZES, 60_000)]
+    launch, target = rows(items, 90_000)
+    given: list[int] = []
+    core: Any = three._loaded["rtl_cores", "odd"].simulator
+    run = core.run
+
+    def counted(rows: Any, seconds: float, first: int) -> int:
+        given.append(len(rows))
+        return int(run(rows, seconds, first))
+
+    def refused(*_: Any) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(core, "run", counted)
+    if ending:
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", refused)
+    found = outcome(three, launch)
+    assert (len(given), sum(given)) == (3, len(items))
+    assert [bytes(row[: len(item)]) for row, item in zip(target, items, strict=True)] == items
+    assert found.results["dst_size"].tolist() == [len(item) for item in items]
+    assert not found.results["status"].any()
+    alone = outcome(odd, rows(items, 90_000)[0]).cycles
+    assert alone <= found.cycles <= 1.01 * alone
+
+
+def test_a_share_that_hangs_fails_the_launch_and_says_which_row_it_was(three: RtlBackend) -> None:
+    three.prepare(manifests.load(FOLDER), [], "odd")
+    launch, target = rows([text(64 << 10)] * 6, 64 << 10)
+    launch.table["flags"][3] = MUTE
+    with pytest.raises(fa.DeviceTimeoutError, match="hangs in row 3 "):
+        outcome(three, launch)
+    assert (target[3] == FILL).all()
+    assert copies(three)
+
+
+def test_every_share_has_its_key(three: RtlBackend) -> None:
+    kernel, data = "aes", text(512 << 10)
+    three.prepare(manifests.shipped(kernel), trials(kernel), "aes_ctr")
+    with fa.Accelerator(SimpleNamespace(open_backend=lambda: three), fallback="never", verify="never") as acc:
+        sealed = acc.encrypt(data, bytes(32), "aes-ctr", nonce=bytes(16))
+    assert sealed == Cipher(algorithms.AES(bytes(32)), modes.CTR(bytes(16))).encryptor().update(data)
+
+
 def test_calls_of_many_threads_take_turns(acc: fa.Accelerator) -> None:
     items = [text(size) for size in range(0, 3000, 50)]
     with ThreadPoolExecutor(4) as pool:
@@ -238,7 +294,7 @@ def test_a_core_that_hangs_times_out_and_works_again(odd: RtlBackend) -> None:
     items = [text(64), text(64)]
     launch, target = rows(items, 64)
     launch.table["flags"][1] = MUTE
-    with pytest.raises(fa.DeviceTimeoutError, match=r"hangs in row 1 of 2 .* 200000 clocks") as raised:
+    with pytest.raises(fa.DeviceTimeoutError, match=r"hangs in row 1 .* 200000 clocks") as raised:
         outcome(odd, launch)
     assert raised.value.device == simulated.DEVICE
     assert not raised.value.buffers_in_use
@@ -248,7 +304,7 @@ def test_a_core_that_hangs_times_out_and_works_again(odd: RtlBackend) -> None:
 
 def test_an_answer_without_an_end_times_out_within_its_room(odd: RtlBackend) -> None:
     launch, target = rows([text(64), text(64)], 64, flags=ENDLESS)
-    with pytest.raises(fa.DeviceTimeoutError, match="row 0 of 2"):
+    with pytest.raises(fa.DeviceTimeoutError, match="row 0"):
         outcome(odd, launch, seconds=0.2)
     assert (target[:, 64:] == FILL).all()
     assert (target[1] == FILL).all()
@@ -262,7 +318,7 @@ def test_a_reset_within_a_row_leaves_the_core_usable(acc: fa.Accelerator, device
     table["src"], table["src_size"] = address_of(data), len(data)
     table["dst"], table["dst_capacity"] = address_of(digest), 32
     launch = Launch("sha256", "sha256", table, np.zeros(16, np.uint8), keep=(data, digest))
-    with pytest.raises(fa.DeviceTimeoutError, match="row 0 of 1"):
+    with pytest.raises(fa.DeviceTimeoutError, match="row 0"):
         outcome(device, launch, seconds=0.0)
     assert not digest.any()
     for size in SIZES:
@@ -429,7 +485,9 @@ def test_there_is_one_deadline_for_waiting_and_running(odd: RtlBackend) -> None:
 
     core._library.rtl_run = run
     try:
-        with core._turn:
+        with ExitStack() as held:
+            for _ in range(core.instances):
+                held.enter_context(core._taken(1.0))
             waiting = threading.Thread(target=core.run, args=(table, 30.0))
             waiting.start()
             time.sleep(0.2)

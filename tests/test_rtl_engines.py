@@ -77,7 +77,7 @@ def test_rows_are_dealt_out(device: RtlBackend, count: int, seed: int) -> None:
 def test_an_engine_that_hangs_is_named(device: RtlBackend) -> None:
     """Row 4 is the second one's, of which the other engines know nothing; the simulation works again."""
     launch, _ = launch_of(items_of(9), {4: MUTE})
-    with pytest.raises(fa.DeviceTimeoutError, match="row 4 of 9"):
+    with pytest.raises(fa.DeviceTimeoutError, match="row 4 "):
         outcome(device, launch)
     check(device, items_of(9))
 

@@ -6,13 +6,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import xxhash
 
 from fpga_accel._host import ffi
 from fpga_accel.backends import Deferred, NoCore, Outcome, Pending, Trial
+from fpga_accel.backends.cpu import available_cores
 from fpga_accel.errors import DeviceError
 from fpga_accel.runtime import forks, switches
 from fpga_accel.runtime.buffers import wipe
@@ -43,6 +46,10 @@ log = logging.getLogger(__name__)
 TRIAL_SECONDS = 120.0
 # Room for an answer that goes to a field of the result row.
 _FIELD_BYTES = 16
+# Of an instance's share of a launch: some milliseconds, and many times the clocks of a pipeline's length.
+_LEAST_SHARE = 64 << 10
+# What a row costs beside its bytes: head, parameters and trailer.
+_BESIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,15 @@ class _Loaded:
     simulator: Simulator
     # Of the placed and routed core; 0 where there are no figures of it.
     clock_mhz: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What an instance did: its clocks, and when."""
+
+    cycles: int
+    started: float
+    ended: float
 
 
 class RtlBackend(forks.Resettable):
@@ -141,7 +157,7 @@ class RtlBackend(forks.Resettable):
         if core.parameters not in TRANSLATORS:
             raise BuildFailed(f"nothing makes beats of parameters {core.parameters!r}", device=self._device_id)
         content = building.shared_object(manifest, core, self._tools, self._device_id)
-        simulator = Simulator(content, self._device_id)
+        simulator = Simulator(content, self._device_id, available_cores())
         return _Loaded(core, simulator, figures.clock_of(manifest, core))
 
     def _try(self, loaded: _Loaded, trials: Sequence[Trial]) -> None:
@@ -152,7 +168,7 @@ class RtlBackend(forks.Resettable):
                 )
 
     def start(self, launch: Launch) -> Pending:
-        """Return a launch that runs when it is waited for: a core does one at a time."""
+        """Return a launch that runs when it is waited for."""
         loaded = self._loaded.get((launch.kernel, launch.entry))
         if loaded is None:
             raise NoCore(f"no core for {launch.entry} of {launch.kernel} is loaded", device=self._device_id)
@@ -167,10 +183,23 @@ class RtlBackend(forks.Resettable):
         self._loaded[kernel, entry].simulator.stall_seed = seed
 
     def _run(self, loaded: _Loaded, launch: Launch, deadline: float | None) -> Outcome:
+        """Run a launch on as many instances as there are processors; its clocks are the sum of theirs."""
         began = time.perf_counter()
         table, results = launch.table, new_results(len(launch.table))
         if len(table) and int(table["src_size"].max()) > MAX_ROW:
             raise DeviceError(f"a row has more than {MAX_ROW} bytes", device=self._device_id)
+        shares = _shares(table, loaded.simulator)
+        ran = _beside_each_other(lambda share: self._run_share(loaded, launch, share, results[share], deadline), shares)
+        started, ended = min(each.started for each in ran), max(each.ended for each in ran)
+        transfer = started - began + time.perf_counter() - ended
+        spans = (Span("kernel", started, ended - started),)
+        cycles = sum(each.cycles for each in ran)
+        return Outcome(
+            results, loaded.core.name, transfer, ended - started, spans, cycles=cycles, clock_mhz=loaded.clock_mhz
+        )
+
+    def _run_share(self, loaded: _Loaded, launch: Launch, share: slice, results: Table, deadline: float | None) -> _Ran:
+        table = launch.table[share]
         try:
             beats = TRANSLATORS[loaded.core.parameters](table, launch.params)
         except ValueError as error:
@@ -188,7 +217,7 @@ class RtlBackend(forks.Resettable):
             answers = _answers(loaded.core, rows)
             started = time.perf_counter()
             seconds = np.inf if deadline is None else max(0.0, deadline - time.monotonic())
-            cycles = loaded.simulator.run(rows, seconds)
+            cycles = loaded.simulator.run(rows, seconds, share.start)
             ended = time.perf_counter()
             results["dst_size"], results["status"], results["check"] = rows["dst_size"], rows["status"], 0
             results["partial"] = 0
@@ -201,15 +230,43 @@ class RtlBackend(forks.Resettable):
                     tagged.wipe()
         _take_answers(loaded.core, answers, results)
         _fill_checks(loaded.core, table, results)
-        transfer = started - began + time.perf_counter() - ended
-        spans = (Span("kernel", started, ended - started),)
-        return Outcome(
-            results, loaded.core.name, transfer, ended - started, spans, cycles=cycles, clock_mhz=loaded.clock_mhz
-        )
+        return _Ran(cycles, started, ended)
 
     def reset_after_fork(self) -> None:
         """Make fresh locks."""
         self._locks = {}
+
+
+def _shares(table: Table, simulator: Simulator) -> list[slice]:
+    """Return the rows for each instance, about as many bytes for one as for another."""
+    sizes = table["src_size"].astype(np.int64) + _BESIDE
+    ends = np.cumsum(sizes)
+    whole = int(sizes.sum())
+    count = max(1, min(simulator.instances, len(table) // simulator.engines, whole // _LEAST_SHARE))
+    # A row goes to the share that has its middle.
+    cuts = np.searchsorted(ends - sizes // 2, [whole * part // count for part in range(1, count)])
+    shares = [slice(first, end) for first, end in pairwise([0, *cuts.tolist(), len(table)]) if end > first]
+    return shares or [slice(0, 0)]
+
+
+def _beside_each_other(run: Callable[[slice], _Ran], shares: list[slice]) -> list[_Ran]:
+    """Run all shares, the last on the calling thread; raise what the first that failed raised."""
+    if len(shares) == 1:
+        return [run(shares[0])]
+    with ThreadPoolExecutor(len(shares) - 1, thread_name_prefix="fpga-accel-rtl") as pool:
+        others = [_submitted(pool, run, share) for share in shares[:-1]]
+        last = run(shares[-1])
+    return [*(other.result() for other in others), last]
+
+
+def _submitted(pool: ThreadPoolExecutor, run: Callable[[slice], _Ran], share: slice) -> Future[_Ran]:
+    try:
+        return pool.submit(run, share)
+    except RuntimeError:
+        # The interpreter is ending: no thread starts any more.
+        done: Future[_Ran] = Future()
+        done.set_result(run(share))
+        return done
 
 
 def _rows(table: Table) -> Rows:

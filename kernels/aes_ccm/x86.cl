@@ -1,24 +1,15 @@
 /* AES-CCM with the AES instructions of x86 CPUs.
  *
- * | -D           | values | meaning                                                             |
- * | ------------ | ------ | ------------------------------------------------------------------- |
- * | WIDE         | 1      | four blocks a register: AVX-512 F and BW, VAES                      |
- * |              | 0      | one block a register: AES, SSSE3                                    |
- * | MODELLED     | 1      | optional, with WIDE=1: no VAES needed, see x86_vector.h             |
- * | STREAM_GROUP | 4u, 8u | optional: registers of chains in flight                             |
+ * | -D           | values | meaning                                        |
+ * | ------------ | ------ | ---------------------------------------------- |
+ * | BLOCKS       | 4      | four blocks a register: AVX-512 F and BW, VAES |
+ * |              | 2      | two blocks a register: AVX2, VAES              |
+ * |              | 1      | one block a register: AES, SSSE3               |
+ * | MODELLED     | 1      | optional: no VAES needed, see x86_vector.h     |
+ * | STREAM_GROUP | 4u, 8u | optional: registers of chains in flight        |
  *
- * Tested: both WIDE, WIDE=1 with MODELLED=1 too.
+ * Tested: all, those of two and four with MODELLED=1 too.
  */
-#ifndef WIDE
-#error "x86.cl needs -D WIDE=0 or -D WIDE=1"
-#elif WIDE
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || (!defined(__VAES__) && !MODELLED)
-#error "this variant needs AVX-512F, AVX-512BW and VAES"
-#endif
-#endif
-#if !defined(__AES__) || !defined(__SSSE3__)
-#error "this variant needs AES and SSSE3"
-#endif
 
 #include "abi.h"
 #include "aes_streams_x86.h"

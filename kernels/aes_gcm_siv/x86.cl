@@ -1,28 +1,18 @@
 /* AES-GCM-SIV with the AES and carry-less multiply instructions of x86 CPUs.
  *
- * | -D       | values | meaning                                                                 |
- * | -------- | ------ | ----------------------------------------------------------------------- |
- * | WIDE     | 1      | four blocks a register: AVX-512 F and BW, VAES, VPCLMULQDQ              |
- * |          | 0      | one block a register: AES, PCLMULQDQ, SSSE3                             |
- * | MODELLED | 1      | optional, with WIDE=1: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
+ * | -D       | values | meaning                                                    |
+ * | -------- | ------ | ---------------------------------------------------------- |
+ * | BLOCKS   | 4      | four blocks a register: AVX-512 F and BW, VAES, VPCLMULQDQ |
+ * |          | 2      | two blocks a register: AVX2, VAES, VPCLMULQDQ              |
+ * |          | 1      | one block a register: AES, PCLMULQDQ, SSSE3                |
+ * | MODELLED | 1      | optional: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
  *
- * Tested: both WIDE, WIDE=1 with MODELLED=1 too.
+ * Tested: all, those of two and four with MODELLED=1 too.
  */
-#ifndef WIDE
-#error "x86.cl needs -D WIDE=0 or -D WIDE=1"
-#elif WIDE
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) ||                                             \
-    ((!defined(__VAES__) || !defined(__VPCLMULQDQ__)) && !MODELLED)
-#error "this variant needs AVX-512F, AVX-512BW, VAES and VPCLMULQDQ"
-#endif
-#endif
-#if !defined(__AES__) || !defined(__PCLMUL__) || !defined(__SSSE3__)
-#error "this variant needs AES, PCLMULQDQ and SSSE3"
-#endif
 
 /* Registers in flight and to one reduction. Every message has powers of its own, so no more of them
  * than hide the time of an instruction. */
-#if WIDE
+#if BLOCKS == 4
 #define GROUP 4u
 #else
 #define GROUP 8u

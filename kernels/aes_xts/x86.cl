@@ -1,24 +1,14 @@
 /* AES-XTS with the AES and carry-less multiply instructions of x86 CPUs.
  *
- * | -D       | values | meaning                                                                 |
- * | -------- | ------ | ----------------------------------------------------------------------- |
- * | WIDE     | 1      | four blocks a register: AVX-512 F and BW, VAES, VPCLMULQDQ              |
- * |          | 0      | one block a register: AES, PCLMULQDQ, SSSE3                             |
- * | MODELLED | 1      | optional, with WIDE=1: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
+ * | -D       | values | meaning                                                    |
+ * | -------- | ------ | ---------------------------------------------------------- |
+ * | BLOCKS   | 4      | four blocks a register: AVX-512 F and BW, VAES, VPCLMULQDQ |
+ * |          | 2      | two blocks a register: AVX2, VAES, VPCLMULQDQ              |
+ * |          | 1      | one block a register: AES, PCLMULQDQ, SSSE3                |
+ * | MODELLED | 1      | optional: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
  *
- * Tested: both WIDE, WIDE=1 with MODELLED=1 too.
+ * Tested: all, those of two and four with MODELLED=1 too.
  */
-#ifndef WIDE
-#error "x86.cl needs -D WIDE=0 or -D WIDE=1"
-#elif WIDE
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) ||                                             \
-    ((!defined(__VAES__) || !defined(__VPCLMULQDQ__)) && !MODELLED)
-#error "this variant needs AVX-512F, AVX-512BW, VAES and VPCLMULQDQ"
-#endif
-#endif
-#if !defined(__AES__) || !defined(__PCLMUL__) || !defined(__SSSE3__)
-#error "this variant needs AES, PCLMULQDQ and SSSE3"
-#endif
 
 #include "abi.h"
 #include "aes_inverse_x86.h"
@@ -26,6 +16,10 @@
 #include "blocks.h"
 #include "tweak.h"
 #include "x86_vector.h"
+
+#if !defined(__PCLMUL__) || (BLOCKS > 1 && !defined(__VPCLMULQDQ__) && !MODELLED)
+#error "this variant needs PCLMULQDQ, and VPCLMULQDQ with more than one block a register"
+#endif
 
 #define GROUP 8u
 #define GROUP_BLOCKS (GROUP * V_BLOCKS)
@@ -76,12 +70,15 @@ __attribute__((always_inline)) static block_t xts_block(private const xts_key_t 
 }
 
 /* Times x^GROUP_BLOCKS: that many bits up, and what leaves at the top comes back times 0x87. Both
- * shifts are of whole bytes, 1 or 4. */
+ * shifts are of whole bytes, V_BLOCKS of them. */
 static inline vec_t tweaks_next(vec_t tweaks) {
   const vec_t poly = v_broadcast((long2)((long)XTS_POLY, 0));
-#if WIDE
+#if BLOCKS == 4
   vec_t up = __builtin_ia32_pslldqi512_byteshift(tweaks, 4);
   vec_t carried = __builtin_ia32_psrldqi512_byteshift(tweaks, 12);
+#elif BLOCKS == 2
+  vec_t up = __builtin_ia32_pslldqi256_byteshift(tweaks, 2);
+  vec_t carried = __builtin_ia32_psrldqi256_byteshift(tweaks, 14);
 #else
   vec_t up = __builtin_ia32_pslldqi128_byteshift(tweaks, 1);
   vec_t carried = __builtin_ia32_psrldqi128_byteshift(tweaks, 15);

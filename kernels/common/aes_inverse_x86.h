@@ -11,14 +11,6 @@ typedef struct {
   uint rounds;
 } aes_inverse_t;
 
-static inline long2 v_first_block(vec_t a) {
-#if WIDE
-  return a.s01;
-#else
-  return a;
-#endif
-}
-
 static void aes_set_inverse(private aes_inverse_t *inverse, private const aes_key_t *key) {
   uint rounds = key->rounds;
   inverse->rounds = rounds;

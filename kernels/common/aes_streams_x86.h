@@ -78,32 +78,43 @@ static void streams_encrypt(private streams_t *streams) {
 
 /* The blocks at one offset of V_BLOCKS texts. */
 static inline vec_t streams_load(private const source_t *src, ulong at) {
-#if WIDE
+#if BLOCKS == 4
   vec_t all;
   all.s01 = *(global const unaligned_long2_t *)(src[0] + at);
   all.s23 = *(global const unaligned_long2_t *)(src[1] + at);
   all.s45 = *(global const unaligned_long2_t *)(src[2] + at);
   all.s67 = *(global const unaligned_long2_t *)(src[3] + at);
   return all;
+#elif BLOCKS == 2
+  return (vec_t)(*(global const unaligned_long2_t *)(src[0] + at),
+                 *(global const unaligned_long2_t *)(src[1] + at));
 #else
   return v_load(src[0] + at);
 #endif
 }
 
 static inline void streams_store(private const target_t *dst, ulong at, vec_t all) {
-#if WIDE
+#if BLOCKS == 4
   *(global unaligned_long2_t *)(dst[0] + at) = all.s01;
   *(global unaligned_long2_t *)(dst[1] + at) = all.s23;
   *(global unaligned_long2_t *)(dst[2] + at) = all.s45;
   *(global unaligned_long2_t *)(dst[3] + at) = all.s67;
+#elif BLOCKS == 2
+  *(global unaligned_long2_t *)(dst[0] + at) = all.lo;
+  *(global unaligned_long2_t *)(dst[1] + at) = all.hi;
 #else
   v_store(dst[0] + at, all);
 #endif
 }
 
-#if WIDE
-/* Exchanges vectors of messages for vectors of blocks, and back: 4 by 4 blocks. */
+#if BLOCKS > 1
+/* Exchanges vectors of messages for vectors of blocks, and back. */
 __attribute__((always_inline)) static void streams_transpose(private vec_t *v) {
+#if BLOCKS == 2
+  vec_t first = (vec_t)(v[0].lo, v[1].lo);
+  v[1] = (vec_t)(v[0].hi, v[1].hi);
+  v[0] = first;
+#else
   vec_t a = __builtin_shufflevector(v[0], v[1], 0, 1, 8, 9, 4, 5, 12, 13);
   vec_t b = __builtin_shufflevector(v[0], v[1], 2, 3, 10, 11, 6, 7, 14, 15);
   vec_t c = __builtin_shufflevector(v[2], v[3], 0, 1, 8, 9, 4, 5, 12, 13);
@@ -112,22 +123,23 @@ __attribute__((always_inline)) static void streams_transpose(private vec_t *v) {
   v[1] = __builtin_shufflevector(b, d, 0, 1, 2, 3, 8, 9, 10, 11);
   v[2] = __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15);
   v[3] = __builtin_shufflevector(b, d, 4, 5, 6, 7, 12, 13, 14, 15);
+#endif
 }
 
-/* Four blocks of every stream from one load of 64 bytes each. */
+/* A register of blocks of every stream from one load each. */
 __attribute__((always_inline)) static void
-streams_four(private const streams_t *streams, private vec_t *state, private const source_t *src,
-             private const target_t *dst, ulong at, const bool stores) {
-  vec_t text[STREAM_GROUP][4];
+streams_vectors(private const streams_t *streams, private vec_t *state, private const source_t *src,
+                private const target_t *dst, ulong at, const bool stores) {
+  vec_t text[STREAM_GROUP][V_BLOCKS];
   UNROLL
   for (uint i = 0; i < STREAM_GROUP; i++) {
     UNROLL
-    for (uint k = 0; k < 4; k++)
-      text[i][k] = v_load(src[4 * i + k] + at);
+    for (uint k = 0; k < V_BLOCKS; k++)
+      text[i][k] = v_load(src[V_BLOCKS * i + k] + at);
     streams_transpose(text[i]);
   }
   UNROLL
-  for (uint k = 0; k < 4; k++) {
+  for (uint k = 0; k < V_BLOCKS; k++) {
     UNROLL
     for (uint i = 0; i < STREAM_GROUP; i++)
       state[i] ^= text[i][k];
@@ -142,8 +154,8 @@ streams_four(private const streams_t *streams, private vec_t *state, private con
   for (uint i = 0; i < STREAM_GROUP; i++) {
     streams_transpose(text[i]);
     UNROLL
-    for (uint k = 0; k < 4; k++)
-      v_store(dst[4 * i + k] + at, text[i][k]);
+    for (uint k = 0; k < V_BLOCKS; k++)
+      v_store(dst[V_BLOCKS * i + k] + at, text[i][k]);
   }
 }
 #endif
@@ -158,9 +170,9 @@ __attribute__((always_inline)) static void streams_run(private streams_t *stream
   for (uint i = 0; i < STREAM_GROUP; i++)
     state[i] = streams->state[i];
   ulong at = 0, end = (ulong)blocks * BLOCK_SIZE;
-#if WIDE
+#if BLOCKS > 1
   for (; end - at >= V_BYTES; at += V_BYTES)
-    streams_four(streams, state, src, dst, at, stores);
+    streams_vectors(streams, state, src, dst, at, stores);
 #endif
   for (; at < end; at += BLOCK_SIZE) {
     UNROLL

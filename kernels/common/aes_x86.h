@@ -5,6 +5,10 @@
 #include "aes_schedule.h"
 #include "x86_vector.h"
 
+#if !defined(__AES__) || (BLOCKS > 1 && !defined(__VAES__) && !MODELLED)
+#error "this variant needs AES, and VAES with more than one block a register"
+#endif
+
 typedef struct {
   vec_t round[AES_MAX_ROUNDS + 1];
   uint rounds;

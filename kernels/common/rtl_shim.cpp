@@ -231,6 +231,8 @@ public:
     tick();
   }
 
+  uint32_t engines() const { return model_.engines; }
+
   End run(rtl_row *rows, uint32_t count, const rtl_limits &limits, rtl_run_report *report) {
     const uint32_t engines = model_.engines;
     Source sources[kMostEngines];
@@ -336,6 +338,10 @@ __attribute__((visibility("default"))) rtl_device *rtl_open() {
 }
 
 __attribute__((visibility("default"))) void rtl_close(rtl_device *device) { delete device; }
+
+__attribute__((visibility("default"))) uint32_t rtl_engines(const rtl_device *device) {
+  return device->engines();
+}
 
 __attribute__((visibility("default"))) void rtl_reset(rtl_device *device) { device->reset(); }
 

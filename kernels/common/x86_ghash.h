@@ -5,6 +5,10 @@
 #include "gf128.h"
 #include "x86_vector.h"
 
+#if !defined(__PCLMUL__) || (BLOCKS > 1 && !defined(__VPCLMULQDQ__) && !MODELLED)
+#error "this variant needs PCLMULQDQ, and VPCLMULQDQ with more than one block a register"
+#endif
+
 /* A block as GHASH takes it. POLYVAL takes it as it is in memory. */
 #ifndef GHASH_ORDER
 #define GHASH_ORDER(a) v_reverse(a)
@@ -44,9 +48,12 @@ static inline void product_add(private product_t *sum, vec_t a, vec_t b) {
 static inline vec_t product_reduce(product_t sum) {
   const vec_t zero = (vec_t)(0);
   const vec_t poly = v_broadcast((long2)((long)GF_POLY, 0));
-#if WIDE
+#if BLOCKS == 4
   vec_t low = sum.low ^ __builtin_shufflevector(zero, sum.middle, 0, 8, 2, 10, 4, 12, 6, 14);
   vec_t high = sum.high ^ __builtin_shufflevector(sum.middle, zero, 1, 8, 3, 10, 5, 12, 7, 14);
+#elif BLOCKS == 2
+  vec_t low = sum.low ^ __builtin_shufflevector(zero, sum.middle, 0, 4, 2, 6);
+  vec_t high = sum.high ^ __builtin_shufflevector(sum.middle, zero, 1, 4, 3, 6);
 #else
   vec_t low = sum.low ^ __builtin_shufflevector(zero, sum.middle, 0, 2);
   vec_t high = sum.high ^ __builtin_shufflevector(sum.middle, zero, 1, 2);

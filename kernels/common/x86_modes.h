@@ -48,7 +48,7 @@ static void gcm_set_key(private gcm_key_t *key) {
   for (uint i = 0; i < LEAST; i++)
     zero[i] = (vec_t)(0);
   cipher_encrypt(&key->cipher, zero, LEAST);
-  key->h = gf_store(as_ulong2(x_reverse(zero[0].s01)));
+  key->h = gf_store(as_ulong2(x_reverse(v_first_block(zero[0]))));
   powers_set(&key->powers, key->h);
 }
 
@@ -131,7 +131,7 @@ __attribute__((always_inline)) static gcm_sums_t gcm_steps(private const gcm_key
     take_counters(&counter, state, step, true);
     state[step] = v_reverse(v_in_first(as_long2(row->j0)));
     cipher_encrypt(&key->cipher, state, step + 1);
-    sums.mask = as_ulong2(x_reverse(state[step].s01));
+    sums.mask = as_ulong2(x_reverse(v_first_block(state[step])));
     UNROLL
     for (uint i = 0; i < step; i++) {
       ulong at = done + i * V_BYTES;

@@ -6,7 +6,7 @@
  *
  * Tested: MODELLED=1 on a CPU without GFNI; without it compiled only.
  */
-#define WIDE 1
+#define BLOCKS 4
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__PCLMUL__)
 #error "this variant needs AVX-512F, AVX-512BW and PCLMULQDQ"

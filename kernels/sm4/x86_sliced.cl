@@ -1,25 +1,16 @@
 /* SM4 for x86 CPUs without GFNI: bit-sliced as in portable.cl, GHASH by carry-less multiply
  * instructions.
  *
- * | -D       | values     | meaning | | -------- | ---------- |
- * ---------------------------------------------------------------------- | | WIDE     | 1 | four
- * blocks a register in GHASH: AVX-512 F and BW, VPCLMULQDQ          | |          | 0          | one
- * block a register: PCLMULQDQ, SSSE3                                 | | MODELLED | 1          |
- * optional, with WIDE=1: no VPCLMULQDQ needed, see x86_vector.h          | | LANES    | 1, 2, 4, 8
- * | optional: see portable.cl                                              |
+ * | -D       | values     | meaning                                                               |
+ * | -------- | ---------- | --------------------------------------------------------------------- |
+ * | BLOCKS   | 4          | four blocks a register in GHASH: AVX-512 F and BW, VPCLMULQDQ         |
+ * |          | 2          | two blocks a register: AVX2, VPCLMULQDQ                               |
+ * |          | 1          | one block a register: PCLMULQDQ, SSSE3                                |
+ * | MODELLED | 1          | optional: no VPCLMULQDQ needed, see x86_vector.h                      |
+ * | LANES    | 1, 2, 4, 8 | optional: see portable.cl                                             |
  *
- * Tested: WIDE=1 with MODELLED=1; WIDE=0 with the LANES of the CPU, and with 2.
+ * Tested: four and two blocks with MODELLED=1; one with the LANES of the CPU, and with 2.
  */
-#ifndef WIDE
-#error "x86_sliced.cl needs -D WIDE=0 or -D WIDE=1"
-#elif WIDE
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || (!defined(__VPCLMULQDQ__) && !MODELLED)
-#error "this variant needs AVX-512F, AVX-512BW and VPCLMULQDQ"
-#endif
-#endif
-#if !defined(__PCLMUL__) || !defined(__SSSE3__)
-#error "this variant needs PCLMULQDQ and SSSE3"
-#endif
 
 /* Registers to one GHASH reduction. */
 #define GROUP 8u

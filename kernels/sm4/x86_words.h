@@ -1,4 +1,4 @@
-/* SM4 on vectors of the cipher's words, over x86_vector.h with WIDE=1: four vectors of blocks
+/* SM4 on vectors of the cipher's words, over x86_vector.h with BLOCKS=4: four vectors of blocks
  * become vectors of their first, second, third and fourth words.
  *
  * A variant includes this file after

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import queue
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +62,7 @@ class Clocks:
 
 
 class Simulator(forks.Resettable):
-    """One instance of a core. Thread-safe: runs take turns.
+    """Instances of a core. Thread-safe: each does a run at a time, and a run takes whichever is free.
 
     Parameters
     ----------
@@ -67,12 +70,14 @@ class Simulator(forks.Resettable):
         The shared object; whoever gives it has checked where it is from.
     device
         Id of the device, for errors.
+    instances
+        How many there are.
     """
 
-    def __init__(self, content: bytes, device: str) -> None:
+    def __init__(self, content: bytes, device: str, instances: int = 1) -> None:
         super().__init__()
         self._device = device
-        self._turn = threading.Lock()
+        self.instances = instances
         # Random pauses of both streams where it is not 0.
         self.stall_seed = 0
         try:
@@ -90,13 +95,42 @@ class Simulator(forks.Resettable):
             ctypes.POINTER(_Report),
         ]
         self._library.rtl_run.restype = ctypes.c_int32
+        self._library.rtl_engines.argtypes = [ctypes.c_void_p]
+        self._library.rtl_engines.restype = ctypes.c_uint32
+        self._handles = [self._opened() for _ in range(instances)]
+        self._free = _queued(self._handles)
+        # How many rows a core does beside each other.
+        self.engines = int(self._library.rtl_engines(self._handles[0]))
+
+    def _opened(self) -> ctypes.c_void_p:
         handle = self._library.rtl_open()
         if not handle:
-            raise DeviceError("no memory for the simulation", device=device)
-        self._handle = ctypes.c_void_p(handle)
+            raise DeviceError("no memory for the simulation", device=self._device)
+        return ctypes.c_void_p(handle)
 
-    def run(self, rows: Rows, seconds: float) -> int:
+    @contextmanager
+    def _taken(self, seconds: float) -> Iterator[ctypes.c_void_p]:
+        free = self._free
+        try:
+            handle = free.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+        except queue.Empty:
+            raise DeviceTimeoutError("other launches held the core until the deadline", device=self._device) from None
+        try:
+            yield handle
+        finally:
+            free.put(handle)
+
+    def run(self, rows: Rows, seconds: float, first: int = 0) -> int:
         """Run rows of dtype `ROW`, whose last fields are filled in; return the clocks it took.
+
+        Parameters
+        ----------
+        rows
+            Changed in place.
+        seconds
+            Until the deadline.
+        first
+            Number of the first row, for errors.
 
         Raises
         ------
@@ -108,22 +142,18 @@ class Simulator(forks.Resettable):
         if not len(rows):
             return 0
         report, ends = _Report(), time.monotonic() + seconds
-        if not self._turn.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
-            raise DeviceTimeoutError("other launches held the core until the deadline", device=self._device)
-        try:
+        with self._taken(seconds) as handle:
             limits = _Limits(max(0.0, ends - time.monotonic()), IDLE_CLOCKS, self.stall_seed)
             arguments = (ctypes.c_void_p(address_of(rows)), len(rows), ctypes.byref(limits), ctypes.byref(report))
-            end = self._library.rtl_run(self._handle, *arguments)
+            end = self._library.rtl_run(handle, *arguments)
             if end != _DONE:
-                self._library.rtl_reset(self._handle)
-        finally:
-            self._turn.release()
+                self._library.rtl_reset(handle)
         if end != _DONE:
-            raise self._error(end, report, len(rows), seconds)
+            raise self._error(end, report, first, seconds)
         return int(report.cycles)
 
-    def _error(self, end: int, report: _Report, count: int, seconds: float) -> DeviceError:
-        where = f"row {report.row} of {count} after {report.cycles} clocks"
+    def _error(self, end: int, report: _Report, first: int, seconds: float) -> DeviceError:
+        where = f"row {first + report.row} after {report.cycles} clocks"
         if end == _IDLE:
             message = f"the core hangs in {where}: nothing went in or out for {IDLE_CLOCKS} clocks"
             return DeviceTimeoutError(message, device=self._device)
@@ -134,9 +164,18 @@ class Simulator(forks.Resettable):
         return DeviceError(f"the core {what} in {where}", device=self._device)
 
     def reset_after_fork(self) -> None:
-        """Make a fresh lock; the child has the instance for itself, and starts it anew."""
-        self._turn = threading.Lock()
-        self._library.rtl_reset(self._handle)
+        """Free all instances: the child has them for itself, and starts them anew."""
+        self._free = _queued(self._handles)
+        for handle in self._handles:
+            self._library.rtl_reset(handle)
+
+
+def _queued(handles: list[ctypes.c_void_p]) -> queue.LifoQueue[ctypes.c_void_p]:
+    # The one used last is warm in the cache, and holds its key.
+    free: queue.LifoQueue[ctypes.c_void_p] = queue.LifoQueue()
+    for handle in handles:
+        free.put(handle)
+    return free
 
 
 def _placed(content: bytes) -> str:
