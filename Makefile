@@ -30,12 +30,13 @@ PYTEST := $(BIN)/python $(STRICT) -m pytest --dist loadfile --tx '$(WORKERS)*pop
 test: $(READY)
 	$(PYTEST) $(PYTEST_ARGS)
 
-# The FPGA emulator, 0.9 GB, goes into the same environment. The suite runs there from images that are built first.
+# The FPGA emulator, 0.9 GB, goes into the same environment: the package is there, so that pip adds what the extra names
+# and compiles nothing. The suite runs there from images that are built first.
 FPGA_READY := $(VENV)/.fpga-ready
 FPGA_CACHE := $(VENV)/fpga-cache
 FPGA_KERNELS := $(filter-out trial chain,$(patsubst kernels/%/kernel.toml,%,$(wildcard kernels/*/kernel.toml)))
 $(FPGA_READY): $(READY)
-	$(BIN)/python -m pip install --quiet --editable '.[fpga-emulator]'
+	$(BIN)/python -m pip install --quiet 'fpga-accel[fpga-emulator]'
 	@touch $@
 
 # All that runs once a backend, on the emulator alone, and what is about FPGAs.
@@ -52,7 +53,7 @@ test-fpga: $(FPGA_READY)
 RTL_READY := $(VENV)/.rtl-ready
 RTL_TESTS := hashes checksums aes sm4 lz4 chains
 $(RTL_READY): $(READY)
-	$(BIN)/python -m pip install --quiet --editable '.[rtl,formal,bitstream]'
+	$(BIN)/python -m pip install --quiet 'fpga-accel[rtl,formal,bitstream]'
 	@touch $@
 
 test-rtl: export FPGA_ACCEL_TEST_DEVICES = rtl

@@ -40,7 +40,7 @@ BUILD = """
     for kernel in sys.argv[1:]:
         application()(["bitstream", "build", kernel, "--target", "emulator"], standalone_mode=False)
 """
-# Every operation on the emulator, checked against stock libraries; the log says what was built.
+# Operations of the kernel folders that are named, checked against stock libraries; the log says what was built.
 WORK = """
     import logging, sys
     import google_crc32c, lz4.frame
@@ -49,10 +49,13 @@ WORK = """
     import fpga_accel as fa
     data = bytes(range(251)) * 1000
     acc = fa.Accelerator("fpga-emulator", fallback="never", verify="always")
-    assert acc.encrypt(data, bytes(32), nonce=bytes(12)) == AESGCM(bytes(32)).encrypt(bytes(12), data, None)
-    assert lz4.frame.decompress(acc.compress(data)) == data
-    assert acc.decompress(lz4.frame.compress(data)) == data
-    assert acc.checksum(data) == google_crc32c.value(data)
+    if "aes" in sys.argv:
+        assert acc.encrypt(data, bytes(32), nonce=bytes(12)) == AESGCM(bytes(32)).encrypt(bytes(12), data, None)
+    if "lz4" in sys.argv:
+        assert lz4.frame.decompress(acc.compress(data)) == data
+        assert acc.decompress(lz4.frame.compress(data)) == data
+    if "crc" in sys.argv:
+        assert acc.checksum(data) == google_crc32c.value(data)
     assert acc.last_receipt.variant == "fpga"
     print(*sorted(acc.engine.planner.backend.images()))
 """
@@ -86,7 +89,7 @@ def test_this_run_takes_images(emulator: str) -> None:
 
 
 def test_images_are_loaded_in_place_of_source(cache: Path) -> None:
-    out, err = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
+    out, err = run(WORK, *MADE, FPGA_ACCEL_CACHE_DIR=str(cache))
     assert out.split() == MADE
     # The kernel of the device's own trial.
     assert err.count(BUILDING) == 1
@@ -130,36 +133,36 @@ def _for_another_device(content: bytes) -> bytes:
 def test_a_damaged_image_never_reaches_the_driver(
     cache: Path, damage: Callable[[bytes], bytes], catalogued: bool
 ) -> None:
-    path, entry = entry_of("aes")
+    path, entry = entry_of("crc")
     content = damage(path.read_bytes())
     path.write_bytes(content)
     if catalogued:
         catalog.add(content, replace(entry, sha256=hashlib.sha256(content).hexdigest()))
-    out, err = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
-    assert out.split() == [kernel for kernel in MADE if kernel != "aes"]
+    out, err = run(WORK, "crc", FPGA_ACCEL_CACHE_DIR=str(cache))
+    assert out.split() == []
     assert "passed over" in err
 
 
 def test_an_image_for_another_device_never_reaches_the_driver(cache: Path) -> None:
-    path, entry = entry_of("aes")
+    path, entry = entry_of("crc")
     content = _for_another_device(path.read_bytes())
     image = bitstreams.read(content)
     catalog.add(content, replace(entry, sha256=image.sha256, target=image.target))
     assert all(not list(catalog.problems(catalog.users(), each)) for each in catalog.users().images)
-    out, _ = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
-    assert out.split() == [kernel for kernel in MADE if kernel != "aes"]
+    out, _ = run(WORK, "crc", FPGA_ACCEL_CACHE_DIR=str(cache))
+    assert out.split() == []
 
 
 def test_an_image_of_another_source_is_not_used(cache: Path) -> None:
-    path, entry = entry_of("aes")
+    path, entry = entry_of("crc")
     catalog.add(path.read_bytes(), replace(entry, source_sha256="0" * 64))
-    out, _ = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
-    assert out.split() == [kernel for kernel in MADE if kernel != "aes"]
+    out, _ = run(WORK, *MADE, FPGA_ACCEL_CACHE_DIR=str(cache))
+    assert out.split() == ["aes", "lz4"]
 
 
 def test_a_damaged_catalog_costs_only_time(cache: Path) -> None:
     (cache / "images" / "catalog.toml").write_bytes(b"images = [{}]\n")
-    out, err = run(WORK, FPGA_ACCEL_CACHE_DIR=str(cache))
+    out, err = run(WORK, "crc", FPGA_ACCEL_CACHE_DIR=str(cache))
     assert out.split() == []
     assert "passed over" in err
 

@@ -111,8 +111,8 @@ def small_frame(*, linked: bool, checked: bool, sized: bool) -> tuple[bytes, byt
 
 
 def large_frame(*, linked: bool, checked: bool, sized: bool) -> tuple[bytes, bytes]:
-    """A frame of about 200 KB in eight blocks, and its content."""
-    content = mixed(450 * KIB)
+    """A frame of about 100 KB in four blocks, and its content."""
+    content = mixed(220 * KIB)
     made = lz4.frame.compress(
         content,
         block_size=4,
@@ -141,7 +141,7 @@ kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 def places(frame: bytes, checked: bool) -> list[int]:
     """Offsets to break a large frame at: its ends, its block headers, and a sample."""
-    chosen = {*range(600), *range(len(frame) - 600, len(frame))}
+    chosen = {*range(300), *range(len(frame) - 300, len(frame))}
     for end in frames.block_ends(frame, checksum=checked):
         chosen.update(range(end - 6, end + 8))
     chosen.update(random.Random(7).sample(range(len(frame)), 300))

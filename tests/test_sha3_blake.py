@@ -454,7 +454,6 @@ def pocl() -> str:
     ("kernel", "defines"),
     [
         ("keccak", ("WORD_LANES=1", "UNALIGNED=0")),
-        ("keccak", ("WORD_LANES=4",)),
         ("blake2b", ("WORD_LANES=2", "UNALIGNED=0")),
         ("blake2s", ("WORD_LANES=4", "ROLLED=1")),
         ("blake3", ("WORD_LANES=1", "UNALIGNED=0")),

@@ -375,7 +375,6 @@ VARIANTS = (
     Variant("gfni", "x86.cl", ("MODELLED=1",)),
     Variant("vpclmul", "x86_sliced.cl", ("BLOCKS=4", "MODELLED=1")),
     Variant("vpclmul-avx2", "x86_sliced.cl", ("BLOCKS=2", "MODELLED=1")),
-    Variant("pclmul", "x86_sliced.cl", ("BLOCKS=1", "LANES=2")),
     Variant("portable", "portable.cl", ("LANES=1", "UNALIGNED=0")),
 )
 

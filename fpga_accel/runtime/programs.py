@@ -6,10 +6,13 @@ to standard error. The child has a deadline, its chatter becomes log lines, and 
 Why containers: runtimes check nothing. A truncated or flipped binary aborts PoCL and crashes Intel's runtime, and
 Intel's CPU and emulator accept each other's. So nothing reaches a driver before the SHA-256 of the container is
 right and its key equals the device, driver, options and source at hand. A bad one is rebuilt, with a log line.
+
+Of processes that want the same program at the same time one builds it, and the others wait for it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -18,6 +21,9 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +36,8 @@ log = logging.getLogger(__name__)
 MAGIC = b"fpga-accel program 1\n"
 _DIGEST = hashlib.sha256().digest_size
 BUILD_SECONDS = 120.0
+# Between looks at whether another process has built what is wanted.
+_LOOK_SECONDS = 0.05
 # A failed build is remembered as a container whose payload starts so; its log follows.
 _FAILED = b"FAILED\n"
 
@@ -98,11 +106,7 @@ def binary(request: BuildRequest) -> bytes:
     DeviceTimeoutError
         The build took longer than `BUILD_SECONDS`.
     """
-    path = _path(request)
-    payload = read_container(path, request.key)
-    if payload is None:
-        payload = _build_in_child(request)
-        write_container(path, request.key, payload)
+    payload = kept(_path(request), request.key, lambda: _build_in_child(request), BUILD_SECONDS)
     if payload.startswith(_FAILED):
         raise BuildFailed(payload[len(_FAILED) :].decode(errors="replace"), device=request.identity.device)
     return payload
@@ -118,6 +122,72 @@ def forget(request: BuildRequest) -> None:
 
 def _path(request: BuildRequest) -> Path:
     return config.cache_dir() / "programs" / request.identity.digest / f"{request.key[:32]}.bin"
+
+
+def kept(path: Path, key: str, build: Callable[[], bytes], seconds: float) -> bytes:
+    """Return the payload of a container, which is built where it is not there.
+
+    Parameters
+    ----------
+    path, key
+        Of the container.
+    build
+        Makes the payload.
+    seconds
+        How long to wait for another process that makes it.
+    """
+    payload = read_container(path, key)
+    if payload is not None:
+        return payload
+    with _turn(path.with_suffix(".lock"), seconds) as waited:
+        payload = read_container(path, key) if waited else None
+        if payload is None:
+            payload = build()
+            write_container(path, key, payload)
+        return payload
+
+
+@contextmanager
+def _turn(path: Path, seconds: float) -> Iterator[bool]:
+    """Hold the lock of a file, where it can be had in time; say whether somebody else held it.
+
+    Whoever waited for a file that is removed meanwhile has the lock of no name, beside one who made the name anew:
+    both build, which costs time alone.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield False
+        return
+    ends, waited = time.monotonic() + seconds, False
+    try:
+        while not _locked(handle) and time.monotonic() < ends:
+            waited = True
+            time.sleep(_LOOK_SECONDS)
+        yield waited
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        _unlock(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Lock a file, or say that somebody else has; a file that cannot be locked counts as locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _unlock(handle: int) -> None:
+    # By name: a child that was forked meanwhile has the file open too, and closing it here leaves it locked.
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
 
 
 def read_container(path: Path, key: str) -> bytes | None:

@@ -5,7 +5,7 @@
  * | ----- | ---------- | ------------------------------------------------------------------ |
  * | LANES | 1, 2, 4, 8 | optional: 64-bit words a vector; by default as the CPU's registers |
  *
- * Tested: all four LANES.
+ * Tested: 1, 8 and the LANES of the CPU, on PoCL.
  */
 #include "limbs26.h"
 #include "rows.h"

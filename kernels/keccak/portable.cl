@@ -6,6 +6,7 @@
  * |            |            | registers hold                                                   |
  * | UNALIGNED  | 0, 1       | optional: word access at any address, see blocks.h               |
  *
- * Tested: all of them. HMAC has no branch and no table look-up that depends on keys or data.
+ * Tested: 1 and the messages of the CPU, on PoCL. HMAC has no branch and no table look-up that
+ * depends on keys or data.
  */
 #include "keccak.h"

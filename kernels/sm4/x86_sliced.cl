@@ -9,7 +9,7 @@
  * | MODELLED | 1          | optional: no VPCLMULQDQ needed, see x86_vector.h                      |
  * | LANES    | 1, 2, 4, 8 | optional: see portable.cl                                             |
  *
- * Tested: four and two blocks with MODELLED=1; one with the LANES of the CPU, and with 2.
+ * Tested: four and two blocks with MODELLED=1; one and two without, with the LANES of the CPU.
  */
 
 /* Registers to one GHASH reduction. */

@@ -65,13 +65,13 @@ def shared_object(manifest: Manifest, core: Core, tools: Toolchain, device: str)
     sources = _sources(manifest, core)
     key = _key("simulation", tools, [manifest.name, core.source, core.core, sorted(core.arguments.items()), sources])
     path = config.cache_dir() / "programs" / "rtl" / f"{key[:32]}.so"
-    payload = programs.read_container(path, key)
-    if payload is None:
+
+    def build() -> bytes:
         log.info("%s: building a simulation of %s/%s", device, manifest.name, core.name)
-        build = _Build(tools, device)
-        payload = build.simulation(build.verilog(manifest, core))
-        programs.write_container(path, key, payload)
-    return payload
+        made = _Build(tools, device)
+        return made.simulation(made.verilog(manifest, core))
+
+    return programs.kept(path, key, build, BUILD_SECONDS)
 
 
 def verilog_of(manifest: Manifest, core: Core, tools: Toolchain, device: str) -> bytes:
@@ -168,16 +168,16 @@ class _Build:
         """Return Verilator's own part of every simulation as one object."""
         key = _key("runtime", self._tools, RUNTIME_SOURCES)
         path = config.cache_dir() / "programs" / "rtl" / f"{key[:32]}.o"
-        payload = programs.read_container(path, key)
-        if payload is None:
+
+        def build() -> bytes:
             include = self._tools.verilator / "include"
             with self._folder() as folder:
                 objects = self._compiled([include / name for name in RUNTIME_SOURCES], folder)
                 joined = folder / "joined.o"
                 self._compile(["-r", "-nostdlib", "-o", str(joined), *map(str, objects)])
-                payload = joined.read_bytes()
-            programs.write_container(path, key, payload)
-        return payload
+                return joined.read_bytes()
+
+        return programs.kept(path, key, build, max(0.0, self._ends - time.monotonic()))
 
     def _compiled(self, sources: Sequence[Path], folder: Path) -> list[Path]:
         """Compile files, as many at a time as there are cores, the largest first."""
