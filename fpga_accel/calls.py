@@ -20,6 +20,7 @@ from fpga_accel.operations.buffers import (
     GrowingColumn,
     Items,
     NumberSink,
+    Offsets,
     PlacedSink,
     Sink,
     Sizes,
@@ -342,18 +343,31 @@ class BatchCall(Call):
         """Write results of known sizes where they belong."""
         sink = ColumnSink(self.count, sizes)
         data, offsets = sink.column
-
-        def part(first: int, end: int) -> Errors:
-            bounds = offsets[first : end + 1].tolist()
-            return self.operation.on_cpu_placed(self.batch[first:end], self.options, first, data.data, bounds)
-
-        self.errors = _all_errors(_in_parts(self, workers, part))
+        self.errors = _all_errors(_in_parts(self, workers, self._into(data.data, offsets)))
         for index in self.errors:
             sink.discard(index)
         self.results = Batch.of_column(sink.column, self.errors)
 
+    def _into(self, out: memoryview, offsets: Offsets) -> Callable[[int, int], Errors]:
+        """Return what does items from one to before another, each to its offset in `out`."""
+
+        def part(first: int, end: int) -> Errors:
+            return _all_errors(
+                self.operation.on_cpu_placed(
+                    items, self.options, start, out, offsets[start : start + len(items) + 1].tolist()
+                )
+                for start, items in self._pieces(first, end)
+            )
+
+        return part
+
     def _chunks(self, first: int, end: int) -> Iterator[tuple[int, list[Any], Errors]]:
         """Yield the first item, the results and the errors of some items at a time."""
+        for start, items in self._pieces(first, end):
+            yield start, *self.operation.on_cpu_many(items, self.options, start)
+
+    def _pieces(self, first: int, end: int) -> Iterator[tuple[int, list[Any]]]:
+        """Yield some items at a time as a library takes them fastest, and which is the first."""
         offsets = self.batch.offsets
         while first < end:
             most = int(np.searchsorted(offsets, offsets[first] + _CHUNK_BYTES, side="right")) - 1
@@ -361,8 +375,7 @@ class BatchCall(Call):
             items = self.batch[first:stop]
             # Large items are not worth copying for a library that is faster with `bytes`.
             copied = items.nbytes <= _CHUNK_BYTES and not self.operation.takes_views
-            data: list[Any] = items.to_list() if copied else list(items)
-            yield first, *self.operation.on_cpu_many(data, self.options, first)
+            yield first, items.to_list() if copied else list(items)
             first = stop
 
     @property
@@ -404,16 +417,12 @@ class PlacedCall(BatchCall):
             job.sink.discard(index)
 
     def on_cpu(self, workers: Workers) -> None:
-        bounds = offsets_of(self._places()).tolist()
-
-        def part(first: int, end: int) -> Errors:
-            items = self.batch[first:end]
-            return self.operation.on_cpu_placed(items, self.options, first, self.out, bounds[first : end + 1])
-
+        offsets = offsets_of(self._places())
+        part = self._into(self.out, offsets)
         free = workers.count - self.beside
         self.errors = _all_errors(_in_parts(self, workers, part) if free > 1 else [part(0, self.count)])
         for index in self.errors:
-            start, end = bounds[index : index + 2]
+            start, end = offsets[index : index + 2].tolist()
             self.out[start:end] = bytes(end - start)
 
     @property

@@ -382,6 +382,20 @@ def test_a_wrong_tag_loses_its_item_alone(acc: fa.Accelerator) -> None:
         assert isinstance(result, fa.InvalidTag) if index in found.errors else result == items[index]
 
 
+def test_many_small_items_under_nonces_of_their_own(acc: fa.Accelerator) -> None:
+    """More than a piece of what the CPU path hands to its library at once."""
+    items = [sizes.periodic(number % 300) for number in range(2500)]
+    nonces = nonces_for(len(items))
+    sealed = acc.encrypt_many(fa.Batch.from_items(items), KEY, nonces=nonces)
+    stock = AESGCM(KEY)
+    assert sealed.to_list() == [stock.encrypt(*each, None) for each in zip(nonces, items, strict=True)]
+    assert acc.decrypt_many(sealed, KEY, nonces=nonces).to_list() == items
+    wrong = {0, 1023, 1024, 2499}
+    found = acc.decrypt_many(broken(sealed, *wrong), KEY, nonces=nonces, return_exceptions=True)
+    assert set(found.errors) == wrong
+    assert found.to_list() == [b"" if index in wrong else item for index, item in enumerate(items)]
+
+
 @pytest.mark.parametrize("nonces", [None, nonces_for(4)])
 def test_items_too_short_to_be_sealed(acc: fa.Accelerator, nonces: list[bytes] | None) -> None:
     sealed = acc.encrypt_many(fa.Batch.from_items([b"a", b"bb", b"ccc", b"dddd"]), KEY, nonces=nonces).to_list()

@@ -73,7 +73,7 @@ def warm_cache(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("warm") / "cache"
     out, err = run(WORK, device, FPGA_ACCEL_CACHE_DIR=str(folder))
     assert out.startswith("right")
-    assert err.count(BUILDING) == len(program_files(folder)) >= 3
+    assert err.count(BUILDING) == len(program_files(folder)) >= 2
     return folder
 
 
