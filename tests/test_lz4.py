@@ -72,7 +72,11 @@ def test_every_size_comes_back_alone(acc: fa.Accelerator, contents: Contents) ->
 
 @pytest.mark.parametrize("block_size", sizes.LZ4_BLOCKS)
 @pytest.mark.parametrize("contents", sizes.PATTERNS.values(), ids=sizes.PATTERNS)
-def test_every_size_comes_back_in_a_batch(acc: fa.Accelerator, contents: Contents, block_size: int) -> None:
+def test_every_size_comes_back_in_a_batch(
+    acc: fa.Accelerator, backend: Backend, contents: Contents, block_size: int
+) -> None:
+    if backend.kind == "rtl" and block_size >= MIB:
+        pytest.skip("a minute on the simulator, whose rows of 256 KiB have met all that a larger one meets")
     # Up to four blocks and a byte.
     items = [contents(size) for size in sizes.LZ4 if size <= 4 * block_size + 1]
     made = acc.compress_many(items, block_size=block_size)
