@@ -187,8 +187,9 @@ def test_rows_follow_each_other_without_a_pause(odd: RtlBackend) -> None:
 
 @pytest.fixture
 def three(device: RtlBackend, monkeypatch: pytest.MonkeyPatch) -> RtlBackend:
-    """The simulator with three instances of each core, however many processors there are."""
+    """The simulator with three instances of each core, however many processors there are, for launches of 192 KiB."""
     monkeypatch.setattr(rtl, "available_cores", lambda: 3)
+    monkeypatch.setattr(rtl, "_LEAST_SHARE", 64 << 10)
     return RtlBackend(simulated.DEVICE)
 
 

@@ -46,8 +46,8 @@ log = logging.getLogger(__name__)
 TRIAL_SECONDS = 120.0
 # Room for an answer that goes to a field of the result row.
 _FIELD_BYTES = 16
-# Of an instance's share of a launch: some milliseconds, and many times the clocks of a pipeline's length.
-_LEAST_SHARE = 64 << 10
+# Of an instance's share of a launch: the clocks before its first row and behind its last one are few beside it.
+_LEAST_SHARE = 256 << 10
 # What a row costs beside its bytes: head, parameters and trailer.
 _BESIDE = 64
 
