@@ -31,9 +31,6 @@ NONCE = 12
 IN_PLACE = 256 << 10
 # The library's one-step calls take so many bytes; longer messages go through its streaming interface.
 _ONE_STEP = 2**31 - 1
-# Up to so many bytes an item, taking and giving `bytes` and copying them costs less than views of memory, for which the
-# library calls Python functions.
-_JOINED = 512
 
 
 class SealedOperation(KeyedOperation):
@@ -169,7 +166,8 @@ class Sealing(SealedOperation):
     ) -> Errors:
         if not _is_plain(options) or _has_long(offsets):
             return super().on_cpu_placed(items, options, first, out, offsets)
-        if _is_joined(offsets):
+        if isinstance(items, list):
+            # As small `bytes`, and `bytes` come back: for views of memory the library calls Python functions.
             sealed, _ = self.on_cpu_many(items, options, first)
             out[offsets[0] : offsets[-1]] = b"".join(sealed)
             return {}
@@ -262,7 +260,7 @@ class Opening(SealedOperation):
     ) -> Errors:
         if not _is_plain(options) or _has_long(offsets):
             return super().on_cpu_placed(items, options, first, out, offsets)
-        if _is_joined(offsets):
+        if isinstance(items, list):
             opened, errors = self.on_cpu_many(items, options, first)
             if not errors:
                 out[offsets[0] : offsets[-1]] = b"".join(opened)
@@ -325,11 +323,6 @@ def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequen
 def _has_long(offsets: Sequence[int]) -> bool:
     """Whether items between offsets may be too long for one step."""
     return offsets[-1] - offsets[0] > _ONE_STEP - TAG
-
-
-def _is_joined(offsets: Sequence[int]) -> bool:
-    """Whether items between offsets are so small that the library is faster with `bytes` than with views of memory."""
-    return offsets[-1] - offsets[0] <= _JOINED * (len(offsets) - 1)
 
 
 def _key(options: CipherOptions, index: int) -> bytes:

@@ -152,7 +152,7 @@ def _turn(path: Path, seconds: float) -> Iterator[bool]:
     """Hold the lock of a file, where it can be had in time; say whether somebody else held it.
 
     Whoever waited for a file that is removed meanwhile has the lock of no name, beside one who made the name anew:
-    both build, which costs time alone.
+    both may build, which costs time alone.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

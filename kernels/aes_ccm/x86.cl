@@ -8,7 +8,7 @@
  * | MODELLED     | 1      | optional: no VAES needed, see x86_vector.h     |
  * | STREAM_GROUP | 4u, 8u | optional: registers of chains in flight        |
  *
- * Tested: all, those of two and four with MODELLED=1 too.
+ * Tested: one and two; two and four with MODELLED=1.
  */
 
 #include "abi.h"

@@ -7,7 +7,7 @@
  * |          | 1      | one block a register: AES, PCLMULQDQ, SSSE3                |
  * | MODELLED | 1      | optional: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
  *
- * Tested: all, those of two and four with MODELLED=1 too.
+ * Tested: one and two; two and four with MODELLED=1.
  */
 
 #include "abi.h"

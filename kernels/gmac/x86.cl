@@ -7,7 +7,7 @@
  * |          | 1      | one block a register: AES, PCLMULQDQ, SSSE3                |
  * | MODELLED | 1      | optional: no VAES and VPCLMULQDQ needed, see x86_vector.h  |
  *
- * Tested: all, those of two and four with MODELLED=1 too.
+ * Tested: one and two; two and four with MODELLED=1.
  */
 
 /* Registers to one reduction; short messages pay for the powers of a key alone. */
@@ -18,8 +18,6 @@
 #include "blocks.h"
 #include "x86_ghash.h"
 #include "x86_vector.h"
-
-#define GROUP_BYTES (GROUP * V_BYTES)
 
 typedef struct {
   aes_key_t aes;

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -51,14 +50,6 @@ class _Limits(ctypes.Structure):
 
 class _Report(ctypes.Structure):
     _fields_ = (("cycles", ctypes.c_uint64), ("row", ctypes.c_uint32), ("end", ctypes.c_int32))
-
-
-@dataclass(slots=True)
-class Clocks:
-    """What a simulation has done so far."""
-
-    cycles: int = 0
-    nbytes: int = 0
 
 
 class Simulator(forks.Resettable):
