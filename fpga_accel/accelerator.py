@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, 
 from contextlib import AbstractContextManager
 from functools import cache, cached_property
 from types import MappingProxyType, TracebackType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ from fpga_accel._objects import Direct
 from fpga_accel.age import files as age_files
 from fpga_accel.age import recipients as age_recipients
 from fpga_accel.batch import Batch
-from fpga_accel.chains import Chain, new_chain
 from fpga_accel.errors import BatchError, InvalidTag
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
@@ -27,6 +26,9 @@ from fpga_accel.operations.contract import Operation
 from fpga_accel.planning import Wanted
 from fpga_accel.receipts import Receipt, Trace
 from fpga_accel.routing import Calibration, Plan
+
+if TYPE_CHECKING:
+    from fpga_accel.chains import Chain
 
 
 class Accelerator:
@@ -980,6 +982,9 @@ class Accelerator:
         >>> seal.inverse().many(data, key=key, checksums=checksums) == pages
         True
         """
+        # With the codecs and ciphers that chains are made of, it takes long to import.
+        from fpga_accel.chains import new_chain
+
         return new_chain(self._executor, self._many, stages, options)
 
     # -- what happened, and what would ----------------------------------------------------------------------------

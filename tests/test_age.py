@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 import fpga_accel as fa
 from fpga_accel import age
 from fpga_accel.age import armor, bech32, header, recipients, streams
+from fpga_accel.age.payload import Payload
 
 GROUP = streams.GROUP * CHUNK
 HEADER = reference.header(reference.x25519_stanza())
@@ -819,6 +820,47 @@ def test_a_failing_source_or_target_leaves_a_file_that_shows_it(cpu: fa.Accelera
     with pytest.raises(OSError, match="no space is left"):
         fa.unseal_stream(io.BytesIO(reference.sealed(b"text")), Full(), identities=IDENTITY, accelerator=cpu)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(STREAM_THREADS)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_owner_of_a_stream_helps_where_threads_are_free(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    here, helped = threading.get_ident(), threading.Event()
+    by_owner: list[bool] = []
+    real = Payload.seal
+
+    def seal(payload: Payload, *arguments: Any, **options: Any) -> int:
+        by_owner.append(threading.get_ident() == here)
+        if by_owner[-1]:
+            helped.set()
+        elif threads > 1:
+            # So slow that the owner would have to wait.
+            assert helped.wait(60)
+        return real(payload, *arguments, **options)
+
+    monkeypatch.setattr(Payload, "seal", seal)
+    content, target = content_of(3 * GROUP + 1), io.BytesIO()
+    with fa.Accelerator("cpu", threads=threads) as acc:
+        fa.seal_stream(io.BytesIO(content), target, recipients=RECIPIENT, accelerator=acc)
+        assert acc.unseal(target.getvalue(), identities=IDENTITY) == content
+    assert len(by_owner) == 4
+    assert any(by_owner) == (threads > 1)
+
+
+@pytest.mark.parametrize("group", [0, 1, 6])
+def test_what_a_group_raises_is_raised_in_its_turn(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    real = Payload.seal
+
+    def seal(payload: Payload, content: Any, out: memoryview, first: int, *, final: bool) -> int:
+        if first == group * streams.GROUP:
+            raise KeyboardInterrupt
+        return real(payload, content, out, first, final=final)
+
+    monkeypatch.setattr(Payload, "seal", seal)
+    target = io.BytesIO()
+    with fa.Accelerator("cpu", threads=2) as acc, pytest.raises(KeyboardInterrupt):
+        fa.seal_stream(io.BytesIO(content_of(8 * GROUP)), target, recipients=RECIPIENT, accelerator=acc)
+    written = len(target.getvalue()) - len(HEADER) - len(NONCE)
+    assert written == group * streams.GROUP * (CHUNK + 16)
 
 
 def test_the_last_receipt_is_that_of_the_stream(cpu: fa.Accelerator) -> None:

@@ -17,6 +17,8 @@ def test_the_cpu_path_has_every_operation_and_no_kernel() -> None:
     found = fpga_accel.capabilities("cpu")
     assert found["device"] is None
     assert list(found["operations"]) == list(registry.OPERATIONS)
+    assert [row.name for row in registry.OPERATIONS.values()] == list(registry.OPERATIONS)
+    assert [row.name for row in registry.FORMATS.values()] == list(registry.FORMATS)
     assert not any(row["variants"] for row in found["operations"].values())
 
 

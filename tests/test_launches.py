@@ -50,6 +50,9 @@ def test_the_next_is_started_before_one_is_waited_for() -> None:
     assert list(one_ahead("abc", lambda name: _waits(events, name))) == ["a", "b", "c"]
     assert events == ["start a", "start b", "wait a", "start c", "wait b", "wait c"]
     assert not list(one_ahead("", lambda name: _waits(events, name)))
+    events.clear()
+    assert list(one_ahead("abc", lambda name: _waits(events, name), 2)) == ["a", "b", "c"]
+    assert events == ["start a", "start b", "start c", "wait a", "wait b", "wait c"]
 
 
 def test_what_was_started_before_a_failure_is_still_given() -> None:

@@ -104,6 +104,21 @@ def test_importing_the_package_touches_no_opencl() -> None:
     assert run(code)[0].split("\n") == ["[]", "False", ""]
 
 
+def test_a_hash_imports_no_codec_and_a_cipher_no_hash() -> None:
+    libraries = {"blake3", "cramjam", "google_crc32c", "isal", "lz4", "zlib_ng", "zstandard"}
+    code = f"""
+        import sys
+        import fpga_accel as fa
+        with fa.Accelerator("cpu") as acc:
+            acc.digest(b"text")
+            acc.encrypt(b"text", bytes(32))
+            print(sorted({libraries} & set(sys.modules)))
+            acc.compress(b"text")
+            print("lz4" in sys.modules)
+    """
+    assert run(code)[0].split("\n") == ["[]", "True", ""]
+
+
 def test_a_vendors_folder_of_the_user_is_left_alone(tmp_path: Path) -> None:
     code = """
         import os

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -309,29 +310,30 @@ class Operation(ABC, Generic[OptionsT]):
         """Return representative work for calibration: `count` items of about `nbytes` bytes of work each."""
 
 
-def one_ahead(inputs: Iterable[InputT], start: Callable[[InputT], Callable[[], OutputT]]) -> Iterator[OutputT]:
-    """Yield what each input gives, in order; the next is on its way while one is waited for and finished.
+def one_ahead(
+    inputs: Iterable[InputT], start: Callable[[InputT], Callable[[], OutputT]], depth: int = 1
+) -> Iterator[OutputT]:
+    """Yield what each input gives, in order; `depth` more are on their way while one is waited for and finished.
 
     What was started before an input that fails is still yielded.
     """
-    waiting: Callable[[], OutputT] | None = None
+    waiting: deque[Callable[[], OutputT]] = deque()
     entries = iter(inputs)
+    failure: Exception | None = None
     while True:
-        following: Callable[[], OutputT] | None = None
-        failure: Exception | None = None
         try:
-            following = start(next(entries))
+            waiting.append(start(next(entries)))
         except StopIteration:
-            pass
+            break
         except Exception as error:
             failure = error
-        if waiting is not None:
-            yield waiting()
-        if failure is not None:
-            raise failure
-        if following is None:
-            return
-        waiting = following
+            break
+        if len(waiting) > depth:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
+    if failure is not None:
+        raise failure
 
 
 def kept(error: Exception) -> Exception:

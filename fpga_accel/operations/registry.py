@@ -1,141 +1,148 @@
-"""The one table of operations. Adding an algorithm adds its rows here, and nothing else upstream changes."""
+"""The one table of operations. Adding an algorithm adds its rows here, and nothing else upstream changes.
+
+Rows name their class as ``module.Class``: a module, with the library of its CPU path, is imported when one of its rows
+is first used, so that a process that hashes does not wait for all codecs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from fpga_accel.errors import FormatError
-from fpga_accel.operations import (
-    adler,
-    aes_cbc,
-    aes_ccm,
-    aes_ctr,
-    aes_gcm,
-    aes_gcm_siv,
-    aes_xts,
-    blake2,
-    blake3,
-    chacha20_poly1305,
-    cmac,
-    crc,
-    deflate_compress,
-    deflate_stream,
-    gmac,
-    gzip_member,
-    hashes,
-    hmacs,
-    inflate,
-    keccak,
-    lz4_compress,
-    lz4_decompress,
-    lz4_frame,
-    lz4_stream,
-    poly1305,
-    sm4,
-    snappy_compress,
-    snappy_decompress,
-    snappy_format,
-    snappy_stream,
-    xchacha20_poly1305,
-    xxh,
-    zstd_compress,
-    zstd_decompress,
-    zstd_frame,
-    zstd_stream,
-)
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOperation, KeysOperation
 from fpga_accel.operations.codecs import SKIPPABLE, START, Format, Stream
 from fpga_accel.operations.contract import Operation
 
-_ROWS: tuple[Operation[Any], ...] = (
-    lz4_compress.Lz4Compress(),
-    lz4_decompress.Lz4Decompress(),
-    snappy_compress.SnappyCompress(),
-    snappy_compress.RawCompress(),
-    snappy_decompress.SnappyDecompress(),
-    snappy_decompress.RawDecompress(),
-    deflate_compress.DeflateCompress(),
-    deflate_compress.ZlibCompress(),
-    deflate_compress.GzipCompress(),
-    deflate_compress.BgzfCompress(),
-    zstd_compress.ZstdCompress(),
-    zstd_decompress.ZstdDecompress(),
-    inflate.DeflateDecompress(),
-    inflate.ZlibDecompress(),
-    inflate.GzipDecompress(),
-    inflate.BgzfDecompress(),
-    aes_gcm.GcmEncrypt(),
-    aes_gcm.GcmDecrypt(),
-    aes_gcm_siv.GcmSivEncrypt(),
-    aes_gcm_siv.GcmSivDecrypt(),
-    aes_ctr.CtrEncrypt(),
-    aes_ctr.CtrDecrypt(),
-    sm4.EcbEncrypt(),
-    sm4.EcbDecrypt(),
-    sm4.Sm4CbcEncrypt(),
-    sm4.Sm4CbcDecrypt(),
-    sm4.CtrEncrypt(),
-    sm4.CtrDecrypt(),
-    sm4.GcmEncrypt(),
-    sm4.GcmDecrypt(),
-    chacha20_poly1305.ChaChaEncrypt(),
-    chacha20_poly1305.ChaChaDecrypt(),
-    xchacha20_poly1305.XChaChaEncrypt(),
-    xchacha20_poly1305.XChaChaDecrypt(),
-    aes_cbc.AesCbcEncrypt(),
-    aes_cbc.AesCbcDecrypt(),
-    aes_ccm.CcmEncrypt(),
-    aes_ccm.CcmDecrypt(),
-    aes_xts.XtsEncrypt(),
-    aes_xts.XtsDecrypt(),
-    aes_xts.SectorsEncrypt(),
-    aes_xts.SectorsDecrypt(),
-    crc.Crc32c(),
-    crc.Crc32(),
-    crc.Crc64Nvme(),
-    adler.Adler32(),
-    xxh.Xxh32(),
-    xxh.Xxh64(),
-    xxh.Xxh3(),
-    hashes.Sha1(),
-    hashes.Sha224(),
-    hashes.Sha256(),
-    hashes.Sha384(),
-    hashes.Sha512(),
-    hashes.Sm3(),
-    hmacs.HmacSha1(),
-    hmacs.HmacSha224(),
-    hmacs.HmacSha256(),
-    hmacs.HmacSha384(),
-    hmacs.HmacSha512(),
-    hmacs.HmacSm3(),
-    keccak.Sha3_224(),
-    keccak.Sha3_256(),
-    keccak.Sha3_384(),
-    keccak.Sha3_512(),
-    keccak.Shake128(),
-    keccak.Shake256(),
-    keccak.HmacSha3_224(),
-    keccak.HmacSha3_256(),
-    keccak.HmacSha3_384(),
-    keccak.HmacSha3_512(),
-    blake2.Blake2b(),
-    blake2.Blake2s(),
-    blake2.HmacBlake2b(),
-    blake2.HmacBlake2s(),
-    blake3.Blake3(),
-    poly1305.Poly1305(),
-    cmac.CmacAes(),
-    gmac.Gmac(),
+R = TypeVar("R")
+T = TypeVar("T")
+
+_ROWS = MappingProxyType(
+    {
+        "lz4.compress": "lz4_compress.Lz4Compress",
+        "lz4.decompress": "lz4_decompress.Lz4Decompress",
+        "snappy.compress": "snappy_compress.SnappyCompress",
+        "snappy-raw.compress": "snappy_compress.RawCompress",
+        "snappy.decompress": "snappy_decompress.SnappyDecompress",
+        "snappy-raw.decompress": "snappy_decompress.RawDecompress",
+        "deflate.compress": "deflate_compress.DeflateCompress",
+        "zlib.compress": "deflate_compress.ZlibCompress",
+        "gzip.compress": "deflate_compress.GzipCompress",
+        "bgzf.compress": "deflate_compress.BgzfCompress",
+        "zstd.compress": "zstd_compress.ZstdCompress",
+        "zstd.decompress": "zstd_decompress.ZstdDecompress",
+        "deflate.decompress": "inflate.DeflateDecompress",
+        "zlib.decompress": "inflate.ZlibDecompress",
+        "gzip.decompress": "inflate.GzipDecompress",
+        "bgzf.decompress": "inflate.BgzfDecompress",
+        "aes-gcm.encrypt": "aes_gcm.GcmEncrypt",
+        "aes-gcm.decrypt": "aes_gcm.GcmDecrypt",
+        "aes-gcm-siv.encrypt": "aes_gcm_siv.GcmSivEncrypt",
+        "aes-gcm-siv.decrypt": "aes_gcm_siv.GcmSivDecrypt",
+        "aes-ctr.encrypt": "aes_ctr.CtrEncrypt",
+        "aes-ctr.decrypt": "aes_ctr.CtrDecrypt",
+        "sm4-ecb.encrypt": "sm4.EcbEncrypt",
+        "sm4-ecb.decrypt": "sm4.EcbDecrypt",
+        "sm4-cbc.encrypt": "sm4.Sm4CbcEncrypt",
+        "sm4-cbc.decrypt": "sm4.Sm4CbcDecrypt",
+        "sm4-ctr.encrypt": "sm4.CtrEncrypt",
+        "sm4-ctr.decrypt": "sm4.CtrDecrypt",
+        "sm4-gcm.encrypt": "sm4.GcmEncrypt",
+        "sm4-gcm.decrypt": "sm4.GcmDecrypt",
+        "chacha20-poly1305.encrypt": "chacha20_poly1305.ChaChaEncrypt",
+        "chacha20-poly1305.decrypt": "chacha20_poly1305.ChaChaDecrypt",
+        "xchacha20-poly1305.encrypt": "xchacha20_poly1305.XChaChaEncrypt",
+        "xchacha20-poly1305.decrypt": "xchacha20_poly1305.XChaChaDecrypt",
+        "aes-cbc.encrypt": "aes_cbc.AesCbcEncrypt",
+        "aes-cbc.decrypt": "aes_cbc.AesCbcDecrypt",
+        "aes-ccm.encrypt": "aes_ccm.CcmEncrypt",
+        "aes-ccm.decrypt": "aes_ccm.CcmDecrypt",
+        "aes-xts.encrypt": "aes_xts.XtsEncrypt",
+        "aes-xts.decrypt": "aes_xts.XtsDecrypt",
+        "aes-xts-sectors.encrypt": "aes_xts.SectorsEncrypt",
+        "aes-xts-sectors.decrypt": "aes_xts.SectorsDecrypt",
+        "crc32c.checksum": "crc.Crc32c",
+        "crc32.checksum": "crc.Crc32",
+        "crc64-nvme.checksum": "crc.Crc64Nvme",
+        "adler32.checksum": "adler.Adler32",
+        "xxh32.checksum": "xxh.Xxh32",
+        "xxh64.checksum": "xxh.Xxh64",
+        "xxh3-64.checksum": "xxh.Xxh3",
+        "sha1.digest": "hashes.Sha1",
+        "sha224.digest": "hashes.Sha224",
+        "sha256.digest": "hashes.Sha256",
+        "sha384.digest": "hashes.Sha384",
+        "sha512.digest": "hashes.Sha512",
+        "sm3.digest": "hashes.Sm3",
+        "hmac-sha1.mac": "hmacs.HmacSha1",
+        "hmac-sha224.mac": "hmacs.HmacSha224",
+        "hmac-sha256.mac": "hmacs.HmacSha256",
+        "hmac-sha384.mac": "hmacs.HmacSha384",
+        "hmac-sha512.mac": "hmacs.HmacSha512",
+        "hmac-sm3.mac": "hmacs.HmacSm3",
+        "sha3-224.digest": "keccak.Sha3_224",
+        "sha3-256.digest": "keccak.Sha3_256",
+        "sha3-384.digest": "keccak.Sha3_384",
+        "sha3-512.digest": "keccak.Sha3_512",
+        "shake128.digest": "keccak.Shake128",
+        "shake256.digest": "keccak.Shake256",
+        "hmac-sha3-224.mac": "keccak.HmacSha3_224",
+        "hmac-sha3-256.mac": "keccak.HmacSha3_256",
+        "hmac-sha3-384.mac": "keccak.HmacSha3_384",
+        "hmac-sha3-512.mac": "keccak.HmacSha3_512",
+        "blake2b.digest": "blake2.Blake2b",
+        "blake2s.digest": "blake2.Blake2s",
+        "hmac-blake2b.mac": "blake2.HmacBlake2b",
+        "hmac-blake2s.mac": "blake2.HmacBlake2s",
+        "blake3.digest": "blake3.Blake3",
+        "poly1305.mac": "poly1305.Poly1305",
+        "cmac-aes.mac": "cmac.CmacAes",
+        "gmac.mac": "gmac.Gmac",
+    }
 )
 
-OPERATIONS: Mapping[str, Operation[Any]] = MappingProxyType({row.name: row for row in _ROWS})
 
-_BY_VERB = {(row.op, row.algorithm): row for row in _ROWS}
+def _named(path: str) -> Any:
+    """Return what ``module.name`` says, of the modules beside this one."""
+    module, name = path.split(".")
+    return getattr(import_module(f"{__package__}.{module}"), name)
+
+
+class _Rows(Mapping[str, T]):
+    """Rows by name; each is made when it is first asked for."""
+
+    def __init__(self, rows: Mapping[str, R], make: Callable[[str, R], T]) -> None:
+        self._rows = rows
+        self._make = make
+        self._made: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        made = self._made.get(name)
+        if made is None:
+            # Threads that make the same row at once all get the one that came first.
+            made = self._made.setdefault(name, self._make(name, self._rows[name]))
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _operation(name: str, path: str) -> Operation[Any]:
+    made: Operation[Any] = _named(path)()
+    return made
+
+
+OPERATIONS: Mapping[str, Operation[Any]] = _Rows(_ROWS, _operation)
+
+_FOUND: dict[tuple[str, str], Operation[Any]] = {}
 
 # What a verb does where no algorithm is named.
 DEFAULTS = MappingProxyType(
@@ -150,23 +157,43 @@ DEFAULTS = MappingProxyType(
     }
 )
 
-_FORMATS: tuple[Format, ...] = (
-    Format("lz4", (".lz4",), lz4_frame.starts, lz4_compress.compress_bound, lz4_stream.STREAM),
-    Format("snappy", (".sz",), snappy_format.starts, snappy_compress.framed_bound, snappy_stream.STREAM),
-    Format("snappy-raw", (".snappy",), None, snappy_compress.raw_bound, None),
-    Format("zstd", (".zst",), zstd_frame.starts, zstd_compress.compress_bound, zstd_stream.STREAM),
-    Format("gzip", (".gz",), gzip_member.starts, deflate_compress.compress_bound, deflate_stream.GZIP),
-    Format("bgzf", (".bgz",), None, deflate_compress.compress_bound, deflate_stream.BGZF),
-    Format("zlib", (".zz",), gzip_member.zlib_starts, deflate_compress.compress_bound, deflate_stream.ZLIB),
-    Format("deflate", (".deflate",), None, deflate_compress.compress_bound, deflate_stream.DEFLATE),
+
+class _FormatRow(NamedTuple):
+    """A `Format` whose parts are named."""
+
+    suffixes: tuple[str, ...]
+    starts: str | None
+    bound: str
+    stream: str | None
+
+
+_FORMATS = MappingProxyType(
+    {
+        "lz4": _FormatRow((".lz4",), "lz4_frame.starts", "lz4_compress.compress_bound", "lz4_stream.STREAM"),
+        "snappy": _FormatRow((".sz",), "snappy_format.starts", "snappy_compress.framed_bound", "snappy_stream.STREAM"),
+        "snappy-raw": _FormatRow((".snappy",), None, "snappy_compress.raw_bound", None),
+        "zstd": _FormatRow((".zst",), "zstd_frame.starts", "zstd_compress.compress_bound", "zstd_stream.STREAM"),
+        "gzip": _FormatRow((".gz",), "gzip_member.starts", "deflate_compress.compress_bound", "deflate_stream.GZIP"),
+        "bgzf": _FormatRow((".bgz",), None, "deflate_compress.compress_bound", "deflate_stream.BGZF"),
+        "zlib": _FormatRow(
+            (".zz",), "gzip_member.zlib_starts", "deflate_compress.compress_bound", "deflate_stream.ZLIB"
+        ),
+        "deflate": _FormatRow((".deflate",), None, "deflate_compress.compress_bound", "deflate_stream.DEFLATE"),
+    }
 )
 
-FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _FORMATS})
 
-_STARTS = tuple((row.starts, row.name) for row in _FORMATS if row.starts is not None)
+def _format(name: str, row: _FormatRow) -> Format:
+    starts = None if row.starts is None else _named(row.starts)
+    return Format(name, row.suffixes, starts, _named(row.bound), None if row.stream is None else _named(row.stream))
+
+
+FORMATS: Mapping[str, Format] = _Rows(_FORMATS, _format)
 
 # File name endings of compressed formats.
-SUFFIXES: Mapping[str, str] = MappingProxyType({suffix: row.name for row in _FORMATS for suffix in row.suffixes})
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {suffix: name for name, row in _FORMATS.items() for suffix in row.suffixes}
+)
 
 # Characters of an unknown name in a message; no name is as long.
 _MOST_SHOWN = 24
@@ -184,10 +211,14 @@ def find(op: str, algorithm: str) -> Operation[Any]:
     """
     if not isinstance(algorithm, str):
         raise TypeError(f"algorithm must be a str, not {type(algorithm).__name__}")
-    operation = _BY_VERB.get((op, algorithm))
+    # A plain dictionary: this is part of what small calls take.
+    operation = _FOUND.get((op, algorithm))
     if operation is None:
-        legal = ", ".join(algorithms(op))
-        raise ValueError(f"unknown algorithm {shown(algorithm)} for {shortened(op)}; legal ones are {legal}")
+        operation = OPERATIONS.get(f"{algorithm}.{op}")
+        if operation is None:
+            legal = ", ".join(algorithms(op))
+            raise ValueError(f"unknown algorithm {shown(algorithm)} for {shortened(op)}; legal ones are {legal}")
+        _FOUND[op, algorithm] = operation
     return operation
 
 
@@ -218,7 +249,7 @@ def streaming(name: str) -> Stream:
 
 def streamed() -> list[str]:
     """List the formats that streams and files can have."""
-    return sorted(row.name for row in _FORMATS if row.stream is not None)
+    return sorted(name for name, row in _FORMATS.items() if row.stream is not None)
 
 
 def cipher(op: str, algorithm: str) -> CipherOperation:
@@ -247,7 +278,7 @@ def keyed(op: str, algorithm: str) -> KeysOperation:
 
 def algorithms(op: str) -> list[str]:
     """List what can be done for one verb, for example ``"compress"``."""
-    return sorted(operation.algorithm for operation in OPERATIONS.values() if operation.op == op)
+    return sorted(name.removesuffix(f".{op}") for name in _ROWS if name.endswith(f".{op}"))
 
 
 def of_kernel(kernel: str) -> list[Operation[Any]]:
@@ -269,13 +300,20 @@ def format_of(data: Flat) -> str:
 def format_of_start(start: bytes) -> str | None:
     """Tell the format by its first bytes, as many as `START` or all there are; None where no known one starts so."""
     # A plain loop: this is part of what small calls take.
-    for starts, name in _STARTS:
+    for starts, name in _starts():
         if starts(start):
             return name
     return None
 
 
+@cache
+def _starts() -> tuple[tuple[Callable[[bytes], bool], str], ...]:
+    return tuple((_named(row.starts), name) for name, row in _FORMATS.items() if row.starts is not None)
+
+
 def _format_behind_skippable(data: memoryview) -> str:
+    from fpga_accel.operations import lz4_frame  # as late as all codecs are imported
+
     position = 0
     while position + 8 <= len(data) and lz4_frame.word_at(data, position) in SKIPPABLE:
         position = min(lz4_frame.skip(data, position), len(data))
