@@ -316,41 +316,66 @@ static PyObject *addresses_from_buffers(PyObject *module, PyObject *const *args,
 
 PyDoc_STRVAR(
     bytes_total_doc,
-    "bytes_total(items, /) -> int\n\n"
+    "bytes_total(items, [offsets, count], /) -> int\n\n"
     "The bytes over all items of a list or a tuple, -1 where one is not exactly bytes. In\n"
-    "a third of the time of addresses_from_buffers, as it holds none of them.");
+    "a third of the time of addresses_from_buffers, as it holds none of them. An int64\n"
+    "array of `count` + 1 `offsets` is told where the items lie once they are joined.");
 
 /* Objects lie anywhere: each is asked for so many items ahead. */
 #define AHEAD 16
 
-static PyObject *bytes_total(PyObject *module, PyObject *items) {
-  (void)module;
-  PyObject *own = NULL;
-  if (!PyList_Check(items) && !PyTuple_Check(items)) {
-    PyErr_SetString(PyExc_TypeError, "items must be a list or a tuple");
-    return NULL;
-  }
-#ifdef Py_GIL_DISABLED
-  items = own = items_argument(items, ANY_COUNT);
-  if (!items)
-    return NULL;
-#endif
+/* Returns -1 where an item is not bytes. */
+static int64_t total_of(PyObject *items, Py_ssize_t count, int64_t *offsets) {
   int is_list = PyList_Check(items);
-  Py_ssize_t count = is_list ? PyList_Size(items) : PyTuple_Size(items);
-  long long total = count < 0 ? -1 : 0;
+  int64_t total = 0;
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject *item = is_list ? PyList_GetItem(items, i) : PyTuple_GetItem(items, i);
     if (count - i > AHEAD)
       __builtin_prefetch(is_list ? PyList_GetItem(items, i + AHEAD)
                                  : PyTuple_GetItem(items, i + AHEAD));
-    if (!is_plain_bytes(item)) {
-      total = -1;
-      break;
-    }
+    if (!is_plain_bytes(item))
+      return -1;
+    if (offsets)
+      offsets[i] = total;
     total += PyBytes_Size(item);
   }
+  if (offsets)
+    offsets[count] = total;
+  return total;
+}
+
+static PyObject *bytes_total(PyObject *module, PyObject *const *args, Py_ssize_t given) {
+  (void)module;
+  if (check_argument_count("bytes_total", given, 1, 3) < 0)
+    return NULL;
+  PyObject *items = args[0], *own = NULL;
+  if (!PyList_Check(items) && !PyTuple_Check(items)) {
+    PyErr_SetString(PyExc_TypeError, "items must be a list or a tuple");
+    return NULL;
+  }
+  int64_t *offsets = NULL;
+  Py_ssize_t wanted = ANY_COUNT;
+  if (given > 1 && check_argument_count("bytes_total", given, 3, 3) < 0)
+    return NULL;
+  if (given > 1) {
+    offsets = address_argument(args[1], "offsets");
+    wanted = offsets ? count_argument(args[2], "count") : -1;
+    if (wanted < 0)
+      return NULL;
+  }
+#ifdef Py_GIL_DISABLED
+  items = own = items_argument(items, wanted);
+  if (!items)
+    return NULL;
+#endif
+  Py_ssize_t count = PyList_Check(items) ? PyList_Size(items) : PyTuple_Size(items);
+  PyObject *total = NULL;
+  if (wanted != ANY_COUNT && count != wanted)
+    PyErr_Format(PyExc_ValueError, "%zd items for %zd rows", count, wanted);
+  else if (count >= 0)
+    total = PyLong_FromLongLong(total_of(items, count, offsets));
   Py_XDECREF(own);
-  return PyErr_Occurred() ? NULL : PyLong_FromLongLong(total);
+  return PyErr_Occurred() ? NULL : total;
 }
 
 /* ---- one buffer ---- */
@@ -461,34 +486,28 @@ static PyObject *new_bytes_list(PyObject *module, PyObject *const *args, Py_ssiz
   return list;
 }
 
-static PyObject *copied_bytes(uint64_t address, uint64_t size) {
-  if (size > (uint64_t)PY_SSIZE_T_MAX)
-    return PyErr_NoMemory();
-  if (size && !address) {
-    PyErr_SetString(PyExc_ValueError, "bytes at a null address");
-    return NULL;
-  }
-  return PyBytes_FromStringAndSize(size ? (const char *)(uintptr_t)address : "", (Py_ssize_t)size);
-}
+PyDoc_STRVAR(bytes_list_from_column_doc,
+             "bytes_list_from_column(address, offsets, count, /) -> list[bytes]\n\n"
+             "Copies of memory, made with the GIL held: `count` items between the int64 `offsets`\n"
+             "behind `address`.");
 
-PyDoc_STRVAR(
-    bytes_list_from_rows_doc,
-    "bytes_list_from_rows(addresses, sizes, count, /) -> list[bytes]\n\n"
-    "Copies of memory, made with the GIL held: `count` addresses and sizes from two uint64\n"
-    "arrays.");
-
-static PyObject *bytes_list_from_rows(PyObject *module, PyObject *const *args, Py_ssize_t given) {
+static PyObject *bytes_list_from_column(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
-  if (check_argument_count("bytes_list_from_rows", given, 3, 3) < 0)
+  if (check_argument_count("bytes_list_from_column", given, 3, 3) < 0)
     return NULL;
   Py_ssize_t count = count_argument(args[2], "count");
   if (count <= 0)
     return count == 0 ? PyList_New(0) : NULL;
-  const uint64_t *addresses = address_argument(args[0], "addresses");
-  const uint64_t *sizes = addresses ? address_argument(args[1], "sizes") : NULL;
-  PyObject *list = sizes ? PyList_New(count) : NULL;
+  const char *data = PyLong_AsVoidPtr(args[0]);
+  const int64_t *offsets = PyErr_Occurred() ? NULL : address_argument(args[1], "offsets");
+  if (offsets && !data && offsets[count] > offsets[0]) {
+    PyErr_SetString(PyExc_ValueError, "bytes at a null address");
+    return NULL;
+  }
+  PyObject *list = offsets ? PyList_New(count) : NULL;
   for (Py_ssize_t i = 0; list && i < count; i++) {
-    PyObject *bytes = copied_bytes(addresses[i], sizes[i]);
+    Py_ssize_t size = (Py_ssize_t)(offsets[i + 1] - offsets[i]);
+    PyObject *bytes = PyBytes_FromStringAndSize(size ? data + offsets[i] : "", size);
     if (bytes)
       PyList_SetItem(list, i, bytes);
     else
@@ -502,11 +521,11 @@ static PyObject *bytes_list_from_rows(PyObject *module, PyObject *const *args, P
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
 
 static PyMethodDef methods[] = {FAST(addresses_from_buffers),
-                                {"bytes_total", bytes_total, METH_O, bytes_total_doc},
+                                FAST(bytes_total),
                                 FAST(address),
                                 {"new_bytes", new_bytes, METH_O, new_bytes_doc},
                                 FAST(new_bytes_list),
-                                FAST(bytes_list_from_rows),
+                                FAST(bytes_list_from_column),
                                 {NULL, NULL, 0, NULL}};
 
 static int module_exec(PyObject *module) {

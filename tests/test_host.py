@@ -586,7 +586,9 @@ def test_ten_thousand_mixed_items() -> None:
     contents = [os.urandom(i % 97) for i in range(10_000)]
     items = [makers[i % len(makers)](data) for i, data in enumerate(contents)]
     addresses, sizes, keep = columns(items)
-    assert _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, len(items)) == contents
+    assert [
+        ffi.buffer(ffi.cast("char *", int(at)), int(size))[:] for at, size in zip(addresses, sizes, strict=True)
+    ] == contents
     keep.release()
     items[1].append(0)
 
@@ -606,6 +608,20 @@ def test_the_bytes_of_a_list_are_counted() -> None:
     wrong: Any = 5
     with pytest.raises(TypeError, match="list or a tuple"):
         _objects.bytes_total(wrong)
+
+
+def test_offsets_of_a_list_are_told() -> None:
+    offsets = np.full(5, -1, np.int64)
+    at = offsets.ctypes.data
+    assert _objects.bytes_total([b"ab", b"", b"c"], at, 3) == 3
+    assert offsets.tolist() == [0, 2, 2, 3, -1]
+    assert _objects.bytes_total((), at, 0) == 0
+    for count in (0, 2, 4):
+        with pytest.raises(ValueError, match=f"3 items for {count} rows"):
+            _objects.bytes_total([b"ab", b"", b"c"], at, count)
+    for arguments in ((at,), (0, 3), (at + 1, 3), (at, -1), (at, 3, 3)):
+        with pytest.raises((TypeError, ValueError)):
+            _objects.bytes_total([b"ab", b"", b"c"], *arguments)  # type: ignore[call-overload]
 
 
 def test_a_list_that_another_thread_changes_does_no_harm() -> None:
@@ -672,10 +688,12 @@ def test_bytes_are_copied_from_memory() -> None:
     source = os.urandom(5000)
     address, nbytes, _keep = _objects.address(source)
     assert nbytes == len(source)
-    addresses = np.array([address, 0, address + 100], np.uint64)
-    sizes = np.array([3, 0, 200], np.uint64)
-    made = _objects.bytes_list_from_rows(addresses.ctypes.data, sizes.ctypes.data, 3)
-    assert made == [source[:3], b"", source[100:300]]
+    offsets = np.array([1, 4, 4, 204], np.int64)
+    made = _objects.bytes_list_from_column(address, offsets.ctypes.data, 3)
+    assert made == [source[1:4], b"", source[4:204]]
+    assert _objects.bytes_list_from_column(0, np.zeros(3, np.int64).ctypes.data, 2) == [b"", b""]
+    with pytest.raises(ValueError, match="null address"):
+        _objects.bytes_list_from_column(0, offsets.ctypes.data, 3)
 
 
 @pytest.mark.parametrize(
@@ -688,7 +706,7 @@ def test_bytes_are_copied_from_memory() -> None:
         (lambda: _objects.new_bytes_list(0, 5, 8), ValueError),
         (lambda: _objects.new_bytes_list(8, 5, 0), ValueError),
         (lambda: _objects.new_bytes_list(8, -5, 8), ValueError),
-        (lambda: _objects.bytes_list_from_rows(0, 8, 1), ValueError),
+        (lambda: _objects.bytes_list_from_column(8, 0, 1), ValueError),
     ],
 )
 def test_arguments_of_the_bytes_makers(call: Callable[[], object], error: Any) -> None:
