@@ -53,11 +53,14 @@ class Call(ABC):
         Errors of single items by position, once the call is done.
     into
         Whether results go into the caller's memory, which costs no page faults.
+    beside
+        Other threads of the caller that have work meanwhile: so many fewer share the items on the CPU.
     """
 
     __slots__ = ("_work", "count", "errors", "nbytes", "operation", "options")
 
     into = False
+    beside = 0
 
     def __init__(self, operation: Operation[Any], options: Any, count: int, nbytes: int) -> None:
         self.operation = operation
@@ -390,8 +393,7 @@ class BatchCall(Call):
 class PlacedCall(BatchCall):
     """Many items of one buffer, behind each other into the caller's; their sizes tell the results' sizes.
 
-    The place of an item that fails holds zeros. `beside` says how many other threads of the caller have work meanwhile:
-    so many fewer share the items on the CPU.
+    The place of an item that fails holds zeros.
     """
 
     __slots__ = ("beside", "out")

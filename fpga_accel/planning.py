@@ -238,6 +238,9 @@ class Planner(forks.Resettable):
             return Plan(CPU, None, operation.library, Reason.UNSUPPORTED, detail=unsupported), None
         if self.asked:
             return self._device_plan(operation), None
+        if call.beside:
+            # Files bound such work, and an OpenCL runtime on the CPU would take the cores of who reads and writes them.
+            return Plan(CPU, None, operation.library, Reason.FASTER), None
         return self._auto_plan(operation, call.count, call.work, call.into, supposed=type(call) is Supposed)
 
     def admitted(self, operation: Operation[Any], plan: Plan) -> Plan:

@@ -28,6 +28,7 @@ import fpga_accel as fa
 from fpga_accel import age
 from fpga_accel.age import armor, bech32, header, recipients, streams
 from fpga_accel.age.payload import Payload
+from fpga_accel.planning import Planner
 
 GROUP = streams.GROUP * CHUNK
 HEADER = reference.header(reference.x25519_stanza())
@@ -844,6 +845,27 @@ def test_the_owner_of_a_stream_helps_where_threads_are_free(monkeypatch: pytest.
         assert acc.unseal(target.getvalue(), identities=IDENTITY) == content
     assert len(by_owner) == 4
     assert any(by_owner) == (threads > 1)
+
+
+def test_auto_leaves_the_cores_to_who_reads_and_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = Planner._auto_plan
+
+    def plan(planner: Planner, operation: Any, count: int, *arguments: Any, **options: Any) -> Any:
+        asked.append(count)
+        return real(planner, operation, count, *arguments, **options)
+
+    monkeypatch.setattr(Planner, "_auto_plan", plan)
+    content, sealed, opened = content_of(2 * GROUP), io.BytesIO(), io.BytesIO()
+    with fa.Accelerator() as acc:
+        fa.seal_stream(io.BytesIO(content), sealed, recipients=RECIPIENT, accelerator=acc)
+        fa.unseal_stream(io.BytesIO(sealed.getvalue()), opened, identities=IDENTITY, accelerator=acc)
+        assert not asked
+        assert acc.last_receipt is not None
+        assert (acc.last_receipt.backend, acc.last_receipt.reason) == ("cpu", fa.Reason.FASTER)
+        acc.seal(content, recipients=RECIPIENT)
+        assert asked == [2 * streams.GROUP]
+    assert opened.getvalue() == content
 
 
 @pytest.mark.parametrize("group", [0, 1, 6])
