@@ -17,7 +17,7 @@ import pytest
 import required
 import terminals
 from age_reference import CHUNK, IDENTITY, RECIPIENT
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from fpga_accel import age
 from fpga_accel.age import armor
@@ -34,7 +34,7 @@ def invoke() -> Invoke:
     runner = CliRunner()
 
     def run(*args: object, stdin: bytes | None = None) -> Result:
-        result = runner.invoke(application(), [str(arg) for arg in args], input=stdin)
+        result = runner.invoke(application, [str(arg) for arg in args], input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

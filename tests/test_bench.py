@@ -21,7 +21,7 @@ import html5lib
 import lz4.frame
 import pytest
 import required
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 import fpga_accel as fa
 from fpga_accel.bench import cases, cold, comparison, contestants, goals, growth, inputs, peers, readme, results, suite
@@ -700,7 +700,7 @@ def test_report_in_a_browser(report: str, tmp_path: Path, scheme: str, setting: 
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(application(), ["bench", *map(str, arguments)])
+    return CliRunner().invoke(application, ["bench", *map(str, arguments)])
 
 
 def test_command_runs_and_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

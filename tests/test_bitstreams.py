@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import required
 import tomli_w
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 import fpga_accel as fa
 from fpga_accel.cli.app import application
@@ -748,7 +748,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     runner = CliRunner()
 
     def run(*args: object) -> Result:
-        result = runner.invoke(application(), ["bitstream", *(str(arg) for arg in args)])
+        result = runner.invoke(application, ["bitstream", *(str(arg) for arg in args)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

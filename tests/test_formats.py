@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import fpga_accel as fa
 from fpga_accel.cli.app import application
@@ -122,17 +122,17 @@ def test_the_command_line_packs_tests_lists_and_unpacks(tmp_path: Path, name: st
     plain.write_bytes(LINES[:200_000])
     packed = tmp_path / f"plain{registry.FORMATS[name].suffixes[0]}"
     run = CliRunner().invoke
-    assert run(application(), ["compress", "--device", "cpu", "--format", name, str(plain)]).exit_code == 0
+    assert run(application, ["compress", "--device", "cpu", "--format", name, str(plain)]).exit_code == 0
     told = [] if name in TOLD else ["--format", name]
-    assert run(application(), ["decompress", "--device", "cpu", "-t", *told, str(packed)]).exit_code == 0
-    listed = run(application(), ["decompress", "--device", "cpu", "-l", "--json", *told, str(packed)])
+    assert run(application, ["decompress", "--device", "cpu", "-t", *told, str(packed)]).exit_code == 0
+    listed = run(application, ["decompress", "--device", "cpu", "-l", "--json", *told, str(packed)])
     (report,) = json.loads(listed.stdout)["files"]
     assert (report["format"], report["bytes_in"], report["bytes_out"]) == (name, packed.stat().st_size, 200_000)
     plain.unlink()
-    assert run(application(), ["decompress", "--device", "cpu", *told, str(packed)]).exit_code == 0
+    assert run(application, ["decompress", "--device", "cpu", *told, str(packed)]).exit_code == 0
     assert plain.read_bytes() == LINES[:200_000]
     packed.write_bytes(packed.read_bytes()[:-30])
-    bad = run(application(), ["decompress", "--device", "cpu", "-t", *told, str(packed)])
+    bad = run(application, ["decompress", "--device", "cpu", "-t", *told, str(packed)])
     assert bad.exit_code == 1
     assert packed.name in bad.output
 
@@ -141,7 +141,7 @@ def test_the_listing_is_a_table(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(fa.compress(LINES, "gzip"))
     (tmp_path / "b.zst").write_bytes(fa.compress(LINES, "zstd"))
     listed = CliRunner().invoke(
-        application(), ["decompress", "--device", "cpu", "-l", *map(str, sorted(tmp_path.iterdir()))]
+        application, ["decompress", "--device", "cpu", "-l", *map(str, sorted(tmp_path.iterdir()))]
     )
     rows = [line.split() for line in listed.stdout.splitlines()]
     assert rows[0] == ["file", "format", "compressed", "content", "ratio"]
@@ -150,7 +150,7 @@ def test_the_listing_is_a_table(tmp_path: Path) -> None:
 
 
 def test_test_and_list_take_no_output(tmp_path: Path) -> None:
-    done = CliRunner().invoke(application(), ["decompress", "-t", "-c", "x.gz"])
+    done = CliRunner().invoke(application, ["decompress", "-t", "-c", "x.gz"])
     assert done.exit_code == 2
 
 
@@ -158,6 +158,6 @@ def test_compress_tells_the_format_by_the_name_of_the_output(tmp_path: Path) -> 
     plain, target = tmp_path / "plain", tmp_path / "out.zst"
     plain.write_bytes(LINES[:9000])
     assert (
-        CliRunner().invoke(application(), ["compress", "--device", "cpu", str(plain), "-o", str(target)]).exit_code == 0
+        CliRunner().invoke(application, ["compress", "--device", "cpu", str(plain), "-o", str(target)]).exit_code == 0
     )
     assert registry.format_of(target.read_bytes()) == "zstd"

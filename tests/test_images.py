@@ -38,7 +38,7 @@ BUILD = """
     import sys
     from fpga_accel.cli.app import application
     for kernel in sys.argv[1:]:
-        application()(["bitstream", "build", kernel, "--target", "emulator"], standalone_mode=False)
+        application(["bitstream", "build", kernel, "--target", "emulator"], standalone_mode=False)
 """
 # Operations of the kernel folders that are named, checked against stock libraries; the log says what was built.
 WORK = """

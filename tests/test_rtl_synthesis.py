@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import required
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from figure_rows import row
-from typer.testing import CliRunner, Result
 
 from fpga_accel.cli import synthesis as synthesis_commands
 from fpga_accel.cli.app import application
@@ -281,7 +281,7 @@ def test_the_hash_covers_what_is_imported(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def invoke(*words: str) -> Result:
-    return CliRunner().invoke(application(), ["bitstream", *words], prog_name="fpga-accel")
+    return CliRunner().invoke(application, ["bitstream", *words], prog_name="fpga-accel")
 
 
 @pytest.fixture

@@ -1,97 +1,64 @@
-"""The typer application: its commands, and how their failures become exit codes.
-
-A command that is named first on the command line is the only one that is imported and set up: with all of them, one
-of some milliseconds takes a fifth longer.
-"""
+"""The command ``fpga-accel``: its commands, and how their failures become exit codes."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable
-from functools import cache
 from importlib import import_module
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
-import typer
-from typer.core import TyperGroup
+import click
 
 import fpga_accel
 from fpga_accel.cli import failures
 
 _AS_JSON = "fpga_accel.as_json"
-# Each is a module with a function of the same name, or, for a group, with an `app`.
+# Each is a module with a command, or a group of commands, of the same name.
 _COMMANDS = (
     *("compress", "decompress", "encrypt", "decrypt", "seal", "unseal", "keygen", "digest"),
-    *("devices", "explain", "calibrate", "doctor", "selftest", "demo"),
+    *("devices", "explain", "calibrate", "doctor", "selftest", "demo", "bitstream", "bench"),
 )
-_GROUPS = ("bitstream", "bench")
-_ALL = (*_COMMANDS, *_GROUPS)
 
 
-class _Commands(TyperGroup):
-    """Reports every failure the same way, those of the command-line parser included."""
+class _Commands(click.Group):
+    """Imports the command that is named, and reports every failure the same way, those of the parser included."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the part in front of the command."""
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        # With all of them, one of some milliseconds takes a fifth longer. An unknown name may be like one of any.
+        for name in {cmd_name}.intersection(_COMMANDS) or _COMMANDS:
+            self.add_command(getattr(import_module(f"fpga_accel.cli.{name}"), name))
+        return super().get_command(ctx, cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_AS_JSON] = "--json" in args
         with failures.reported(as_json=ctx.meta[_AS_JSON]):
-            rest: list[str] = super().parse_args(ctx, args)
-        return rest
+            return super().parse_args(ctx, args)
 
-    def invoke(self, ctx: Any) -> Any:
-        """Parse and run the command."""
+    def invoke(self, ctx: click.Context) -> Any:
         with failures.reported(as_json=ctx.meta[_AS_JSON]):
             return super().invoke(ctx)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"fpga-accel {fpga_accel.__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
-]
-
-
-def _root(ctx: typer.Context, version: Version = False) -> None:
+@click.group(
+    name="fpga-accel",
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(fpga_accel.__version__, message="fpga-accel %(version)s", help="Print the version and exit.")
+@click.pass_context
+def application(ctx: click.Context) -> None:
     """Compression and encryption on OpenCL accelerators, with an honest CPU path.
 
     Exit codes: 0 done, 1 bad data or failed work, 2 wrong usage, 3 no device, or the fallback to the CPU refused.
     """
     if ctx.invoked_subcommand is None:
-        raise failures.UsageError(f"no command is given; there are {', '.join(_ALL)}", hint="see fpga-accel --help")
-
-
-def _application(names: Iterable[str]) -> typer.Typer:
-    """Return the application with some of its commands."""
-    made = typer.Typer(
-        name="fpga-accel",
-        cls=_Commands,
-        add_completion=False,
-        # Joins the lines of a paragraph, which the other modes leave as they are in the docstring.
-        rich_markup_mode="markdown",
-        # Its tracebacks show local variables, and some of those are keys.
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    made.callback(invoke_without_command=True)(_root)
-    for name in names:
-        module = import_module(f"fpga_accel.cli.{name}")
-        if name in _GROUPS:
-            made.add_typer(module.app, name=name)
-        else:
-            made.command()(getattr(module, name))
-    return made
-
-
-@cache
-def application() -> typer.Typer:
-    """Return the application with all of its commands."""
-    return _application(_ALL)
+        names = ", ".join(_COMMANDS)
+        raise failures.UsageError(f"no command is given; there are {names}", hint="see fpga-accel --help")
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -105,6 +72,4 @@ def main() -> None:
     # It is ignored under nohup.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _terminate)
-    first = sys.argv[1] if len(sys.argv) > 1 else ""
-    made = _application((first,)) if first in _ALL else application()
-    made()
+    application()

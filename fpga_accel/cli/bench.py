@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
-from fpga_accel.cli import output
+from fpga_accel.cli import options, output
 from fpga_accel.cli.failures import FAILED, UsageError
-from fpga_accel.cli.options import Json
 
 if TYPE_CHECKING:
     from fpga_accel.bench.results import Run
@@ -22,103 +22,77 @@ if TYPE_CHECKING:
 RESULTS = Path("benchmark-results")
 _ALL = "all"
 
-app = typer.Typer(
-    rich_markup_mode="markdown",
-    help="Time this package against the libraries that it stands in for.",
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--device",
+    "devices",
+    metavar="DEVICE",
+    multiple=True,
+    help="May be given more than once; all is every usable one. Without it: opencl, auto, cpu.",
 )
-
-_CHOICE = "Which cases"
-Devices = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--device",
-        metavar="DEVICE",
-        help="May be given more than once; all is every usable one. Without it: opencl, auto, cpu.",
-        show_default=False,
-    ),
-]
-Quick = Annotated[bool, typer.Option("--quick", help="Fewer cases and rounds: 3 minutes on 2 cores, not an hour.")]
-Quoted = Annotated[
-    bool,
-    typer.Option("--quoted", help="The cases of the README's table: a quarter of an hour.", rich_help_panel=_CHOICE),
-]
-Growth = Annotated[
-    bool, typer.Option("--growth", help="Also time a byte from 1 MiB to 1 GiB, and the peak memory of a file.")
-]
-Only = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="TEXT",
-        help='Cases whose name and data hold this, such as "gcm" or "64 MiB text"; all of several.',
-        rich_help_panel=_CHOICE,
-        show_default=False,
-    ),
-]
-Operation = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--op",
-        metavar="OPERATION",
-        help="Cases of this operation, such as lz4.compress; any of several.",
-        rich_help_panel=_CHOICE,
-        show_default=False,
-    ),
-]
-Size = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="SIZE",
-        help="Cases with items of this size, such as 64KiB; any of several.",
-        rich_help_panel=_CHOICE,
-        show_default=False,
-    ),
-]
-Listed = Annotated[bool, typer.Option("--list", help="Print the names of the cases and end.")]
-Results = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help=f"Result file; by default {RESULTS}/DATE.json."),
-]
-Html = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Write the report too.")]
-Gate = Annotated[bool, typer.Option("--gate", help="End with 1 where a goal is missed.")]
-Source = Annotated[Path, typer.Argument(metavar="RESULTS", help="A result file.")]
-
-
-@app.callback(invoke_without_command=True)
+@click.option("--quick", is_flag=True, help="Fewer cases and rounds: 3 minutes on 2 cores, not an hour.")
+@click.option("--growth", is_flag=True, help="Also time a byte from 1 MiB to 1 GiB, and the peak memory of a file.")
+@click.option(
+    "--only",
+    metavar="TEXT",
+    multiple=True,
+    help='Cases whose name and data hold this, such as "gcm" or "64 MiB text"; all of several.',
+)
+@click.option(
+    "--op",
+    metavar="OPERATION",
+    multiple=True,
+    help="Cases of this operation, such as lz4.compress; any of several.",
+)
+@click.option(
+    "--size", metavar="SIZE", multiple=True, help="Cases with items of this size, such as 64KiB; any of several."
+)
+@click.option("--quoted", is_flag=True, help="The cases of the README's table: a quarter of an hour.")
+@click.option("--list", "listed", is_flag=True, help="Print the names of the cases and end.")
+@click.option(
+    "--output", "-o", "out", metavar="PATH", type=options.PATH, help=f"Result file; by default {RESULTS}/DATE.json."
+)
+@click.option("--html", metavar="PATH", type=options.PATH, help="Write the report too.")
+@click.option("--gate", is_flag=True, help="End with 1 where a goal is missed.")
+@options.as_json
+@click.pass_context
 def bench(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
-    device: Devices = None,
-    quick: Quick = False,
-    growth: Growth = False,
-    only: Only = None,
-    op: Operation = None,
-    size: Size = None,
-    quoted: Quoted = False,
-    listed: Listed = False,
-    out: Results = None,
-    html: Html = None,
-    gate: Gate = False,
-    as_json: Json = False,
+    devices: Sequence[str],
+    quick: bool,
+    growth: bool,
+    only: Sequence[str],
+    op: Sequence[str],
+    size: Sequence[str],
+    quoted: bool,
+    listed: bool,
+    out: Path | None,
+    html: Path | None,
+    gate: bool,
+    as_json: bool,
 ) -> None:
-    """Time this package against the libraries that it stands in for, side by side in one process.
+    """Time this package against the libraries it stands in for.
 
-    Every output is checked. The table ends with the rows of auto that are furthest from their goals. Ends with 1
-    where a contestant failed or made wrong bytes, and with --gate where a goal is missed.
+    All run side by side in one process, and every output is checked. The table ends with the rows of auto that are
+    furthest from their goals. Ends with 1 where a contestant failed or made wrong bytes, and with --gate where a goal
+    is missed.
     """
     if ctx.invoked_subcommand is not None:
         return
     from fpga_accel.bench import cases, suite
 
     found = cases.cases(growth=growth)
-    sizes = [cases.size_of(text) for text in size or ()]
-    wanted = cases.chosen(found, only=only or (), operations=op or (), sizes=sizes, quick=quick, quoted=quoted)
+    sizes = [cases.size_of(text) for text in size]
+    wanted = cases.chosen(found, only=only, operations=op, sizes=sizes, quick=quick, quoted=quoted)
     if not wanted:
         raise UsageError("no case is left of these choices", hint="--list shows all cases")
     if listed:
         print("\n".join(f"{case.name}, {case.data}" for case in wanted))
         return
     draw = _report_writer(html)
-    run = suite.run(wanted, _devices(device), quick=quick, say=output.say)
+    run = suite.run(wanted, _devices(devices), quick=quick, say=output.say)
     _keep(run, out or RESULTS / f"{datetime.now():%Y-%m-%d-%H%M%S}.json")
     if draw is not None:
         draw(run)
@@ -129,7 +103,7 @@ def bench(
     _end(run, gate=gate)
 
 
-def _devices(given: Sequence[str] | None) -> Sequence[str]:
+def _devices(given: Sequence[str]) -> Sequence[str]:
     from fpga_accel.bench.contestants import DEVICES, usable_devices
 
     if not given:
@@ -169,7 +143,7 @@ def _end(run: Run, *, gate: bool) -> None:
     for row in failed:
         output.say(f"FAILED: {row.case}, {row.data}, {row.label}, {row.result}: {row.error}")
     if failed or (gate and _missed(run)):
-        raise typer.Exit(FAILED)
+        raise Exit(FAILED)
 
 
 def _missed(run: Run) -> bool:
@@ -201,27 +175,24 @@ def _report_writer(path: Path | None) -> Callable[[Run], None] | None:
     return write
 
 
-Before = Annotated[Path, typer.Argument(metavar="BEFORE", help="The result file of the first run.")]
-After = Annotated[Path, typer.Argument(metavar="AFTER", help="The result file of the second run.")]
-Tolerance = Annotated[
-    float | None,
-    typer.Option(metavar="SHARE", min=0, max=1, help="Changes of a ratio up to this are none; 0.05 without it."),
-]
-WorseGate = Annotated[bool, typer.Option("--gate", help="End with 1 where something is slower or fails.")]
-Everything = Annotated[bool, typer.Option("--all", help="Show rows that did not change, too.")]
+@bench.command()
+@click.argument("before", type=options.PATH)
+@click.argument("after", type=options.PATH)
+@click.option(
+    "--tolerance",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="Changes of a ratio up to this are none; 0.05 without it.",
+)
+@click.option("--gate", is_flag=True, help="End with 1 where something is slower or fails.")
+@click.option("--all", "everything", is_flag=True, help="Show rows that did not change, too.")
+@options.as_json
+def compare(before: Path, after: Path, *, tolerance: float | None, gate: bool, everything: bool, as_json: bool) -> None:
+    """Show what is faster or slower in the second of two runs.
 
-
-@app.command()
-def compare(
-    before: Before,
-    after: After,
-    *,
-    tolerance: Tolerance = None,
-    gate: WorseGate = False,
-    everything: Everything = False,
-    as_json: Json = False,
-) -> None:
-    """Show whose ratios to the peer changed between two runs by more than chance and the tolerance."""
+    Shown are rows whose ratio to the peer changed by more than chance and the tolerance. BEFORE and AFTER are the
+    result files of the runs.
+    """
     from fpga_accel.bench import comparison, tables
     from fpga_accel.bench.results import Run
 
@@ -235,15 +206,27 @@ def compare(
     worse = sum(one.is_worse for one in found)
     output.say(f"{len(found)} rows, {worse} of them worse, by ratios to the peer")
     if gate and worse:
-        raise typer.Exit(FAILED)
+        raise Exit(FAILED)
 
 
-ReportPath = Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The HTML file.")]
+@bench.command()
+@click.argument("source", metavar="RESULTS", type=options.PATH)
+@click.option(
+    "--output",
+    "-o",
+    "out",
+    metavar="PATH",
+    type=options.PATH,
+    default="benchmark-report.html",
+    show_default=True,
+    help="The HTML file.",
+)
+@options.as_json
+def report(source: Path, *, out: Path, as_json: bool) -> None:
+    """Make the report of a run: one HTML file.
 
-
-@app.command()
-def report(source: Source, *, out: ReportPath = Path("benchmark-report.html"), as_json: Json = False) -> None:
-    """Make the report of a run: one HTML file that needs nothing else."""
+    The file needs nothing else. RESULTS is the result file of the run.
+    """
     from fpga_accel.bench.results import Run
 
     run = Run.read(source)
@@ -254,19 +237,23 @@ def report(source: Source, *, out: ReportPath = Path("benchmark-report.html"), a
         output.show_json({"report": str(out)})
 
 
-Write = Annotated[
-    Path | None,
-    typer.Option("--write", metavar="README", help="Replace the block between its markers in this file."),
-]
-Summary = Annotated[
-    Path | None,
-    typer.Option("--summary", metavar="PATH", help="Write the rows that the block shows, as a small result file."),
-]
+@bench.command("readme")
+@click.argument("source", metavar="RESULTS", type=options.PATH)
+@click.option(
+    "--write", metavar="README", type=options.PATH, help="Replace the block between its markers in this file."
+)
+@click.option(
+    "--summary",
+    metavar="PATH",
+    type=options.PATH,
+    help="Write the rows that the block shows, as a small result file.",
+)
+@options.as_json
+def readme_figures(source: Path, *, write: Path | None, summary: Path | None, as_json: bool) -> None:
+    """Make the README's table of figures of a run.
 
-
-@app.command("readme")
-def readme_figures(source: Source, *, write: Write = None, summary: Summary = None, as_json: Json = False) -> None:
-    """Make the README's table of figures of a run."""
+    RESULTS is the result file of the run.
+    """
     from fpga_accel.bench import readme
     from fpga_accel.bench.results import Run
 

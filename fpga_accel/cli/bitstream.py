@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
+from click.exceptions import Exit
 
 from fpga_accel import config
-from fpga_accel.cli import failures, output, session, synthesis
+from fpga_accel.cli import failures, options, output, session, synthesis
 from fpga_accel.cli.failures import Failure, UsageError
-from fpga_accel.cli.options import Json
 from fpga_accel.errors import FormatError
 from fpga_accel.runtime import discovery, switches
 from fpga_accel.runtime.bitstreams import catalog, formats, recipes, sources
@@ -25,51 +25,28 @@ from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.programs import BuildFailed
 from fpga_accel.runtime.synthesis import figures, flow
 
-app = typer.Typer(
-    rich_markup_mode="markdown",
-    help="List, show, verify and build images for FPGAs and their emulator.",
-)
-
 _COLUMNS = ("kernel", "variant", "format", "build mode", ">MHz", "target", "file")
 _SHOWN = ("entries", "target")
 _UNTESTED = "built only; the known-answer test runs after each load"
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="An xclbin, aocx, ECP5 or program image.")]
-Files = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="FILE", help="Images; none is everything in the catalogs.", show_default=False),
-]
-Kernel = Annotated[str, typer.Argument(metavar="KERNEL", help="A kernel folder, for example lz4.")]
 _TARGETS = (*recipes.NAMES, *flow.PARTS)
-TargetName = Annotated[str, typer.Option("--target", metavar="|".join(_TARGETS), help="What to build.")]
-Board = Annotated[
-    str | None,
-    typer.Option(metavar="BOARD", help="Board (aoc) or platform (v++).", show_default=False),
-]
-VariantName = Annotated[
-    str | None,
-    typer.Option("--variant", metavar="NAME", help="Variant of the kernel; the best one if not given."),
-]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of placer and router (ecp5).")]
-ReportOnly = Annotated[
-    bool, typer.Option("--report-only", help="Show what is used and the clock, make no image (ecp5).")
-]
-UpdateFigures = Annotated[
-    bool, typer.Option("--update-figures", help="Measure clocks in simulation too, and write bitstreams/figures.toml.")
-]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Build what has figures again, and compare: minutes a core.")]
-WriteTo = Annotated[
-    Path | None, typer.Option("--write", metavar="FOLDER", help="Write the page here.", file_okay=False)
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact commands and run nothing.")]
+
+
+@click.group(no_args_is_help=False)
+def bitstream() -> None:
+    """List, show, verify and build images for FPGAs."""
 
 
 # -- list and show ---------------------------------------------------------------------------------------------------
 
 
-@app.command("list")
-def list_images(as_json: Json = False) -> None:
-    """List the figures of RTL cores, and the images of the shipped catalog and of your own."""
+@bitstream.command("list")
+@options.as_json
+def list_images(as_json: bool) -> None:
+    """List the figures of RTL cores, and all images.
+
+    The images are those of the shipped catalog and of your own.
+    """
     listed, measured = list(_catalogued()), figures.shipped()
     if as_json:
         images = [asdict(entry) | {"file": str(found.file_of(entry))} for found, entry in listed]
@@ -95,9 +72,14 @@ def list_images(as_json: Json = False) -> None:
     output.show_table(_COLUMNS, rows)
 
 
-@app.command()
-def show(file: File, as_json: Json = False) -> None:
-    """Show what the header of an image states."""
+@bitstream.command()
+@click.argument("file", type=options.PATH)
+@options.as_json
+def show(file: Path, as_json: bool) -> None:
+    """Show what the header of an image states.
+
+    FILE is an xclbin, aocx, ECP5 or program image.
+    """
     image = _read(file)
     if as_json:
         output.show_json({"file": str(file)} | asdict(image))
@@ -139,9 +121,15 @@ def _catalogued() -> Iterator[tuple[Catalog, Entry]]:
 # -- verify ----------------------------------------------------------------------------------------------------------
 
 
-@app.command()
-def verify(files: Files = None, rebuild: Rebuild = False, as_json: Json = False) -> None:
-    """Check figures of RTL cores, and images: the header, what a catalog says, and whether the source has changed.
+@bitstream.command()
+@click.argument("files", metavar="[FILE]...", type=options.PATH, nargs=-1)
+@click.option("--rebuild", is_flag=True, help="Build what has figures again, and compare: minutes a core.")
+@options.as_json
+def verify(files: Sequence[Path], *, rebuild: bool, as_json: bool) -> None:
+    """Check images, and the figures of RTL cores.
+
+    Of each image FILE, or of all figures and catalogs where none is given: the header, what a catalog says, and
+    whether the source has changed.
 
     Exit codes: 0 all are good, 1 one is not.
     """
@@ -160,7 +148,7 @@ def verify(files: Files = None, rebuild: Rebuild = False, as_json: Json = False)
     else:
         _report(found, bad)
     if bad:
-        raise typer.Exit(failures.FAILED)
+        raise Exit(failures.FAILED)
 
 
 def _problems_of(file: Path, listed: list[tuple[Catalog, Entry]]) -> Iterator[str]:
@@ -191,11 +179,18 @@ def _report(found: dict[str, list[str]], bad: int) -> None:
 # -- report ----------------------------------------------------------------------------------------------------------
 
 
-@app.command()
-def report(write: WriteTo = None) -> None:
-    """Show the figures of RTL cores, or write a page with them and what the cores would do behind a link.
+@bitstream.command()
+@click.option(
+    "--write",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the page here.",
+)
+def report(write: Path | None) -> None:
+    """Show the figures of RTL cores, or write a page with them.
 
-    The page is scaling.md, with a plot beside it. It needs the extra bench, and some seconds for the CPU path.
+    The page also tells what the cores would do behind a link. It is scaling.md, with a plot beside it, and needs the
+    extra bench, and some seconds for the CPU path.
     """
     if write is None:
         synthesis.show_figures(figures.shipped())
@@ -206,24 +201,44 @@ def report(write: WriteTo = None) -> None:
 # -- build -----------------------------------------------------------------------------------------------------------
 
 
-@app.command()
+@bitstream.command()
+@click.argument("kernel")
+@click.option("--target", metavar="|".join(_TARGETS), required=True, help="What to build.")
+@click.option("--board", metavar="BOARD", help="Board (aoc) or platform (v++).")
+@click.option("--variant", metavar="NAME", help="Variant of the kernel; the best one if not given.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=int,
+    default=flow.DEFAULT_SEED,
+    show_default=True,
+    help="Of placer and router (ecp5).",
+)
+@click.option("--report-only", is_flag=True, help="Show what is used and the clock, make no image (ecp5).")
+@click.option(
+    "--update-figures",
+    is_flag=True,
+    help="Measure clocks in simulation too, and write bitstreams/figures.toml.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the exact commands and run nothing.")
+@options.as_json
 def build(
-    kernel: Kernel,
+    kernel: str,
     *,
-    target: TargetName,
-    board: Board = None,
-    variant: VariantName = None,
-    seed: Seed = flow.DEFAULT_SEED,
-    report_only: ReportOnly = False,
-    update_figures: UpdateFigures = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    target: str,
+    board: str | None,
+    variant: str | None,
+    seed: int,
+    report_only: bool,
+    update_figures: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Build an image from a kernel folder, and list it in your catalog.
+    """Build an image from a kernel folder, and list it.
 
-    The target emulator needs nothing but the installed FPGA emulator. Those that begin with aoc need the Intel
-    FPGA SDK for OpenCL, those that begin with vitis need AMD Vitis, and ecp5-85k needs the extra bitstream; there
-    --variant names an RTL core, or is all.
+    KERNEL is the folder, for example lz4; the list is your catalog. The target emulator needs nothing but the
+    installed FPGA emulator. Those that begin with aoc need the Intel FPGA SDK for OpenCL, those that begin with vitis
+    need AMD Vitis, and ecp5-85k needs the extra bitstream; there --variant names an RTL core, or is all.
     """
     if target not in _TARGETS:
         raise UsageError(f"unknown target {target!r}; legal ones are {', '.join(_TARGETS)}")
@@ -234,8 +249,8 @@ def build(
     if target in flow.PARTS:
         if report_only and update_figures:
             raise UsageError("figures have the hash of the image, so --update-figures goes without --report-only")
-        options = {"report_only": report_only, "update": update_figures, "as_json": as_json, "dry_run": dry_run}
-        synthesis.build(manifest, variant, flow.PARTS[target], seed, **options)
+        wishes = {"report_only": report_only, "update": update_figures, "as_json": as_json, "dry_run": dry_run}
+        synthesis.build(manifest, variant, flow.PARTS[target], seed, **wishes)
         return
     with session.messages(as_json=as_json):
         if target == recipes.EMULATOR:

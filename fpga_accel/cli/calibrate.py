@@ -3,52 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Any
 
-import typer
+import click
 from rich.console import Console
 
-from fpga_accel.cli import output, session
+from fpga_accel.cli import options, output, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import Device, Json, Threads, Timeout, Where
+from fpga_accel.cli.options import Where
 from fpga_accel.operations import registry
 from fpga_accel.routing import Calibration
 
 _COLUMNS = ("operation", "data", "results", "device", ">shapes", "device wins from", ">best, times the CPU")
 
-Operations = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="OPERATION", help="Such as lz4.compress; none means all.", show_default=False),
-]
-Seconds = Annotated[
-    float,
-    typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How long the timing may take, once kernels are built."),
-]
 
+@click.command()
+@click.argument("operations", metavar="[OPERATION]...", nargs=-1)
+@options.where("device", "threads", "timeout")
+@click.option(
+    "--seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1, 3600),
+    default=30.0,
+    show_default=True,
+    help="How long the timing may take, once kernels are built.",
+)
+@options.as_json
+def calibrate(operations: Sequence[str], *, where: Where, seconds: float, as_json: bool) -> None:
+    """Time every operation on the device and on the CPU now.
 
-def calibrate(
-    operations: Operations = None,
-    *,
-    device: Device = None,
-    seconds: Seconds = 30.0,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Time every operation on the device and on the CPU now, rather than when a program first has enough of it.
-
-    The timings are kept in the cache for this machine and device; --device auto chooses by them.
+    Else that is done when a program first has enough of it. With one OPERATION or more, such as lz4.compress, only
+    these are timed. The timings are kept in the cache for this machine and device; --device auto chooses by them.
     """
-    unknown = sorted(set(operations or ()) - set(registry.OPERATIONS))
+    unknown = sorted(set(operations) - set(registry.OPERATIONS))
     if unknown:
         raise UsageError(f"unknown operation {unknown[0]!r}; legal ones are {', '.join(registry.OPERATIONS)}")
-    if device == "cpu":
+    if where.device == "cpu":
         raise UsageError("the CPU is what devices are compared with; name a device, or auto")
-    where = Where(device, "never", None, threads, timeout)
-    with session.accelerator(where, as_json=as_json) as acc, _progress(shown=not as_json) as told:
-        done = acc.calibrate(*operations or (), seconds=seconds, progress=told)
+    there = replace(where, fallback="never")
+    with session.accelerator(there, as_json=as_json) as acc, _progress(shown=not as_json) as told:
+        done = acc.calibrate(*operations, seconds=seconds, progress=told)
     if as_json:
         output.show_json([_plain(each) for each in done])
     else:

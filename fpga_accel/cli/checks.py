@@ -34,7 +34,7 @@ _PACKAGES = (
     "cffi",
     "platformdirs",
     "tomli-w",
-    "typer",
+    "click",
     "rich",
 )
 _MODES = {

@@ -2,66 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
+import click
 
 from fpga_accel import streams
-from fpga_accel.cli import files, jobs, session
+from fpga_accel.cli import files, jobs, options, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import (
-    Delivery,
-    Device,
-    Fallback,
-    Files,
-    Force,
-    Json,
-    Output,
-    Quiet,
-    Stdout,
-    Threads,
-    Timeout,
-    Verify,
-    Where,
-)
+from fpga_accel.cli.options import Delivery, Where
 from fpga_accel.operations import registry
 
-Format = Annotated[
-    str | None,
-    typer.Option(
-        help=f"One of: {', '.join(registry.streamed())}; by default told by the ending of OUT, else lz4.",
-        show_default=False,
-    ),
-]
-Level = Annotated[int | None, typer.Option(metavar="N", help="Effort, as the format defines it.", show_default=False)]
-BlockSize = Annotated[
-    int | None, typer.Option(metavar="BYTES", help="Block size, as the format defines it.", show_default=False)
-]
 
-
+@click.command()
+@options.sources
+@click.option(
+    "--format",
+    metavar="NAME",
+    help=f"One of: {', '.join(registry.streamed())}; by default told by the ending of OUT, else lz4.",
+)
+@options.level
+@options.block_size
+@options.delivery
+@options.where()
 def compress(
-    sources: Files = None,
+    sources: Sequence[str],
     *,
-    format: Format = None,
-    level: Level = None,
-    block_size: BlockSize = None,
-    out: Output = None,
-    stdout: Stdout = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
+    format: str | None,
+    level: int | None,
+    block_size: int | None,
+    delivery: Delivery,
+    where: Where,
 ) -> None:
-    """Compress each FILE into FILE.lz4, or with the ending of another format, which stock tools read.
+    """Compress each FILE into FILE.lz4, or into another format.
 
-    The input is kept. The output appears under its name once it is complete. With --json the report goes to
-    standard output, or to standard error where the data goes to standard output.
+    Stock tools read the output, whose ending tells the format. Without FILE, or for -, standard input is read. The
+    input is kept. The output appears under its name once it is complete. With --json the report goes to standard
+    output, or to standard error where the data goes to standard output.
     """
-    delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
     name = format or streams.format_by_name(delivery.output or "")
     # Refused before any file is opened.
     registry.streaming(name)
@@ -69,9 +46,8 @@ def compress(
     suffix = registry.FORMATS[name].suffixes[0]
     planned = jobs.planned(sources, delivery, lambda source: source + suffix, joinable=True)
     for job in planned:
-        files.refuse_terminal_output(job.target, force=force)
-    where = Where(device, fallback, verify, threads, timeout)
-    with session.accelerator(where, as_json=as_json) as acc:
+        files.refuse_terminal_output(job.target, force=delivery.force)
+    with session.accelerator(where, as_json=delivery.json) as acc:
 
         def work(job: jobs.Job) -> jobs.Done:
             with jobs.opened(job, delivery) as (source, target, at):

@@ -2,75 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from fpga_accel import streams
-from fpga_accel.cli import files, jobs, output, session
+from fpga_accel.cli import files, jobs, options, output, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import (
-    Delivery,
-    Device,
-    Fallback,
-    Files,
-    Force,
-    Json,
-    Output,
-    Quiet,
-    Stdout,
-    Threads,
-    Timeout,
-    Verify,
-    Where,
-)
+from fpga_accel.cli.options import Delivery, Where
 from fpga_accel.operations import registry
 
-Format = Annotated[
-    str | None,
-    typer.Option(
-        help=f"One of: {', '.join(registry.streamed())}; told by the first bytes if not given.",
-        show_default=False,
-    ),
-]
-MaxOutput = Annotated[
-    int | None, typer.Option(metavar="BYTES", help="Fail beyond so many bytes a file.", show_default=False)
-]
 
-
-Test = Annotated[bool, typer.Option("--test", "-t", help="Decompress, write nothing, and say which files are bad.")]
-List = Annotated[
-    bool, typer.Option("--list", "-l", help="Test, and list each file's format, sizes and ratio: writes nothing else.")
-]
-
-
+@click.command()
+@options.sources
+@click.option(
+    "--format",
+    metavar="NAME",
+    help=f"One of: {', '.join(registry.streamed())}; told by the first bytes if not given.",
+)
+@options.max_output
+@click.option("--test", "-t", is_flag=True, help="Decompress, write nothing, and say which files are bad.")
+@click.option(
+    "--list",
+    "-l",
+    "listing",
+    is_flag=True,
+    help="Test, and list each file's format, sizes and ratio: writes nothing else.",
+)
+@options.delivery
+@options.where()
 def decompress(
-    sources: Files = None,
+    sources: Sequence[str],
     *,
-    format: Format = None,
-    max_output: MaxOutput = None,
-    out: Output = None,
-    stdout: Stdout = False,
-    test: Test = False,
-    listing: List = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
+    format: str | None,
+    max_output: int | None,
+    test: bool,
+    listing: bool,
+    delivery: Delivery,
+    where: Where,
 ) -> None:
-    """Decompress each FILE.lz4, or of another format, into FILE; joined frames are all decoded.
+    """Decompress each FILE.lz4, or of another format, into FILE.
 
-    The input is kept. The output appears under its name once all of it is good; what goes to standard output is
-    written as it is decoded. With --json the report goes to standard output, or to standard error where the data
-    goes to standard output.
+    Joined frames are all decoded. Without FILE, or for -, standard input is read. The input is kept. The output
+    appears under its name once all of it is good; what goes to standard output is written as it is decoded. With
+    --json the report goes to standard output, or to standard error where the data goes to standard output.
     """
-    delivery = Delivery.of(out, stdout, force=force, quiet=quiet or listing, json=as_json)
+    delivery = replace(delivery, quiet=delivery.quiet or listing)
     if format is not None:
         registry.streaming(format)
     if max_output is not None and max_output < 0:
@@ -79,9 +59,8 @@ def decompress(
         raise UsageError("--test and --list write no data", hint="leave -o and -c out")
     unwritten = test or listing
     planned = jobs.tested(sources) if unwritten else jobs.planned(sources, delivery, _without_suffix, joinable=True)
-    where = Where(device, fallback, verify, threads, timeout)
     rows: list[tuple[object, ...]] = []
-    with session.accelerator(where, as_json=as_json) as acc:
+    with session.accelerator(where, as_json=delivery.json) as acc:
 
         def work(job: jobs.Job) -> jobs.Done:
             with jobs.opened(job, delivery) as (source, target, at):
@@ -96,7 +75,7 @@ def decompress(
         try:
             jobs.run(planned, work, acc, delivery)
         finally:
-            if listing and rows and not as_json:
+            if listing and rows and not delivery.json:
                 output.show_table(("file", "format", ">compressed", ">content", ">ratio"), rows)
 
 

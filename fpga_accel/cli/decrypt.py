@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from fpga_accel.cli import files, jobs, keys, session
+import click
+
+from fpga_accel.cli import files, jobs, keys, options, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import (
-    Aad,
-    Cipher,
-    Delivery,
-    Device,
-    Fallback,
-    Files,
-    Force,
-    Json,
-    KeyFd,
-    KeyFile,
-    Output,
-    Quiet,
-    Stdout,
-    Threads,
-    Timeout,
-    Verify,
-    Where,
-)
+from fpga_accel.cli.options import Delivery, Where
 from fpga_accel.cli.sealing import DEFAULT_CIPHER, Sealing, suffixes
 from fpga_accel.operations import registry
 
 
+@click.command()
+@options.sources
+@options.cipher
+@options.key_file
+@options.key_fd
+@options.aad
+@options.delivery
+@options.where()
 def decrypt(
-    sources: Files = None,
+    sources: Sequence[str],
     *,
-    cipher: Cipher = None,
-    key_file: KeyFile = None,
-    key_fd: KeyFd = None,
-    aad: Aad = "",
-    out: Output = None,
-    stdout: Stdout = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
+    cipher: str | None,
+    key_file: str | None,
+    key_fd: int | None,
+    aad: str,
+    delivery: Delivery,
+    where: Where,
 ) -> None:
-    """Decrypt each FILE.aes-gcm into FILE; the file's ending, such as .aes-gcm or .sm4-ctr, tells the cipher.
+    """Decrypt each FILE.aes-gcm, or of another cipher, into FILE.
 
-    Nothing is written when the tag is wrong. The input is kept. With --json the report goes to standard output, or
-    to standard error where the data goes to standard output.
+    The file's ending, such as .aes-gcm or .sm4-ctr, tells the cipher. Nothing is written when the tag is wrong.
+    Without FILE, or for -, standard input is read. The input is kept. With --json the report goes to standard output,
+    or to standard error where the data goes to standard output.
     """
-    delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
     planned = jobs.planned(sources, delivery, _without_suffix, joinable=False)
     for job in planned:
         algorithm = _cipher_of(job.source, cipher)
         registry.find("decrypt", algorithm).settings(aads=(aad.encode(),) if aad else None)
     from_stdin = any(files.is_standard(job.source) for job in planned)
-    where = Where(device, fallback, verify, threads, timeout)
     with (
         keys.opened_key(key_file, key_fd, data_from_stdin=from_stdin) as key,
-        session.accelerator(where, as_json=as_json) as acc,
+        session.accelerator(where, as_json=delivery.json) as acc,
     ):
         sealing = Sealing("decrypt", key, aad.encode(), delivery)
         jobs.run(planned, sealing.work(acc, lambda job: _cipher_of(job.source, cipher)), acc, delivery)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
+from click.exceptions import Exit
 
 from fpga_accel.accelerator import Accelerator
-from fpga_accel.cli import failures, files, output, peers, places, session
-from fpga_accel.cli.options import Device, Json, Threads, Timeout, Verify, Where
+from fpga_accel.cli import failures, files, options, output, peers, places, session
+from fpga_accel.cli.options import Where
 from fpga_accel.receipts import Receipt
 
 # Enough that every device has work for some milliseconds, little enough for an emulator.
@@ -22,10 +23,6 @@ SAMPLE_SIZE = 16 << 20
 # The file is held in memory several times over.
 LARGEST = 1 << 30
 _AAD = b"fpga-accel demo"
-
-Input = Annotated[
-    Path | None, typer.Argument(metavar="FILE", help="By default sources of Python's library.", show_default=False)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +57,38 @@ class Round:
     checks: list[Check] = field(default_factory=list)
 
 
-def demo(
-    file: Input = None,
-    *,
-    device: Device = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Compress, encrypt, decrypt and decompress a file on every usable device and on the CPU.
+@click.command()
+@click.argument("file", metavar="[FILE]", type=options.PATH, required=False)
+@options.where("device", "verify", "threads", "timeout")
+@options.as_json
+def demo(file: Path | None, *, where: Where, as_json: bool) -> None:
+    """Compress and encrypt a file, and back, on every device.
 
-    Each result is checked against stock libraries, and against the lz4 command where there is one. Nothing falls
-    back: what a device cannot do is a failure here.
+    The devices are the usable ones and the CPU. Without FILE, the input is sources of Python's library. Each result is
+    checked against stock libraries, and against the lz4 command where there is one. Nothing falls back: what a device
+    cannot do is a failure here.
     """
     name, data = _sample() if file is None else _content(str(file))
     with session.messages(as_json=as_json):
-        where = places.found(device, as_json=as_json)
+        found = places.found(where.device, as_json=as_json)
     stock = Stock(peers.lz4_compressors(), peers.AesGcm(os.urandom(32)))
     if not as_json:
         # File names may hold bytes that are no text.
         shown = name.encode(errors="replace").decode()
         print(f"input: {shown}, {output.megabytes(len(data))} MB")
     rounds = []
-    for place in where.names:
-        options = Where(place, "never", verify, threads, timeout)
-        with session.accelerator(options, as_json=as_json) as acc:
+    for place in found.names:
+        there = replace(where, device=place, fallback="never")
+        with session.accelerator(there, as_json=as_json) as acc:
             rounds.append(_round(acc, place, data, stock))
     if as_json:
-        _show_json(name, data, rounds, where.missing)
+        _show_json(name, data, rounds, found.missing)
     else:
-        _show(rounds, where.missing)
+        _show(rounds, found.missing)
     if not all(check.passed for one in rounds for check in one.checks):
-        raise typer.Exit(failures.FAILED)
-    if where.missing:
-        raise typer.Exit(failures.NO_DEVICE)
+        raise Exit(failures.FAILED)
+    if found.missing:
+        raise Exit(failures.NO_DEVICE)
 
 
 def _sample() -> tuple[str, bytes]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fpga_accel.cli import output, session
-from fpga_accel.cli.options import Json
+import click
+
+from fpga_accel.cli import options, output, session
 from fpga_accel.runtime import discovery
 
 _COLUMNS = (">index", "id", "name", "kind", "platform", "usable", "cause")
 
 
-def devices(as_json: Json = False) -> None:
-    """List the OpenCL devices, each with the verdict of a real calculation on it, and the simulator of RTL cores."""
+@click.command()
+@options.as_json
+def devices(as_json: bool) -> None:
+    """List the OpenCL devices and the simulator of RTL cores.
+
+    Each comes with the verdict of a real calculation on it.
+    """
     with session.messages(as_json=as_json):
         found = discovery.devices()
     if as_json:

@@ -4,64 +4,53 @@ from __future__ import annotations
 
 import mmap
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from fpga_accel.accelerator import Accelerator
-from fpga_accel.cli import files, output, session
+from fpga_accel.cli import files, options, output, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import Device, Fallback, Files, Json, Threads, Timeout, Verify, Where
+from fpga_accel.cli.options import Where
 from fpga_accel.operations import registry
 
 _CHECKSUM = "checksum"
 _DIGEST = "digest"
 
-Algorithm = Annotated[
-    str | None,
-    typer.Option(
-        "--algorithm",
-        "-a",
-        metavar="NAME",
-        help="A hash such as sha256 (the default), sha3-256 or sm3, or a checksum such as crc32c.",
-        show_default=False,
-    ),
-]
-Length = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Bytes of the digest, where the hash lets one choose.", show_default=False),
-]
 
+@click.command()
+@options.sources
+@click.option(
+    "--algorithm",
+    "-a",
+    metavar="NAME",
+    help="A hash such as sha256 (the default), sha3-256 or sm3, or a checksum such as crc32c.",
+)
+@click.option(
+    "--length",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Bytes of the digest, where the hash lets one choose.",
+)
+@options.where()
+@options.as_json
+def digest(sources: Sequence[str], *, algorithm: str | None, length: int | None, where: Where, as_json: bool) -> None:
+    """Print the hash or checksum of each FILE, as sha256sum does.
 
-def digest(
-    sources: Files = None,
-    *,
-    algorithm: Algorithm = None,
-    length: Length = None,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Print the hash or checksum of each FILE, as sha256sum does: hex digits, two spaces and the name.
-
-    Files are mapped, not read into memory; standard input is.
+    A line has hex digits, two spaces and the name. Without FILE, or for -, standard input is read. Files are mapped,
+    not read into memory; standard input is.
     """
-    names = list(sources or [])
-    files.refuse_terminal_input(names)
+    files.refuse_terminal_input(sources)
     name = algorithm or registry.DEFAULTS[_DIGEST]
     verb = _verb(name)
     if verb == _CHECKSUM and length is not None:
         raise UsageError(f"{name} has no --length")
     settings = {} if length is None else {"length": length}
     registry.find(verb, name).settings(**settings)
-    where = Where(device, fallback, verify, threads, timeout)
     with session.accelerator(where, as_json=as_json) as acc:
-        for source in names or [files.STANDARD]:
+        for source in sources or [files.STANDARD]:
             _show(acc, source, name, verb, settings, as_json=as_json)
 
 

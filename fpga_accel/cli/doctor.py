@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-import typer
+import click
+from click.exceptions import Exit
 
-from fpga_accel.cli import checks, failures, output
-from fpga_accel.cli.options import Json
+from fpga_accel.cli import checks, failures, options, output
 
 
-def doctor(as_json: Json = False) -> None:
-    """Check the installation, the OpenCL loader, its runtimes and devices, and show every setting with its source.
+@click.command()
+@options.as_json
+def doctor(as_json: bool) -> None:
+    """Check the installation, and show every setting.
+
+    Checked are the OpenCL loader, its runtimes and devices, too; settings are shown with their sources.
 
     Exit codes: 0 all is well, 3 there is no usable device, 1 anything else failed.
     """
@@ -26,7 +30,7 @@ def doctor(as_json: Json = False) -> None:
     else:
         _show(findings)
     if exit_code:
-        raise typer.Exit(exit_code)
+        raise Exit(exit_code)
 
 
 def _show(findings: list[checks.Finding]) -> None:

@@ -3,52 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from fpga_accel.cli import output, session
-from fpga_accel.cli.compress import BlockSize, Level
+from fpga_accel.cli import options, output, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import Device, Fallback, Json, Threads, Timeout, Verify, Where
+from fpga_accel.cli.options import Where
 from fpga_accel.operations import registry
 from fpga_accel.routing import Plan
 
 _CIPHER_OPS = ("encrypt", "decrypt")
 _NAMED_OPS = ("digest", "mac", "checksum")
 
-Op = Annotated[
-    str, typer.Argument(metavar="OP", help="compress, decompress, encrypt, decrypt, digest, mac or checksum.")
-]
-Nbytes = Annotated[int, typer.Argument(metavar="NBYTES", min=0, help="Bytes over all items.")]
-Count = Annotated[int, typer.Option(metavar="N", min=1, help="How many items.")]
-Format = Annotated[str | None, typer.Option(help="Format of compress and decompress.", show_default=False)]
-Cipher = Annotated[str | None, typer.Option(help="Cipher of encrypt and decrypt.", show_default=False)]
-Algorithm = Annotated[str | None, typer.Option(help="Algorithm of digest, mac and checksum.", show_default=False)]
 
-
+@click.command()
+@click.argument("op")
+@click.argument("nbytes", type=click.IntRange(min=0))
+@click.option("--format", metavar="NAME", help="Format of compress and decompress.")
+@click.option("--cipher", metavar="NAME", help="Cipher of encrypt and decrypt.")
+@click.option("--algorithm", metavar="NAME", help="Algorithm of digest, mac and checksum.")
+@options.level
+@options.block_size
+@click.option("--count", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help="How many items.")
+@options.where()
+@options.as_json
 def explain(
-    op: Op,
-    nbytes: Nbytes,
+    op: str,
+    nbytes: int,
     *,
-    format: Format = None,
-    cipher: Cipher = None,
-    algorithm: Algorithm = None,
-    level: Level = None,
-    block_size: BlockSize = None,
-    count: Count = 1,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
+    format: str | None,
+    cipher: str | None,
+    algorithm: str | None,
+    level: int | None,
+    block_size: int | None,
+    count: int,
+    where: Where,
+    as_json: bool,
 ) -> None:
-    """Tell where a call of this size would run, and why, without running it."""
-    options = _options(op, format, cipher, algorithm, {"level": level, "block_size": block_size})
-    where = Where(device, fallback, verify, threads, timeout)
+    """Tell where a call of this size would run, and why.
+
+    Nothing is run. OP is compress, decompress, encrypt, decrypt, digest, mac or checksum; NBYTES is the bytes over all
+    items.
+    """
+    chosen = _options(op, format, cipher, algorithm, {"level": level, "block_size": block_size})
     with session.accelerator(where, as_json=as_json) as acc:
-        plan = acc.explain(op, nbytes, count=count, **options)
+        plan = acc.explain(op, nbytes, count=count, **chosen)
     if as_json:
         output.show_json(asdict(plan))
         return
@@ -71,8 +71,8 @@ def _options(
         raise UsageError(f"{op} has no --algorithm", hint="there are --format and --cipher")
     if op != "compress" and any(value is not None for value in tuning.values()):
         raise UsageError(f"{op} has no --level and no --block-size")
-    options: dict[str, Any] = {"format": format, "cipher": cipher, "algorithm": algorithm} | tuning
-    return {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {"format": format, "cipher": cipher, "algorithm": algorithm} | tuning
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _show(plan: Plan) -> None:

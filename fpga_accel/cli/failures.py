@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import typer
+import click
+from click.exceptions import Exit
 
 from fpga_accel.errors import DeviceNotFoundError, FallbackDisabledError, FpgaAccelError
 
@@ -74,7 +75,7 @@ def failure_of(error: BaseException) -> Failure | None:
         return Failure(FAILED, "no_memory", "out of memory")
     if isinstance(error, ValueError):
         return Failure(USAGE, "usage", _one_line(str(error)), getattr(error, "hint", None))
-    return _of_parser(error)
+    return _of_parser(error) if isinstance(error, click.UsageError) else None
 
 
 def _of_system(error: OSError) -> Failure:
@@ -84,15 +85,9 @@ def _of_system(error: OSError) -> Failure:
     return Failure(FAILED, code, _one_line(f"{subject}{message}"))
 
 
-def _of_parser(error: BaseException) -> Failure | None:
-    """Recognise errors of the command-line parser, whose classes are typer's own or click's, by version."""
-    describe = getattr(error, "format_message", None)
-    if describe is None:
-        return None
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "fpga-accel"
-    message = describe().rstrip(".")
-    return Failure(getattr(error, "exit_code", USAGE), "usage", _one_line(message), f"see {path} --help")
+def _of_parser(error: click.UsageError) -> Failure:
+    path = error.ctx.command_path if error.ctx else "fpga-accel"
+    return Failure(USAGE, "usage", _one_line(error.format_message().rstrip(".")), f"see {path} --help")
 
 
 def _one_line(text: str) -> str:
@@ -109,23 +104,23 @@ def reported(*, as_json: bool) -> Iterator[None]:
 
     Raises
     ------
-    typer.Exit
+    Exit
         With the exit code of the failure.
     """
     try:
         yield
         if sys.stdout is not None:
             sys.stdout.flush()
-    except (typer.Exit, typer.Abort):
+    except (Exit, click.Abort):
         raise
     except BrokenPipeError:
-        raise typer.Exit(FAILED) from None
+        raise Exit(FAILED) from None
     except (Exception, KeyboardInterrupt) as error:
         failure = failure_of(error)
         if failure is None:
             raise
         failure.show(as_json=as_json)
-        raise typer.Exit(failure.exit_code) from None
+        raise Exit(failure.exit_code) from None
     finally:
         _settle_output()
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -195,7 +195,7 @@ def refuse_terminal_output(name: str, *, force: bool) -> None:
         )
 
 
-def refuse_terminal_input(files: list[str]) -> None:
+def refuse_terminal_input(files: Sequence[str]) -> None:
     """Refuse to wait for a terminal where no input was named at all."""
     if not files and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError("no FILE is given and standard input is a terminal", hint="- reads the terminal anyway")

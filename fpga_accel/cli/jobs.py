@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import typer
+from click.exceptions import Exit
 
 from fpga_accel.accelerator import Accelerator
 from fpga_accel.cli import files, output
@@ -60,9 +60,7 @@ def opened(job: Job, delivery: Delivery) -> Iterator[tuple[BinaryIO, BinaryIO, C
         yield source, target, at
 
 
-def planned(
-    sources: Sequence[str] | None, delivery: Delivery, rename: Callable[[str], str], *, joinable: bool
-) -> list[Job]:
+def planned(sources: Sequence[str], delivery: Delivery, rename: Callable[[str], str], *, joinable: bool) -> list[Job]:
     """Pair inputs with outputs.
 
     Parameters
@@ -81,7 +79,7 @@ def planned(
     UsageError
         Several inputs for one output, or an output that is its own input.
     """
-    files.refuse_terminal_input(list(sources or ()))
+    files.refuse_terminal_input(sources)
     wanted = delivery.output
     names = list(sources or (files.STANDARD,))
     if wanted is not None and len(names) > 1 and not (joinable and files.is_standard(wanted)):
@@ -94,9 +92,9 @@ def planned(
     return jobs
 
 
-def tested(sources: Sequence[str] | None) -> list[Job]:
+def tested(sources: Sequence[str]) -> list[Job]:
     """Return the jobs of inputs that are read and nothing more."""
-    files.refuse_terminal_input(list(sources or ()))
+    files.refuse_terminal_input(sources)
     return [Job(name, os.devnull) for name in sources or (files.STANDARD,)]
 
 
@@ -119,7 +117,7 @@ def run(jobs: Sequence[Job], work: Work, acc: Accelerator, delivery: Delivery) -
 
     Raises
     ------
-    typer.Exit
+    Exit
         With 1, where a file failed.
     """
     reports = []
@@ -134,7 +132,7 @@ def run(jobs: Sequence[Job], work: Work, acc: Accelerator, delivery: Delivery) -
         to_stderr = any(files.is_standard(job.target) for job in jobs)
         output.show_json({"files": reports}, to_stderr=to_stderr)
     if any("error" in report for report in reports):
-        raise typer.Exit(FAILED)
+        raise Exit(FAILED)
 
 
 def _done(job: Job, work: Work, acc: Accelerator, delivery: Delivery) -> dict[str, Any]:

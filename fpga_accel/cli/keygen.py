@@ -6,31 +6,23 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from fpga_accel import age
 from fpga_accel.age.recipients import key_lines
-from fpga_accel.cli import output, secrets
+from fpga_accel.cli import options, output, secrets
 from fpga_accel.cli.failures import OutputExistsError
 
-KeyOutput = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="OUT", help="Write there, for its owner alone.", show_default=False),
-]
-Convert = Annotated[
-    str | None,
-    typer.Option(
-        "--public", "-y", metavar="PATH", help="Print the public keys of a file of keys instead.", show_default=False
-    ),
-]
 
+@click.command()
+@click.option("--output", "-o", "out", metavar="OUT", type=options.PATH, help="Write there, for its owner alone.")
+@click.option("--public", "-y", "convert", metavar="PATH", help="Print the public keys of a file of keys instead.")
+def keygen(out: Path | None, convert: str | None) -> None:
+    """Make a key for seal and unseal, as age-keygen does.
 
-def keygen(out: KeyOutput = None, convert: Convert = None) -> None:
-    """Make a key for seal and unseal, in the file format of age-keygen; the public key is in its comment.
-
-    Existing files are never overwritten. Without -o the key goes to standard output.
+    The file format is that of age-keygen; the public key is in its comment. Existing files are never overwritten.
+    Without -o the key goes to standard output.
     """
     if convert is not None:
         for identity in key_lines(*secrets.texts([convert], data_from_stdin=False)):

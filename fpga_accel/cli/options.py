@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
-_WHERE = "Where it runs"
-_KEY = "Key"
+Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; messages on standard error become JSON lines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")]
-
-Files = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="FILE", help="Inputs; - or none is standard input.", show_default=False),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="OUT", help="Write there; - is standard output.", show_default=False),
-]
-Stdout = Annotated[bool, typer.Option("--stdout", "-c", help="Write to standard output.")]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite files; write binary data to a terminal.")]
-
-Device = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DEVICE",
-        help="auto, cpu, opencl, fpga, fpga-emulator, gpu, an index, id or part of a name from `devices`, or several "
-        "of these with commas between.",
-        rich_help_panel=_WHERE,
-        show_default=False,
-    ),
-]
-Fallback = Annotated[
-    str | None,
-    typer.Option(
-        metavar="allow|warn|never",
-        help="When the device cannot do it: use the CPU silently, with a warning, or fail with exit code 3.",
-        rich_help_panel=_WHERE,
-        show_default=False,
-    ),
-]
-Verify = Annotated[
-    str | None,
-    typer.Option(
-        metavar="never|sampled|always",
-        help="How much of what a device writes is compared with the CPU's result.",
-        rich_help_panel=_WHERE,
-        show_default=False,
-    ),
-]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", help="Threads of the CPU path.", rich_help_panel=_WHERE, show_default=False)
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", help="Longest a launch may take.", rich_help_panel=_WHERE, show_default=False),
-]
-
-Cipher = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="aes-gcm (the default), aes-gcm-siv, aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect "
-        "changed data; aes-ctr, aes-cbc, sm4-ctr and others do not.",
-        show_default=False,
-    ),
-]
-KeyFile = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATH",
-        help="Key of 16, 24, 32 or 64 raw bytes, as the cipher has it, or the same as hex digits.",
-        rich_help_panel=_KEY,
-        show_default=False,
-    ),
-]
-KeyFd = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="The same, read from open descriptor N.", rich_help_panel=_KEY, show_default=False),
-]
-Aad = Annotated[
-    str,
-    typer.Option(metavar="TEXT", help="Associated data of aes-gcm (UTF-8): checked, not stored.", show_default=False),
-]
+PATH = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +37,96 @@ class Delivery:
     json: bool = False
 
     @classmethod
-    def of(cls, output: Path | None, stdout: bool, *, force: bool, quiet: bool, json: bool) -> Delivery:
+    def of(cls, output: Path | None, stdout: bool, *, force: bool, quiet: bool, as_json: bool) -> Delivery:
         """Join ``-o`` and ``-c``, which say the same."""
-        return cls("-" if stdout else None if output is None else str(output), force, quiet, json)
+        return cls("-" if stdout else None if output is None else str(output), force, quiet, as_json)
+
+
+def joined(name: str, kind: Callable[..., object], parts: dict[str, Decorator]) -> Decorator:
+    """Return a decorator that adds options to a command and hands over what `kind` makes of them, as `name`.
+
+    Parameters
+    ----------
+    name
+        Parameter of the command.
+    kind
+        Takes each option by its name.
+    parts
+        The options by their names, in the order in which help lists them.
+    """
+
+    def add(function: Function) -> Function:
+        @wraps(function)
+        def command(*args: Any, **given: Any) -> Any:
+            given[name] = kind(**{part: given.pop(part) for part in parts})
+            return function(*args, **given)
+
+        made: Function = command
+        # As of decorators that stand above each other, the last is applied first.
+        for option in reversed(parts.values()):
+            made = option(made)
+        return made
+
+    return add
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; messages on standard error become JSON lines."
+)
+sources = click.argument("sources", metavar="[FILE]...", nargs=-1)
+delivery = joined(
+    "delivery",
+    Delivery.of,
+    {
+        "output": click.option("--output", "-o", metavar="OUT", type=PATH, help="Write there; - is standard output."),
+        "stdout": click.option("--stdout", "-c", is_flag=True, help="Write to standard output."),
+        "force": click.option("--force", "-f", is_flag=True, help="Overwrite files; write binary data to a terminal."),
+        "quiet": click.option("--quiet", "-q", is_flag=True, help="Say nothing when all is well."),
+        "as_json": as_json,
+    },
+)
+
+_WHERE: dict[str, Decorator] = {
+    "device": click.option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, opencl, fpga, fpga-emulator, gpu, an index, id or part of a name from `devices`, or several "
+        "of these with commas between.",
+    ),
+    "fallback": click.option(
+        "--fallback",
+        metavar="allow|warn|never",
+        help="When the device cannot do it: use the CPU silently, with a warning, or fail with exit code 3.",
+    ),
+    "verify": click.option(
+        "--verify",
+        metavar="never|sampled|always",
+        help="How much of what a device writes is compared with the CPU's result.",
+    ),
+    "threads": click.option("--threads", metavar="N", type=int, help="Threads of the CPU path."),
+    "timeout": click.option("--timeout", metavar="SECONDS", type=float, help="Longest a launch may take."),
+}
+
+
+def where(*names: str) -> Decorator:
+    """Return a decorator that adds the options that say where work runs, or those named, and hands over a `Where`."""
+    return joined("where", Where, {name: _WHERE[name] for name in names or _WHERE})
+
+
+level = click.option("--level", metavar="N", type=int, help="Effort, as the format defines it.")
+block_size = click.option("--block-size", metavar="BYTES", type=int, help="Block size, as the format defines it.")
+max_output = click.option("--max-output", metavar="BYTES", type=int, help="Fail beyond so many bytes a file.")
+
+cipher = click.option(
+    "--cipher",
+    metavar="NAME",
+    help="aes-gcm (the default), aes-gcm-siv, aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect "
+    "changed data; aes-ctr, aes-cbc, sm4-ctr and others do not.",
+)
+key_file = click.option(
+    "--key-file",
+    metavar="PATH",
+    help="Key of 16, 24, 32 or 64 raw bytes, as the cipher has it, or the same as hex digits.",
+)
+key_fd = click.option("--key-fd", metavar="N", type=int, help="The same, read from open descriptor N.")
+aad = click.option("--aad", metavar="TEXT", default="", help="Associated data of aes-gcm (UTF-8): checked, not stored.")

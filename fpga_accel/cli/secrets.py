@@ -7,29 +7,15 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
 
-import typer
+import click
 
-from fpga_accel.cli import files, keys
+from fpga_accel.cli import files, keys, options
 from fpga_accel.cli.failures import UsageError
 
-_KEY = "Key"
 _MOST_PASSPHRASE = 4 << 10
 # Some ten thousand keys.
 _MOST_KEYS = 1 << 20
-
-Ask = Annotated[
-    bool, typer.Option("--passphrase", "-p", help="Ask for a passphrase on the terminal.", rich_help_panel=_KEY)
-]
-PassphraseFile = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Passphrase, on one line.", rich_help_panel=_KEY, show_default=False),
-]
-PassphraseFd = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="The same, read from open descriptor N.", rich_help_panel=_KEY, show_default=False),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +72,19 @@ class Source:
             keys.wipe(text)
             raise UsageError(f"a passphrase is one line of less than {_MOST_PASSPHRASE} bytes")
         return text
+
+
+passphrase = options.joined(
+    "passphrase",
+    Source,
+    {
+        "ask": click.option("--passphrase", "-p", "ask", is_flag=True, help="Ask for a passphrase on the terminal."),
+        "path": click.option("--passphrase-file", "path", metavar="PATH", help="Passphrase, on one line."),
+        "descriptor": click.option(
+            "--passphrase-fd", "descriptor", metavar="N", type=int, help="The same, read from open descriptor N."
+        ),
+    },
+)
 
 
 def _asked(*, twice: bool) -> bytearray:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-import typer
+import click
+from click.exceptions import Exit
 
 from fpga_accel.accelerator import Accelerator
-from fpga_accel.cli import failures, output, peers, places, session
-from fpga_accel.cli.options import Device, Json, Threads, Timeout, Where
+from fpga_accel.cli import failures, options, output, peers, places, session
+from fpga_accel.cli.options import Where
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations import registry
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
@@ -43,28 +44,32 @@ class _WrongResultError(Exception):
     """A call gave something else than it should."""
 
 
-def selftest(device: Device = None, threads: Threads = None, timeout: Timeout = None, as_json: Json = False) -> None:
-    """Build and try every kernel on every usable device, and compare it with the CPU path.
+@click.command()
+@options.where("device", "threads", "timeout")
+@options.as_json
+def selftest(where: Where, as_json: bool) -> None:
+    """Build and try every kernel on every usable device.
 
-    Every byte that a device writes is compared, and nothing falls back. The CPU path is tried alone, last.
+    Every byte that a device writes is compared with the CPU path's, and nothing falls back. The CPU path is tried
+    alone, last.
     """
     with session.messages(as_json=as_json):
-        where = places.found(device, as_json=as_json)
-    rows = [row for place in where.names for row in _tried(place, threads, timeout)]
+        found = places.found(where.device, as_json=as_json)
+    rows = [row for place in found.names for row in _tried(place, where)]
     if as_json:
         output.show_json([asdict(row) for row in rows])
     else:
         _show(rows)
     if not all(row.passed for row in rows):
-        raise typer.Exit(failures.FAILED)
-    if where.missing:
-        failures.Failure(failures.NO_DEVICE, "device_not_found", where.missing).show(as_json=as_json)
-        raise typer.Exit(failures.NO_DEVICE)
+        raise Exit(failures.FAILED)
+    if found.missing:
+        failures.Failure(failures.NO_DEVICE, "device_not_found", found.missing).show(as_json=as_json)
+        raise Exit(failures.NO_DEVICE)
 
 
-def _tried(place: str, threads: int | None, timeout: float | None) -> Iterator[Row]:
-    options = Where(place, "never", "always", threads, timeout)
-    with session.accelerator(options, as_json=False) as acc, Accelerator("cpu") as cpu:
+def _tried(place: str, where: Where) -> Iterator[Row]:
+    there = replace(where, device=place, fallback="never", verify="always")
+    with session.accelerator(there, as_json=False) as acc, Accelerator("cpu") as cpu:
         for operation in registry.OPERATIONS.values():
             row = Row(place, operation.name)
             try:

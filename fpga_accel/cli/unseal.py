@@ -2,93 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from fpga_accel.age.recipients import MOST_WORK_FACTOR, Openers
 from fpga_accel.age.streams import unseal_stream
-from fpga_accel.cli import files, jobs, secrets, session
-from fpga_accel.cli.decompress import MaxOutput
+from fpga_accel.cli import files, jobs, options, secrets, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import (
-    Delivery,
-    Device,
-    Fallback,
-    Files,
-    Force,
-    Json,
-    Output,
-    Quiet,
-    Stdout,
-    Threads,
-    Timeout,
-    Verify,
-    Where,
-)
+from fpga_accel.cli.options import Delivery, Where
 from fpga_accel.operations import registry
 
 _SUFFIX = ".age"
 
-IdentityFile = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--identity", "-i", metavar="PATH", help="A file of secret keys; several are allowed.", show_default=False
-    ),
-]
-Decompress = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FORMAT",
-        help=f"Decompress as well: {', '.join(registry.algorithms('decompress'))}.",
-        show_default=False,
-    ),
-]
 
-
+@click.command()
+@options.sources
+@click.option("--identity", "-i", metavar="PATH", multiple=True, help="A file of secret keys; several are allowed.")
+@secrets.passphrase
+@click.option(
+    "--decompress", metavar="FORMAT", help=f"Decompress as well: {', '.join(registry.algorithms('decompress'))}."
+)
+@options.max_output
+@options.delivery
+@options.where()
 def unseal(
-    sources: Files = None,
+    sources: Sequence[str],
     *,
-    identity: IdentityFile = None,
-    passphrase: secrets.Ask = False,
-    passphrase_file: secrets.PassphraseFile = None,
-    passphrase_fd: secrets.PassphraseFd = None,
-    decompress: Decompress = None,
-    max_output: MaxOutput = None,
-    out: Output = None,
-    stdout: Stdout = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    device: Device = None,
-    fallback: Fallback = None,
-    verify: Verify = None,
-    threads: Threads = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
+    identity: Sequence[str],
+    passphrase: secrets.Source,
+    decompress: str | None,
+    max_output: int | None,
+    delivery: Delivery,
+    where: Where,
 ) -> None:
-    """Decrypt each FILE.age, armored or not, into FILE; with --decompress lz4, FILE.lz4.age into FILE.
+    """Decrypt each FILE.age, armored or not, into FILE.
 
-    The output appears under its name once all of it is verified; what goes to standard output is written in verified
-    chunks of 64 KiB, and exit code 1 tells that it is not all. Without -i and a passphrase, one is asked for. The
-    input is kept. With --json the report goes to standard output, or to standard error where the data goes to standard
-    output.
+    With --decompress lz4, FILE.lz4.age goes into FILE. The output appears under its name once all of it is verified;
+    what goes to standard output is written in verified chunks of 64 KiB, and exit code 1 tells that it is not all.
+    Without -i and a passphrase, one is asked for. Without FILE, or for -, standard input is read. The input is kept.
+    With --json the report goes to standard output, or to standard error where the data goes to standard output.
     """
-    delivery = Delivery.of(out, stdout, force=force, quiet=quiet, json=as_json)
     if decompress is not None:
         registry.find("decompress", decompress)
     if max_output is not None and max_output < 0:
         raise UsageError(f"--max-output is {max_output}; it must not be negative")
     planned = jobs.planned(sources, delivery, lambda name: _without_suffix(name, decompress), joinable=True)
     from_stdin = any(files.is_standard(job.source) for job in planned)
-    identities = secrets.texts(identity or (), data_from_stdin=from_stdin)
-    source = secrets.Source(passphrase, passphrase_file, passphrase_fd)
-    if not identity and not source.named:
-        source = secrets.Source(ask=True)
-    where = Where(device, fallback, verify, threads, timeout)
+    identities = secrets.texts(identity, data_from_stdin=from_stdin)
+    if not identity and not passphrase.named:
+        passphrase = secrets.Source(ask=True)
     with (
-        source.opened(twice=False, data_from_stdin=from_stdin) as secret,
-        session.accelerator(where, as_json=as_json) as acc,
+        passphrase.opened(twice=False, data_from_stdin=from_stdin) as secret,
+        session.accelerator(where, as_json=delivery.json) as acc,
     ):
         # Refused before any file is opened.
         Openers.of(identities, secret, MOST_WORK_FACTOR).wipe()
