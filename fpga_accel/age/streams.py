@@ -247,7 +247,7 @@ class Unsealing:
         self._part = memoryview(b"")
 
     def parts(self) -> Iterator[memoryview]:
-        """Yield the content; each part is overwritten once the next but one is asked for."""
+        """Yield the content; each part is overwritten once the next is asked for."""
         for done, out in one_ahead(self._groups(), self._start, _AT_WORK - 1):
             if done.good:
                 yield out[: done.good]
