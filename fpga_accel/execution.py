@@ -147,9 +147,9 @@ class Executor:
             results: Any = operation.library_many(listed, *(_listed(each) for each in arguments))
         if results is None:
             return None
-        size = operation.number_size * count or _objects.bytes_total(results)
         if batch is not None:
             results = np.array(results, operation.number_type) if operation.number_size else Batch.from_items(results)
+        size = operation.number_size * count or (_objects.bytes_total(results) if batch is None else results.nbytes)
         self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, time.perf_counter()))
         return results
 

@@ -355,9 +355,9 @@ static PyObject *bytes_total(PyObject *module, PyObject *const *args, Py_ssize_t
   }
   int64_t *offsets = NULL;
   Py_ssize_t wanted = ANY_COUNT;
-  if (given > 1 && check_argument_count("bytes_total", given, 3, 3) < 0)
-    return NULL;
   if (given > 1) {
+    if (check_argument_count("bytes_total", given, 3, 3) < 0)
+      return NULL;
     offsets = address_argument(args[1], "offsets");
     wanted = offsets ? count_argument(args[2], "count") : -1;
     if (wanted < 0)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from fpga_accel import streams
 from fpga_accel.accelerator import Accelerator, default_accelerator
@@ -293,33 +293,24 @@ class Unsealing:
         return self._beside.start(work)
 
 
-class _Task(Generic[T]):
+class _Task(Future[T]):
     """Work for whoever comes first, the thread beside or the owner."""
 
     def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__()
         self._work = work
         self._begun = threading.Lock()
-        self._made: Future[T] = Future()
 
     def do(self) -> bool:
         """Do it and return True, unless somebody has begun."""
         if not self._begun.acquire(blocking=False):
             return False
         try:
-            self._made.set_result(self._work())
+            self.set_result(self._work())
         except BaseException as error:
             # Raised where the result is asked for, Ctrl-C in the owner's share too.
-            self._made.set_exception(error)
+            self.set_exception(error)
         return True
-
-    @property
-    def done(self) -> bool:
-        """Whether `result` will not wait."""
-        return self._made.done()
-
-    def result(self) -> T:
-        """Wait for the end, and return what was made or raise what was raised."""
-        return self._made.result()
 
 
 class _Beside(forks.Resettable):
@@ -345,7 +336,7 @@ class _Beside(forks.Resettable):
 
         def result() -> T:
             self._tasks.popleft()
-            while self._owner_helps and not task.done and any(other.do() for other in reversed(self._tasks)):
+            while self._owner_helps and not task.done() and any(other.do() for other in reversed(self._tasks)):
                 pass
             made, self._ledger.local.last.value = task.result()
             return made

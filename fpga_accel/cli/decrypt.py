@@ -7,28 +7,20 @@ from pathlib import Path
 
 import click
 
-from fpga_accel.cli import files, jobs, keys, options, session
+from fpga_accel.cli import jobs, options, sealing
 from fpga_accel.cli.failures import UsageError
 from fpga_accel.cli.options import Delivery, Where
-from fpga_accel.cli.sealing import DEFAULT_CIPHER, Sealing, suffixes
-from fpga_accel.operations import registry
 
 
 @click.command()
 @options.sources
-@options.cipher
-@options.key_file
-@options.key_fd
-@options.aad
+@sealing.given
 @options.delivery
 @options.where()
 def decrypt(
     sources: Sequence[str],
     *,
-    cipher: str | None,
-    key_file: str | None,
-    key_fd: int | None,
-    aad: str,
+    given: sealing.Given,
     delivery: Delivery,
     where: Where,
 ) -> None:
@@ -40,27 +32,20 @@ def decrypt(
     """
     planned = jobs.planned(sources, delivery, _without_suffix, joinable=False)
     for job in planned:
-        algorithm = _cipher_of(job.source, cipher)
-        registry.find("decrypt", algorithm).settings(aads=(aad.encode(),) if aad else None)
-    from_stdin = any(files.is_standard(job.source) for job in planned)
-    with (
-        keys.opened_key(key_file, key_fd, data_from_stdin=from_stdin) as key,
-        session.accelerator(where, as_json=delivery.json) as acc,
-    ):
-        sealing = Sealing("decrypt", key, aad.encode(), delivery)
-        jobs.run(planned, sealing.work(acc, lambda job: _cipher_of(job.source, cipher)), acc, delivery)
+        given.check("decrypt", _cipher_of(job.source, given.cipher))
+    sealing.run("decrypt", planned, lambda job: _cipher_of(job.source, given.cipher), given, delivery, where)
 
 
 def _cipher_of(name: str, wanted: str | None) -> str:
-    by_suffix = suffixes().get(Path(name).suffix)
+    by_suffix = sealing.suffixes().get(Path(name).suffix)
     if wanted and by_suffix and wanted != by_suffix:
         raise UsageError(f"{name} ends in .{by_suffix}, but --cipher is {wanted}")
-    return wanted or by_suffix or DEFAULT_CIPHER
+    return wanted or by_suffix or sealing.DEFAULT_CIPHER
 
 
 def _without_suffix(name: str) -> str:
     path = Path(name)
-    if path.suffix in suffixes():
+    if path.suffix in sealing.suffixes():
         return str(path.with_suffix(""))
-    known = " or ".join(suffixes())
+    known = " or ".join(sealing.suffixes())
     raise UsageError(f"{name} does not end in {known}", hint="name the output with -o, or use -c")

@@ -58,7 +58,7 @@ def explain(
 def _options(
     op: str, format: str | None, cipher: str | None, algorithm: str | None, tuning: dict[str, int | None]
 ) -> dict[str, Any]:
-    legal = sorted({operation.op for operation in registry.OPERATIONS.values()})
+    legal = sorted(registry.DEFAULTS)
     if op not in legal:
         raise UsageError(f"unknown operation {op!r}; legal ones are {', '.join(legal)}")
     if op in _CIPHER_OPS and format:

@@ -116,17 +116,3 @@ def where(*names: str) -> Decorator:
 level = click.option("--level", metavar="N", type=int, help="Effort, as the format defines it.")
 block_size = click.option("--block-size", metavar="BYTES", type=int, help="Block size, as the format defines it.")
 max_output = click.option("--max-output", metavar="BYTES", type=int, help="Fail beyond so many bytes a file.")
-
-cipher = click.option(
-    "--cipher",
-    metavar="NAME",
-    help="aes-gcm (the default), aes-gcm-siv, aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm detect "
-    "changed data; aes-ctr, aes-cbc, sm4-ctr and others do not.",
-)
-key_file = click.option(
-    "--key-file",
-    metavar="PATH",
-    help="Key of 16, 24, 32 or 64 raw bytes, as the cipher has it, or the same as hex digits.",
-)
-key_fd = click.option("--key-fd", metavar="N", type=int, help="The same, read from open descriptor N.")
-aad = click.option("--aad", metavar="TEXT", default="", help="Associated data of aes-gcm (UTF-8): checked, not stored.")

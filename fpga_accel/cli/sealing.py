@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
+
 from fpga_accel.accelerator import Accelerator
-from fpga_accel.cli import files, jobs
+from fpga_accel.cli import files, jobs, keys, options, session
 from fpga_accel.cli.failures import UsageError
-from fpga_accel.cli.options import Delivery
+from fpga_accel.cli.options import Delivery, Where
 from fpga_accel.operations import registry
 
 DEFAULT_CIPHER = "aes-gcm"
@@ -20,7 +22,62 @@ OVERHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
+class Given:
+    """The options that say which cipher, and with what."""
+
+    cipher: str | None
+    key_file: str | None
+    key_fd: int | None
+    aad: str
+
+    def check(self, op: str, cipher: str) -> None:
+        """Refuse a cipher that there is not, or that takes no associated data."""
+        registry.find(op, cipher).settings(aads=(self.aad.encode(),) if self.aad else None)
+
+
+given = options.joined(
+    "given",
+    Given,
+    {
+        "cipher": click.option(
+            "--cipher",
+            metavar="NAME",
+            help="aes-gcm (the default), aes-gcm-siv, aes-ccm, chacha20-poly1305, xchacha20-poly1305 and sm4-gcm "
+            "detect changed data; aes-ctr, aes-cbc, sm4-ctr and others do not.",
+        ),
+        "key_file": click.option(
+            "--key-file",
+            metavar="PATH",
+            help="Key of 16, 24, 32 or 64 raw bytes, as the cipher has it, or the same as hex digits.",
+        ),
+        "key_fd": click.option("--key-fd", metavar="N", type=int, help="The same, read from open descriptor N."),
+        "aad": click.option(
+            "--aad", metavar="TEXT", default="", help="Associated data of aes-gcm (UTF-8): checked, not stored."
+        ),
+    },
+)
+
+
+def run(
+    op: str,
+    planned: Sequence[jobs.Job],
+    cipher_of: Callable[[jobs.Job], str],
+    given: Given,
+    delivery: Delivery,
+    where: Where,
+) -> None:
+    """Do all files, each with its cipher, and report on them; errors as of `jobs.run` and `keys.opened_key`."""
+    from_stdin = any(files.is_standard(job.source) for job in planned)
+    with (
+        keys.opened_key(given.key_file, given.key_fd, data_from_stdin=from_stdin) as key,
+        session.accelerator(where, as_json=delivery.json) as acc,
+    ):
+        sealing = _Sealing(op, key, given.aad.encode(), delivery)
+        jobs.run(planned, sealing.work(acc, cipher_of), acc, delivery)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
     """One direction of a cipher over files."""
 
     op: str

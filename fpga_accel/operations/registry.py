@@ -142,8 +142,6 @@ def _operation(name: str, path: str) -> Operation[Any]:
 
 OPERATIONS: Mapping[str, Operation[Any]] = _Rows(_ROWS, _operation)
 
-_FOUND: dict[tuple[str, str], Operation[Any]] = {}
-
 # What a verb does where no algorithm is named.
 DEFAULTS = MappingProxyType(
     {
@@ -211,14 +209,16 @@ def find(op: str, algorithm: str) -> Operation[Any]:
     """
     if not isinstance(algorithm, str):
         raise TypeError(f"algorithm must be a str, not {type(algorithm).__name__}")
-    # A plain dictionary: this is part of what small calls take.
-    operation = _FOUND.get((op, algorithm))
+    return _found(op, algorithm)
+
+
+# This is part of what small calls take.
+@cache
+def _found(op: str, algorithm: str) -> Operation[Any]:
+    operation = OPERATIONS.get(f"{algorithm}.{op}")
     if operation is None:
-        operation = OPERATIONS.get(f"{algorithm}.{op}")
-        if operation is None:
-            legal = ", ".join(algorithms(op))
-            raise ValueError(f"unknown algorithm {shown(algorithm)} for {shortened(op)}; legal ones are {legal}")
-        _FOUND[op, algorithm] = operation
+        legal = ", ".join(algorithms(op))
+        raise ValueError(f"unknown algorithm {shown(algorithm)} for {shortened(op)}; legal ones are {legal}")
     return operation
 
 
