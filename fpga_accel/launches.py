@@ -125,6 +125,7 @@ class Launches:
     def start(self, launch: Launch) -> Callable[[], Table]:
         """Send a launch on its way; what is returned waits for its results."""
         began = time.monotonic()
+        launch.workers = self._workers
         launch.seconds = self._timeout or DEFAULT_SECONDS + launch.nbytes / SLOWEST_BYTES_PER_SECOND
         try:
             pending = self._backend.start(launch)
@@ -133,6 +134,11 @@ class Launches:
             raise
         self._pending[id(launch)] = launch, pending
         return lambda: self._finished(launch, began)
+
+    @property
+    def wide(self) -> bool:
+        """Whether the device works on thousands of rows at once."""
+        return self._backend.wide
 
     def _finished(self, launch: Launch, began: float) -> Table:
         _, pending = self._pending.pop(id(launch))

@@ -32,6 +32,7 @@ class ReferenceBackend:
         """Return the variant; there is nothing to build."""
         return VARIANT
 
+    wide = False
     links = False
     fuses = False
     apart = False

@@ -5,10 +5,10 @@ The layouts are those of ``kernels/common/abi.h``; a test compiles that file and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,15 @@ class Status(IntEnum):
     BAD_PARAM = 5
 
 
+class Helpers(Protocol):
+    """Threads of the caller's for copies."""
+
+    count: int
+
+    def map(self, work: Callable[[Any], Any], inputs: Iterable[Any], /) -> object:
+        """Apply `work` to all inputs, on the calling thread and on those that have nothing else to do."""
+
+
 @dataclass(slots=True)
 class Launch:
     """One kernel launch, told without reference to any runtime.
@@ -92,6 +101,8 @@ class Launch:
         True where params hold keys: every copy of them is wiped afterwards.
     seconds
         How long it may take, None for no limit.
+    workers
+        Who helps with copies, None for the calling thread alone.
     """
 
     kernel: str
@@ -101,6 +112,7 @@ class Launch:
     keep: Any = field(default=None, repr=False)
     secret: bool = False
     seconds: float | None = None
+    workers: Helpers | None = field(default=None, repr=False)
 
     @property
     def nbytes(self) -> int:

@@ -275,6 +275,7 @@ class _FaultyBackend:
             _corrupt_result(results, bad_result)
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
 
+    wide = False
     fuses = False
     apart = False
 

@@ -37,9 +37,11 @@ from launches import captured
 
 import fpga_accel as fa
 from fpga_accel.backends import opencl
+from fpga_accel.operations.keyed import SHORT_ROW
 from fpga_accel.runtime import buffers, discovery, icd, manifests, platforms, programs, quirks, waits
 from fpga_accel.runtime.buffers import PagePool
 from fpga_accel.runtime.programs import BuildRequest, Identity, WarmRow
+from fpga_accel.segments import Launch
 
 KEY, NONCE, COUNTER = bytes(range(32)), bytes(12), bytes(16)
 
@@ -852,6 +854,54 @@ def test_every_strategy_takes_more_than_a_piece(forced: fa.Accelerator) -> None:
     frame = forced.compress(data)
     assert lz4.frame.decompress(frame) == data
     assert forced.decompress(frame) == data
+
+
+@pytest.fixture
+def rows(forced: fa.Accelerator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of each launch of a backend that is taken for a GPU, which works on thousands of rows at once."""
+    from fpga_accel.backends.opencl import OpenClBackend
+
+    found: list[int] = []
+    start = OpenClBackend.start
+
+    def counted(self: OpenClBackend, launch: Launch) -> Any:
+        found.append(len(launch.table))
+        return start(self, launch)
+
+    monkeypatch.setattr(OpenClBackend, "wide", True)
+    monkeypatch.setattr(OpenClBackend, "start", counted)
+    return found
+
+
+@pytest.mark.parametrize("cipher", ["aes-gcm", "aes-ctr", "aes-cbc", "sm4-gcm", "sm4-ctr", "sm4-cbc"])
+def test_messages_become_short_rows_for_a_device_of_many(forced: fa.Accelerator, rows: list[int], cipher: str) -> None:
+    numbers = [SHORT_ROW - 16, SHORT_ROW, SHORT_ROW + 16, 3 * SHORT_ROW, 9 * SHORT_ROW + 64, 16, 70 * SHORT_ROW]
+    items = [large()[:size] for size in numbers]
+    nonces = [NONCE if cipher.endswith("gcm") else COUNTER] * len(items)
+    with fa.Accelerator("cpu") as cpu:
+        expected = cpu.encrypt_many(items, KEY[:16], cipher, nonces=nonces)
+    assert forced.encrypt_many(items, KEY[:16], cipher, nonces=nonces) == expected
+    serial = cipher.endswith("cbc")
+    short = sum(-(-size // SHORT_ROW) for size in numbers)
+    assert sum(rows) == (len(items) if serial else short)
+    rows.clear()
+    assert forced.decrypt_many(expected, KEY[:16], cipher, nonces=nonces) == items
+    assert sum(rows) >= short
+    if cipher.endswith("gcm"):
+        forged = bytearray(expected[4])
+        forged[5 * SHORT_ROW] ^= 1
+        with pytest.raises(fa.InvalidTag):
+            forced.decrypt(forged, KEY[:16], cipher, nonce=NONCE)
+
+
+def test_sectors_become_short_rows_for_a_device_of_many(forced: fa.Accelerator, rows: list[int]) -> None:
+    data, key = large()[: 512 * 200], hashlib.sha512(b"two halves").digest()
+    with fa.Accelerator("cpu") as cpu:
+        expected = fa.AESXTS(key, accelerator=cpu).encrypt_sectors(data, 7, sector_size=512)
+    cipher = fa.AESXTS(key, accelerator=forced)
+    assert cipher.encrypt_sectors(data, 7, sector_size=512) == expected
+    assert cipher.decrypt_sectors(expected, 7, sector_size=512) == data
+    assert rows == [len(data) // SHORT_ROW] * 2
 
 
 def test_every_strategy_serves_threads_at_once(forced: fa.Accelerator) -> None:

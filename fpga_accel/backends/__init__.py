@@ -109,6 +109,10 @@ class Backend(Protocol):
         """
 
     @property
+    def wide(self) -> bool:
+        """Whether it works on thousands of rows at once, so that messages are cut into short ones."""
+
+    @property
     def links(self) -> bool:
         """Whether it runs linked launches; where it does not, each launch goes by way of the host."""
 

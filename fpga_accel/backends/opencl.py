@@ -263,6 +263,11 @@ class OpenClBackend(forks.Resettable):
     apart = False
 
     @property
+    def wide(self) -> bool:
+        """Whether it is a GPU."""
+        return self._listed.kind == "gpu"
+
+    @property
     def links(self) -> bool:
         """Whether it runs linked launches: pipelines for FPGAs have no kernel that links."""
         return not self._listed.kind.startswith("fpga")

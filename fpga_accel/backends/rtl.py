@@ -88,6 +88,7 @@ class RtlBackend(forks.Resettable):
     name = "rtl"
     # Each core is a simulation of its own: none makes way for another.
     allow_reprogram = False
+    wide = False
     links = False
     fuses = True
     apart = True

@@ -111,6 +111,11 @@ class SeveralBackend(forks.Resettable):
             raise causes[0]
         return "+".join(dict.fromkeys(variants))
 
+    @property
+    def wide(self) -> bool:
+        """Whether all of them are."""
+        return all(member.backend.wide for member in self._members)
+
     links = False
     fuses = False
     apart = False

@@ -55,7 +55,7 @@ class _Ccm(KeyedOperation):
     small = 1 << 62
     # What is shorter fits beside a nonce of any size; the library has no proper error for what does not.
     call_limit = _ALWAYS_FITS
-    row = None
+    cuts = False
     nonce_size = NONCE
     nonce_sizes = range(7, 14)
     tag_size = TAG

@@ -21,7 +21,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
-from fpga_accel.operations.keyed import BLOCK, KeyedOperation, Record, Texts, rows_of_sectors
+from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, rows_of_sectors
 from fpga_accel.operations.xts_units import SPARE, UnitsCipher
 from fpga_accel.segments import RECORD, Launch, Status, copy_many
 
@@ -46,7 +46,7 @@ class _Xts(KeyedOperation):
     nonce_sizes = range(BLOCK, BLOCK + 1)
     tag_size = 0
     # A data unit is serial in its tweaks.
-    row = None
+    cuts = False
 
     def single(self, key: Any, nonce: Any, aad: Any, own: Mapping[str, Any] = MappingProxyType({})) -> CipherOptions:
         made = super().single(key, nonce, aad, own)
@@ -251,7 +251,7 @@ class SectorsOperation(_Xts):
         if not nbytes:
             return {}
         texts = Texts(items.addresses + np.uint64(taken) if taken else items.addresses, targets, sizes, nonces)
-        table, params = rows_of_sectors(texts, options, unit, _row_bytes(nbytes, unit))
+        table, params = rows_of_sectors(texts, options, unit, _row_bytes(nbytes, unit, run.wide))
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
         require_success(self, run(launch))
         return {}
@@ -313,9 +313,9 @@ def as_int(number: Any, name: str) -> int:
         raise TypeError(f"{name} must be an int, not {type(number).__name__}") from None
 
 
-def _row_bytes(nbytes: int, unit: int) -> int:
+def _row_bytes(nbytes: int, unit: int, wide: bool) -> int:
     """Return the bytes of a row of whole sectors, for so many bytes over all."""
-    aimed = min(max(nbytes // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
+    aimed = SHORT_ROW if wide else min(max(nbytes // _ROWS_AIMED_AT, _LEAST_ROW), _MOST_ROW)
     return max(1, aimed // unit) * unit
 
 

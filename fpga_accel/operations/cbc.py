@@ -42,6 +42,7 @@ from fpga_accel.operations.keyed import (
     Record,
     Texts,
     require_rows,
+    row_on,
     rows_of_whole,
 )
 from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, copy_many
@@ -72,7 +73,7 @@ class CbcOperation(KeyedOperation):
     nonce_sizes = range(BLOCK, BLOCK + 1)
     tag_size = 0
     # A ciphertext block depends on all before it.
-    row = None
+    cuts = False
     # The library's block cipher, made from a key.
     block_cipher: ClassVar[type[Any]]
 
@@ -304,19 +305,27 @@ class CbcDecrypt(CbcOperation):
             if len(wrong):
                 return self._without({int(i): malformed() for i in wrong}, job, run)
             results = sizes - padding
-        table, params = self._rows_of(sources, sizes, nonces, options, job.sink.allocate(results), results)
+        targets = job.sink.allocate(results)
+        table, params = self._rows_of(sources, sizes, nonces, options, targets, results, row_on(run))
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
         require_success(self, run(launch))
         return {}
 
     def _rows_of(
-        self, sources: Sizes, sizes: Sizes, nonces: Items, options: CipherOptions, targets: Sizes, results: Sizes
+        self,
+        sources: Sizes,
+        sizes: Sizes,
+        nonces: Items,
+        options: CipherOptions,
+        targets: Sizes,
+        results: Sizes,
+        row: int,
     ) -> tuple[Table, Bytes]:
         """Return a row for each part of a message; the block in front of it is its nonce."""
-        cut = Cut.of(sizes, ROW)
+        cut = Cut.of(sizes, row)
         pick, position = cut.pick, cut.position
         starts = sources[pick] + position
-        parts = np.minimum(sizes[pick] - position, np.uint64(ROW))
+        parts = np.minimum(sizes[pick] - position, np.uint64(row))
         before = np.where(position == 0, nonces.addresses[pick], starts - _BLOCK)
         keys = options.keys if len(options.keys) == 1 or cut.whole else [options.keys[i] for i in cut.message]
         texts = Texts(
@@ -326,7 +335,7 @@ class CbcDecrypt(CbcOperation):
             Items(before, np.full(len(parts), BLOCK, np.uint64), nonces.keep),
         )
         table, params = rows_of_whole(texts, CipherOptions(keys), DECRYPT if options.own else DECRYPT | PADDED, 0)
-        table["dst_capacity"] = np.minimum(results[pick] - position, np.uint64(ROW))
+        table["dst_capacity"] = np.minimum(results[pick] - position, np.uint64(row))
         return table, params
 
     def _paddings(self, sources: Sizes, sizes: Sizes, nonces: Items, options: CipherOptions) -> npt.NDArray[np.uint64]:

@@ -51,6 +51,10 @@ class Run(Protocol):
     def start(self, launch: Launch) -> Callable[[], Table]:
         """Send a launch on its way; what is returned waits for its results. Each is waited for, in order."""
 
+    @property
+    def wide(self) -> bool:
+        """Whether short rows, of which there are more, keep the device busier."""
+
 
 @dataclass(slots=True)
 class Job(Generic[OptionsT]):
@@ -375,6 +379,8 @@ class _Captured(Exception):
 
 class _Captures:
     """Runs nothing, and ends the operation."""
+
+    wide = False
 
     def __call__(self, launch: Launch) -> NoReturn:
         raise _Captured(launch)

@@ -35,6 +35,8 @@ _PARTIAL_WORDS = slice(2, 4)
 # A message is cut into rows of this many bytes: long enough that a row's key expansion and its power of H
 # (about 1 µs) do not show, short enough that 1 MiB keeps two cores busy.
 ROW = 256 << 10
+# And of this many on a device that works on thousands of rows at once, each slowly.
+SHORT_ROW = 4 << 10
 
 
 # Messages a part has at least: below that a launch of its own costs more than it hides. And the largest message
@@ -75,11 +77,14 @@ class Cut:
         The bytes of the message in front of each row; one for all rows where it is 0.
     first
         The first row of each message.
+    row
+        Bytes of a row at most, None for no limit.
     """
 
     message: npt.NDArray[np.int64]
     position: Sizes
     first: npt.NDArray[np.int64]
+    row: int | None = None
 
     @classmethod
     def of(cls, sizes: Sizes, row: int | None = ROW) -> Cut:
@@ -90,7 +95,7 @@ class Cut:
         rows = np.maximum(-(-sizes.astype(np.int64) // row), 1)
         first = np.cumsum(rows) - rows
         message = np.repeat(np.arange(count), rows)
-        return cls(message, ((np.arange(len(message)) - first[message]) * row).astype(np.uint64), first)
+        return cls(message, ((np.arange(len(message)) - first[message]) * row).astype(np.uint64), first, row)
 
     @classmethod
     def none(cls, count: int) -> Cut:
@@ -119,12 +124,17 @@ class Cut:
         return tags
 
 
+def row_on(run: Run) -> int:
+    """Return the bytes of a row of a message that may be cut."""
+    return SHORT_ROW if run.wide else ROW
+
+
 class KeyedOperation(CipherOperation):
     """What ciphers share on a device."""
 
     library = "cryptography"
-    # A message is cut into rows of so many bytes; None where it has to stay whole.
-    row: ClassVar[int | None] = ROW
+    # Whether a message may be cut into rows.
+    cuts: ClassVar[bool] = True
     # Whether its launches can be linked behind or before others' on a device.
     links: ClassVar[bool] = False
     # Flags of a row that is a whole message, and bytes of its result behind the text.
@@ -151,8 +161,8 @@ class KeyedOperation(CipherOperation):
     ) -> tuple[Texts, Cut, Callable[[], Table]]:
         """Send some of the messages on their way."""
         texts = self._texts(job, nonces.picked(part), part)
-        cut = Cut.of(texts.sizes, self.row)
-        if self.row is None:
+        cut = Cut.of(texts.sizes, row_on(run) if self.cuts else None)
+        if not self.cuts:
             require_rows(texts.sizes, self.whole_room)
         table, params = self._rows(texts, cut, job.options)
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
@@ -192,8 +202,8 @@ class KeyedOperation(CipherOperation):
         """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
         if cut.whole:
             return rows_of_whole(texts, options, self.whole_flags, self.whole_room)
-        assert self.row is not None
-        table, params = _rows_of_any(texts, cut, options, self.row)
+        assert cut.row is not None
+        table, params = _rows_of_any(texts, cut, options, cut.row)
         self.mark(table, cut)
         return table, params
 

@@ -184,9 +184,10 @@ class Sealing(SealedOperation):
         table["dst_capacity"] += np.where(alone, self.whole_room, 0).astype(np.uint32)
 
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        if self.row is not None and not cut.whole:
+        if not cut.whole:
+            assert cut.row is not None
             tags = self.tags(cut, results)
-            for index in np.flatnonzero(texts.sizes > self.row):
+            for index in np.flatnonzero(texts.sizes > cut.row):
                 memory(int(texts.targets[index] + texts.sizes[index]), TAG)[:] = tags[index].tobytes()
         return {}
 

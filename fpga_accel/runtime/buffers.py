@@ -9,7 +9,7 @@ import itertools
 import threading
 from collections import defaultdict
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,20 @@ PAGE = 4096
 KEEP_LIMIT = 256 << 20
 
 
+class Lender(Protocol):
+    """Whose memory slabs are."""
+
+    def give_back(self, slab: Slab) -> None:
+        """Take a slab back."""
+
+
 class Slab:
-    """Page-aligned memory on loan from the pool; give it back by ``with`` or `release`.
+    """Memory on loan, page-aligned where it is of the pool; give it back by ``with`` or `release`.
 
     Attributes
     ----------
     address : int
-        Host address, page-aligned.
+        Host address.
     size : int
         Usable bytes.
     array : numpy.ndarray
@@ -42,7 +49,7 @@ class Slab:
 
     __slots__ = ("_pool", "address", "array", "secret", "size", "wrapped")
 
-    def __init__(self, pool: PagePool, address: int, size: int) -> None:
+    def __init__(self, pool: Lender, address: int, size: int) -> None:
         self._pool = pool
         self.address = address
         self.size = size
@@ -89,8 +96,13 @@ class _Lease:
         self._slab.release()
 
 
+def size_class(size: int) -> int:
+    """Return the bytes of the slab that serves `size`: powers of two, from one page up."""
+    return max(PAGE, 1 << max(0, size - 1).bit_length())
+
+
 class PagePool(forks.Resettable):
-    """Slabs by size class (powers of two from one page up)."""
+    """Slabs by size class."""
 
     def __init__(self, keep_limit: int = KEEP_LIMIT) -> None:
         super().__init__()
@@ -103,7 +115,7 @@ class PagePool(forks.Resettable):
 
     def take(self, size: int) -> Slab:
         """Lend a slab of at least `size` bytes; its content is undefined."""
-        rounded = max(PAGE, 1 << max(0, size - 1).bit_length())
+        rounded = size_class(size)
         with self._lock:
             free = self._free[rounded]
             if free:
