@@ -14,6 +14,15 @@ from fpga_accel.operations.checksums import ContinuedChecksum
 BASE = 65521
 
 
+def combined(first: int, second: int, nbytes: int) -> int:
+    """Return the Adler-32 of data and `nbytes` more behind it, of those of both."""
+    before = (first & 0xFFFF) - 1
+    low = (before + (second & 0xFFFF)) % BASE
+    # Each of the second part's sums lacks what came before.
+    high = ((first >> 16) + (second >> 16) + nbytes * before) % BASE
+    return high << 16 | low
+
+
 class Adler32(ContinuedChecksum):
     """``adler32.checksum``: the sum of 1 and all bytes, and above it the sum of these sums, each modulo `BASE`."""
 
@@ -43,8 +52,4 @@ class Adler32(ContinuedChecksum):
         return checksum
 
     def combined(self, first: int, second: int, nbytes: int) -> int:
-        before = (first & 0xFFFF) - 1
-        low = (before + (second & 0xFFFF)) % BASE
-        # Each of the second part's sums lacks what came before.
-        high = ((first >> 16) + (second >> 16) + nbytes * before) % BASE
-        return high << 16 | low
+        return combined(first, second, nbytes)

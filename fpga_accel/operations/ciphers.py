@@ -14,7 +14,7 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.batch import Batch, items_of, of_rows
 from fpga_accel.errors import InvalidTag
 from fpga_accel.operations.buffers import Flat, Items, flat
-from fpga_accel.operations.contract import Operation
+from fpga_accel.operations.contract import COPIED, Operation
 from fpga_accel.segments import address_of
 
 T = TypeVar("T")
@@ -175,6 +175,7 @@ class KeysOperation(Operation[CipherOptions]):
 class CipherOperation(KeysOperation):
     """A cipher in one direction. A result is ``[nonce ‖] ciphertext [‖ tag]``."""
 
+    into_limit = COPIED
     # Bytes of the nonce that encrypt makes.
     nonce_size: ClassVar[int]
     tag_size: ClassVar[int]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fpga_accel._host import ffi
+from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import BufferTooSmallError, DeviceError, OutputLimitError
-from fpga_accel.operations.buffers import Flat, Sink, Sizes, memory
-from fpga_accel.operations.contract import Operation, Work
-from fpga_accel.segments import Launch, Status, Table, address_of
+from fpga_accel.operations.buffers import Flat, Items, Sink, Sizes, made, memory, require_room
+from fpga_accel.operations.contract import COPIED, Operation, OptionsT, Work
+from fpga_accel.segments import Launch, Status, Table, address_of, copy_many
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
 DENSE = "dense"
@@ -27,6 +29,9 @@ _DIFFERENT = 1 << 20
 _TEXTS = ("pydoc_data/topics.py", "typing.py", "argparse.py", "inspect.py", "tarfile.py", "subprocess.py")
 
 _LARGEST_CONTENT = 2**64 - 1
+
+# From here on threads share the copies of a result's parts: they wait for memory, and for pages that are new.
+_SHARED_OUT = 1 << 20
 
 # Magic numbers of frames that hold no content and that decoders pass over, in LZ4 (frame format 1.6) and in
 # Zstandard (RFC 8878 §3.1.2) alike.
@@ -150,6 +155,8 @@ class Decompression(Operation[DecompressOptions]):
 
     op = "decompress"
     takes_views = True
+    # The planned way also knows how much room there is.
+    into_limit = COPIED
 
     def options(self, **given: Any) -> DecompressOptions:
         return DecompressOptions(**given)
@@ -208,6 +215,49 @@ def grouped(sizes: Sizes, most: int) -> Iterator[range]:
         end = max(int(np.searchsorted(ends, before + most, side="right")), first + 1)
         yield range(first, end)
         first, before = end, int(ends[end - 1])
+
+
+class InParts(Operation[OptionsT]):
+    """An operation whose CPU path makes a result in parts, on threads."""
+
+    # Parts are copied to where they belong either way.
+    into_limit = 0
+
+    @abstractmethod
+    def parts_on_cpu(self, data: Flat, options: OptionsT, workers: Workers) -> Sequence[Flat]:
+        """Return what is the result when one lies behind the other."""
+
+    def on_cpu(self, data: Flat, options: OptionsT, index: int, workers: Workers) -> bytes:
+        parts = self.parts_on_cpu(data, options, workers)
+        if len(parts) == 1 and type(parts[0]) is bytes:
+            return parts[0]
+        return joined(parts, workers)
+
+    def on_cpu_into(self, data: Flat, options: OptionsT, index: int, workers: Workers, out: memoryview) -> int:
+        parts = self.parts_on_cpu(data, options, workers)
+        size = sum(map(len, parts))
+        require_room(size, len(out))
+        _put(parts, out[:size], workers)
+        return size
+
+
+def joined(parts: Sequence[Flat], workers: Workers) -> bytes:
+    """Return parts as one, copied on threads where that is worth it."""
+    size = sum(map(len, parts))
+    if size < _SHARED_OUT:
+        return b"".join(parts)
+    return made(size, lambda out: _put(parts, out, workers))
+
+
+def _put(parts: Sequence[Flat], out: memoryview, workers: Workers) -> None:
+    items = Items.of(parts)
+    targets = np.cumsum(items.sizes) - items.sizes + np.uint64(address_of(np.frombuffer(out, np.uint8)))
+
+    def put(some: slice) -> None:
+        copy_many(items.addresses[some], targets[some], items.sizes[some])
+
+    each = max(1, len(parts) // (4 * workers.count)) if len(out) >= _SHARED_OUT else len(parts)
+    workers.map(put, [slice(start, start + each) for start in range(0, len(parts), each)])
 
 
 def put_parts(sink: Sink, index: int, parts: list[Flat]) -> None:

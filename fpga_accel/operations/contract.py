@@ -41,7 +41,7 @@ ALONE = Workers(1)
 # of Zstandard divide it.
 GROUP = 16 << 20
 # Results of `library_call` that are copied in less time than a call is planned in.
-_COPIED = 32 << 10
+COPIED = 32 << 10
 
 
 class Run(Protocol):
@@ -123,6 +123,8 @@ class Operation(ABC, Generic[OptionsT]):
     kinds: ClassVar[tuple[str, ...]] = ("",)
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
+    # The same for `library_into`, 0 for no limit of its own: where the planned way writes in place, it is `COPIED`.
+    into_limit: ClassVar[int] = 0
     # Whether the library is as fast with a memoryview as with `bytes`.
     takes_views: ClassVar[bool] = False
     # An entry of the same kernel folder that does all stages of a chain at once, where a device has it.
@@ -134,14 +136,6 @@ class Operation(ABC, Generic[OptionsT]):
     def __init__(self) -> None:
         # For example "lz4.compress".
         self.name = f"{self.algorithm}.{self.op}"
-
-    @property
-    def into_limit(self) -> int:
-        """One item of fewer bytes goes to `library_into` first, 0 for no such limit.
-
-        Where the planned way writes in place, a copy takes longer than planning from here on.
-        """
-        return 0 if type(self).on_cpu_into is Operation.on_cpu_into else _COPIED
 
     def settings(self, **options: Any) -> OptionsT:
         """Validate options; None stands for "not given".

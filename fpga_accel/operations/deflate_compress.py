@@ -22,14 +22,14 @@ from zlib_ng import zlib_ng
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.operations import adler
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, memory
-from fpga_accel.operations.codecs import DENSE, between, content_work, grouped, put_parts, sample_items
+from fpga_accel.operations.codecs import DENSE, InParts, between, content_work, grouped, put_parts, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
     GROUP,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -186,6 +186,10 @@ class Wrapper:
         """Return the checksum of content that goes on with `data`; `value` is the one before."""
         return 0
 
+    def combined(self, first: int, second: int, nbytes: int) -> int:
+        """Return the checksum of content and `nbytes` more behind it, of those of both."""
+        return 0
+
     def tail(self, check: int, size: int) -> bytes:
         """Return what stands behind the blocks of `size` bytes of content."""
         return b""
@@ -208,6 +212,9 @@ class ZlibWrapper(Wrapper):
         check: int = zlib_ng.adler32(data, value)
         return check
 
+    def combined(self, first: int, second: int, nbytes: int) -> int:
+        return adler.combined(first, second, nbytes)
+
     def tail(self, check: int, size: int) -> bytes:
         return check.to_bytes(4, "big")
 
@@ -228,6 +235,10 @@ class GzipWrapper(Wrapper):
         check: int = isal_zlib.crc32(data, value)
         return check
 
+    def combined(self, first: int, second: int, nbytes: int) -> int:
+        check: int = isal_zlib.crc32_combine(first, second, nbytes)
+        return check
+
     def tail(self, check: int, size: int) -> bytes:
         return struct.pack("<II", check, size & 0xFFFFFFFF)
 
@@ -246,16 +257,26 @@ def _deflated(content: Flat, history: Flat, level: int, *, final: bool) -> list[
     return [made.compress(content), made.flush(zlib.Z_FINISH if final else zlib.Z_SYNC_FLUSH)]
 
 
-def _bodies(view: memoryview, first: int, level: int, workers: Workers, *, final: bool) -> Iterator[bytes]:
-    """Yield the blocks of content from `first` on, whose parts each begin anew with the content before them."""
+def _bodies(
+    view: memoryview, first: int, level: int, workers: Workers, wrapper: Wrapper, *, final: bool
+) -> tuple[list[bytes], int]:
+    """Return the blocks of content from `first` on, whose parts each begin anew with the content before them.
 
-    def part(start: int) -> list[bytes]:
+    And the checksum of that content, which is cheapest while a part is in the cache.
+    """
+
+    def part(start: int) -> tuple[list[bytes], int]:
         end = start + CPU_PART
-        history = view[max(0, start - HISTORY) : start]
-        return _deflated(view[start:end], history, level, final=final and end >= len(view))
+        content, history = view[start:end], view[max(0, start - HISTORY) : start]
+        made = _deflated(content, history, level, final=final and end >= len(view))
+        return made, wrapper.check(content, wrapper.start)
 
-    for made in workers.map(part, range(first, len(view), CPU_PART)):
-        yield from made
+    starts = range(first, len(view), CPU_PART)
+    bodies, check = [], wrapper.start
+    for start, (made, own) in zip(starts, workers.map(part, starts), strict=True):
+        bodies += made
+        check = wrapper.combined(check, own, min(CPU_PART, len(view) - start))
+    return bodies, check
 
 
 # ---- rows ----
@@ -340,7 +361,7 @@ class _Rows:
 # ---- the operations ----
 
 
-class _Compress(Operation[CompressOptions]):
+class _Compress(InParts[CompressOptions]):
     """What raw DEFLATE and all that wraps it have in common."""
 
     op = "compress"
@@ -429,15 +450,17 @@ class DeflateCompress(_Compress):
         made: bytes = _library(options.level).compress(data, options.level, self.wrapper.wbits)
         return made
 
-    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+    def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
         view, wrapper = memoryview(data), self.wrapper
         if isinstance(options, PieceOptions):
-            return b"".join(_bodies(view, options.history, options.level, workers, final=False))
+            return _bodies(view, options.history, options.level, workers, Wrapper(), final=False)[0]
         head = wrapper.head(options)
         if len(head) <= len(wrapper.head(CompressOptions())) and (len(view) < 2 * CPU_PART or workers.count == 1):
-            return self._whole(data, options)
-        bodies = _bodies(view, 0, options.level, workers, final=True) if view else [b"\x03\0"]
-        return b"".join((head, *bodies, self._tail(view)))
+            return [self._whole(data, options)]
+        if not view:
+            return [head, b"\x03\0", self._tail(view)]
+        bodies, check = _bodies(view, 0, options.level, workers, wrapper, final=True)
+        return [head, *bodies, wrapper.tail(check, len(view))]
 
     def _tail(self, content: Flat) -> bytes:
         return self.wrapper.tail(self.wrapper.check(content, self.wrapper.start), len(content))
@@ -541,13 +564,13 @@ class BgzfCompress(_Compress):
     def limits(self) -> dict[str, dict[str, Any]]:
         return {"level": between(LEVELS), "block_size": {"minimum": _BGZF_LEAST, "maximum": BGZF_BLOCK}}
 
-    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+    def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
         view, block, level = memoryview(data), options.block, options.level
         parts = [view[start : start + block] for start in range(0, len(view), block)]
         members = (
             workers.map(lambda part: _member(part, level), parts) if len(parts) > 1 else map(_member, parts, [level])
         )
-        return b"".join((*chain.from_iterable(members), BGZF_END))
+        return [*chain.from_iterable(members), BGZF_END]
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
         if type(data) is not bytes or not 0 < len(data) <= BGZF_BLOCK:

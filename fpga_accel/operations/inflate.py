@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -16,7 +16,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
 from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
@@ -319,12 +319,28 @@ class GzipDecompress(_Inflate):
         return b"".join(contents) if position == stop and len(data) else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
+        members = self._shared_out(data, options, workers)
+        if members:
+            return made(_content_size(members), lambda out: _by_threads(memoryview(data), members, out, workers))
         if workers.count > 1 and len(data) >= self.small:
-            members = _members(data, options, self.any_member)
-            if len(members) > 1:
-                return _by_threads(memoryview(data), members, workers)
             return self.decode(memoryview(data), options, _Ahead(memoryview(data), workers))
         return super().on_cpu(data, options, index, workers)
+
+    def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
+        members = self._shared_out(data, options, workers)
+        if not members:
+            return super().on_cpu_into(data, options, index, workers, out)
+        size = _content_size(members)
+        require_room(size, len(out))
+        _by_threads(memoryview(data), members, out, workers)
+        return size
+
+    def _shared_out(self, data: Flat, options: DecompressOptions, workers: Workers) -> list[Member]:
+        """Return the members that threads decode where they belong; none where there is nothing to share out."""
+        if workers.count == 1 or len(data) < self.small:
+            return []
+        members = _members(data, options, self.any_member)
+        return members if len(members) > 1 else []
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         slow = _decode_placed(job, run, self.any_member)
@@ -407,7 +423,7 @@ def _members(data: Flat, options: DecompressOptions, any_member: bool) -> list[M
         members = list(gzip_member.bgzf_members(data, crc32))
     except (FormatError, TruncatedError):
         members = _only_member(data) if any_member else []
-    total = sum(member.content_size for member in members)
+    total = _content_size(members)
     most = _LARGEST_ROW if any_member else BGZF_CONTENT
     possible = all(member.content_size <= min(most, MAX_EXPANSION * (member.end - member.start)) for member in members)
     return members if possible and total <= options.most else []
@@ -426,12 +442,20 @@ def _only_member(data: Flat) -> list[Member]:
     return [Member(start, end, crc, size)] if start <= end <= _LARGEST_ROW and size <= _LARGEST_ROW else []
 
 
-def _by_threads(data: memoryview, members: list[Member], workers: Workers) -> bytes:
-    def content(some: list[Member]) -> bytes:
-        return b"".join([_member_on_cpu(data, member) for member in some])
+def _content_size(members: Iterable[Member]) -> int:
+    return sum(member.content_size for member in members)
 
-    each = max(1, len(members) // (4 * workers.count))
-    return b"".join(workers.map(content, [members[at : at + each] for at in range(0, len(members), each)]))
+
+def _by_threads(data: memoryview, members: list[Member], out: memoryview, workers: Workers) -> None:
+    """Decode members into `out`, one behind the other."""
+    starts = [0, *itertools.accumulate(member.content_size for member in members)]
+
+    def put(some: range) -> None:
+        for each in some:
+            out[starts[each] : starts[each + 1]] = _member_on_cpu(data, members[each])
+
+    step = max(1, len(members) // (4 * workers.count))
+    workers.map(put, [range(at, min(at + step, len(members))) for at in range(0, len(members), step)])
 
 
 def _member_on_cpu(data: memoryview, member: Member) -> bytes:
@@ -479,7 +503,7 @@ class _Ahead:
         starts = [position + found for found in gzip_member.likely_starts(self._data[position:])]
         likely = (self._likely(*bounds) for bounds in itertools.pairwise((*starts, len(self._data))))
         members = [member for member in likely if member is not None]
-        if len(members) < 2 or sum(member.content_size for member in members) > most:
+        if len(members) < 2 or _content_size(members) > most:
             return {}
 
         def contents(some: list[Member]) -> list[tuple[int, tuple[bytes, int]]]:
@@ -514,7 +538,7 @@ class _Ahead:
 def _decode_placed(job: Job[DecompressOptions], run: Run, any_member: bool) -> list[int]:
     """Decode members of declared sizes straight into the sink, all in one launch; return the other items."""
     found = [_members(job.items.view(index), job.options, any_member) for index in range(len(job.items))]
-    sizes = np.array([sum(member.content_size for member in members) for members in found], np.uint64)
+    sizes = np.array(list(map(_content_size, found)), np.uint64)
     targets = job.sink.allocate(sizes)
     table = new_table(sum(map(len, found)))
     row = 0

@@ -19,6 +19,7 @@ from fpga_accel.operations import lz4_frame
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes
 from fpga_accel.operations.codecs import (
     DENSE,
+    InParts,
     between,
     content_work,
     grouped,
@@ -32,7 +33,6 @@ from fpga_accel.operations.contract import (
     GROUP,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -135,7 +135,7 @@ def compress_bound(nbytes: int) -> int:
     return nbytes + 15 + 8 + 8 * blocks
 
 
-class Lz4Compress(Operation[CompressOptions]):
+class Lz4Compress(InParts[CompressOptions]):
     """``lz4.compress``."""
 
     op = "compress"
@@ -163,18 +163,18 @@ class Lz4Compress(Operation[CompressOptions]):
             "block_size": {"values": list(lz4_frame.BLOCK_CODES)},
         }
 
-    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+    def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
         block_size = options.block_for(len(data))
         part = max(CPU_PART, block_size)
         if len(data) < 2 * part or workers.count == 1:
-            return _library_frame(data, block_size, options)
+            return [_library_frame(data, block_size, options)]
         # Blocks are independent, so frames of parts, without their headers and EndMarks, make one frame.
         plain, view = replace(options, content_checksum=False), memoryview(data)
         parts = [view[start : start + part] for start in range(0, len(view), part)]
         frames = workers.map(lambda each: _library_frame(each, block_size, plain), parts)
         head, tail = options.header(len(data), block_size).pack(), options.tail(data)
         bodies = (memoryview(frame)[len(head) : -len(lz4_frame.END_MARK)] for frame in frames)
-        return b"".join((head, *bodies, tail))
+        return [head, *bodies, tail]
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         size = len(data) if type(data) is bytes else memoryview(data).nbytes

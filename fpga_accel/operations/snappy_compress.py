@@ -16,13 +16,22 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat
-from fpga_accel.operations.codecs import DENSE, content_work, grouped, launch, packed, pointers, put_parts, sample_items
+from fpga_accel.operations.codecs import (
+    DENSE,
+    InParts,
+    content_work,
+    grouped,
+    launch,
+    packed,
+    pointers,
+    put_parts,
+    sample_items,
+)
 from fpga_accel.operations.contract import (
     ALONE,
     GROUP,
     Errors,
     Job,
-    Operation,
     RowInput,
     RowOutput,
     Run,
@@ -74,7 +83,7 @@ def raw_bound(nbytes: int) -> int:
     return nbytes + nbytes // 6 + PREAMBLE + 32
 
 
-class _Compress(Operation[CompressOptions]):
+class _Compress(InParts[CompressOptions]):
     """What both formats share."""
 
     op = "compress"
@@ -98,14 +107,14 @@ class _Compress(Operation[CompressOptions]):
         """Return what whole blocks become, by the library, without the head of a stream."""
         raise NotImplementedError
 
-    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+    def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
         if len(data) < 2 * CPU_PART or workers.count == 1:
-            return b"".join((self._head(len(data)), *self._parts(data)))
+            return [self._head(len(data)), *self._parts(data)]
         # Blocks are independent, so what parts become makes one stream.
         view = memoryview(data)
         shares = [view[start : start + CPU_PART] for start in range(0, len(view), CPU_PART)]
         bodies = workers.map(lambda share: list(self._parts(share)), shares)
-        return b"".join((self._head(len(data)), *chain.from_iterable(bodies)))
+        return [self._head(len(data)), *chain.from_iterable(bodies)]
 
     def _head(self, nbytes: int) -> bytes:
         return head_of(nbytes, self.framed)
@@ -239,10 +248,10 @@ class RawCompress(_Compress):
         _require_size(len(data))
         return bytes(cramjam.snappy.compress_raw(data))
 
-    def on_cpu(self, data: Flat, options: CompressOptions, index: int, workers: Workers) -> bytes:
+    def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
         if len(data) < 2 * CPU_PART or workers.count == 1:
-            return self.library_call(data)
-        return super().on_cpu(data, options, index, workers)
+            return [self.library_call(data)]
+        return super().parts_on_cpu(data, options, workers)
 
     def _head(self, nbytes: int) -> bytes:
         _require_size(nbytes)
