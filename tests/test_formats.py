@@ -40,6 +40,32 @@ def test_every_format_has_both_directions(acc: fa.Accelerator, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", registry.FORMATS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_of_the_cpu_path_put_parts_together(name: str, threads: int) -> None:
+    # Parts of 1 MiB, of which the last is short, and results of more than that.
+    content = LINES[: 1 << 20] + random.Random(2).randbytes((5 << 19) + 7) + LINES
+    with fa.Accelerator("cpu", threads=threads) as acc:
+        made = acc.compress(content, name)
+        assert acc.decompress(made, name) == content
+        out = bytearray(acc.compress_bound(len(content), name))
+        size = acc.compress_into(content, out, name)
+        assert acc.decompress(out[:size], name) == content
+        assert not any(out[size:])
+        with pytest.raises(fa.BufferTooSmallError):
+            acc.compress_into(content, memoryview(out)[: size // 2], name)
+        back = bytearray(len(content) + 5)
+        assert acc.decompress_into(made, back, name) == len(content)
+        assert back == content + bytes(5)
+        with pytest.raises(fa.BufferTooSmallError):
+            acc.decompress_into(made, memoryview(back)[: len(content) - 1], name)
+        if name in ("gzip", "zlib", "bgzf", "snappy"):
+            damaged = bytearray(made)
+            damaged[len(made) // 2] ^= 0x55
+            with pytest.raises((fa.FormatError, fa.IntegrityError)):
+                acc.decompress_into(damaged, back, name)
+
+
+@pytest.mark.parametrize("name", registry.FORMATS)
 def test_every_format_goes_into_chains(acc: fa.Accelerator, name: str) -> None:
     seal, key = acc.chain(f"{name}.compress", "aes-gcm.encrypt"), bytes(32)
     pages = [LINES[:5000], b"", LINES[:90_000]]
