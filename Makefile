@@ -6,7 +6,7 @@ CLANG_FORMAT_FILES := $(shell find kernels host tests -name '*.cl' -o -name '*.c
 # What the editable install compiles; a change of any of it compiles again.
 BUILT_FROM := pyproject.toml setup.py $(shell find host kernels -name '*.c' -o -name '*.h' -o -name '*.py')
 
-.PHONY: demo test test-fpga test-rtl bitstreams soak lint bench wheel clean
+.PHONY: demo test images test-fpga test-rtl bitstreams soak lint bench wheel clean
 
 READY := $(VENV)/.ready
 $(READY): $(BUILT_FROM)
@@ -39,14 +39,23 @@ $(FPGA_READY): $(READY)
 	$(BIN)/python -m pip install --quiet 'fpga-accel[fpga-emulator]'
 	@touch $@
 
+IMAGES_FROM := $(shell find kernels -name '*.cl' -o -name '*.h' -o -name '*.toml') \
+  $(wildcard fpga_accel/runtime/bitstreams/*.py)
+IMAGES_READY := $(VENV)/.images-ready
+$(IMAGES_READY): export FPGA_ACCEL_CACHE_DIR = $(FPGA_CACHE)
+$(IMAGES_READY): $(FPGA_READY) $(IMAGES_FROM)
+	rm -rf $(FPGA_CACHE)
+	printf '%s\n' $(FPGA_KERNELS) | xargs -P $(WORKERS) -n 1 $(BIN)/fpga-accel bitstream build --target emulator
+	$(BIN)/fpga-accel bitstream verify
+	@touch $@
+
+images: $(IMAGES_READY)
+
 # All that runs once a backend, on the emulator alone, and what is about FPGAs.
 test-fpga: export FPGA_ACCEL_CACHE_DIR = $(FPGA_CACHE)
 test-fpga: export FPGA_ACCEL_TEST_DEVICES = fpga-emulator,no-cpu-path
 test-fpga: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),fpga-emulator,images
-test-fpga: $(FPGA_READY)
-	rm -rf $(FPGA_CACHE)
-	printf '%s\n' $(FPGA_KERNELS) | xargs -P $(WORKERS) -n 1 $(BIN)/fpga-accel bitstream build --target emulator
-	$(BIN)/fpga-accel bitstream verify
+test-fpga: $(IMAGES_READY)
 	$(PYTEST) -m 'backend or fpga'
 
 # The simulator of RTL cores goes into the same environment; it needs a C++ compiler. What it has no core for is skipped.

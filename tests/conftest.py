@@ -230,6 +230,13 @@ def emulator() -> str:
     return found[0] if found else required.missing("fpga-emulator", "no FPGA emulator is usable")
 
 
+@pytest.fixture(scope="session")
+def pocl() -> str:
+    """Id of PoCL's CPU, which builds any variant in a moment."""
+    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
+    return found[0] if found else required.missing("pocl", "PoCL is not usable")
+
+
 # ---- tools and data ----
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import builds
 import nist
 import numpy as np
 import pytest
-import registers
 from conftest import Backend
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -19,12 +18,10 @@ from hypothesis import strategies as st
 from sizes import SMALL, noise, periodic
 
 import fpga_accel as fa
-from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Job, first_launch
-from fpga_accel.runtime import discovery, manifests
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.segments import RECORD
 
@@ -193,17 +190,6 @@ def test_what_it_does_not_take(acc: fa.Accelerator) -> None:
 # ---- kernels ----
 
 
-def opened(device: str) -> OpenClBackend:
-    """A backend of its own, so that what a test does to it meets no other."""
-    return OpenClBackend(discovery.listed(device), device)
-
-
-@pytest.fixture
-def pocl() -> str:
-    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
-    return found[0] if found else pytest.skip("no PoCL device is usable")
-
-
 @pytest.mark.parametrize(
     ("source", "defines"),
     [
@@ -213,10 +199,7 @@ def pocl() -> str:
     ],
 )
 def test_every_build_gives_the_known_answers(pocl: str, source: str, defines: tuple[str, ...]) -> None:
-    registers.skip_where_narrower(defines)
-    manifest = replace(manifests.shipped("aes_gcm_siv"), variants=(Variant("tried", source, defines),))
-    trials = [row.trial for row in registry.of_kernel("aes_gcm_siv")]
-    assert opened(pocl).prepare(manifest, trials) == "tried"
+    builds.prepared(pocl, "aes_gcm_siv", Variant("tried", source, defines))
 
 
 @pytest.mark.parametrize("op", ["encrypt", "decrypt"])
@@ -234,8 +217,7 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
     records["nonce_size"][2] = 11
     records["key_size"][3] = 20
     before = [bytes(job.sink.view(index)) for index in (0, 2, 3)]
-    device = opened(backend.id)
-    device.prepare(manifests.shipped("aes_gcm_siv"), [row.trial for row in registry.of_kernel("aes_gcm_siv")])
+    device = builds.shipped(backend.id, "aes_gcm_siv")
     if op == "decrypt":
         launch.table["src_size"][5] = 15
     results = device.start(launch).outcome(None).results

@@ -6,15 +6,14 @@ import random
 import subprocess
 from array import array
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import builds
 import cryptography.exceptions
 import nist
 import numpy as np
 import pytest
-import registers
 import required
 from conftest import Backend
 from cryptography.hazmat.primitives import padding
@@ -26,14 +25,12 @@ from hypothesis import strategies as st
 from sizes import AES_ROW, SMALL, noise, periodic
 
 import fpga_accel as fa
-from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.cbc import PADDED
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Job, first_launch
 from fpga_accel.operations.xts_units import UnitsCipher
-from fpga_accel.runtime import discovery, manifests
 from fpga_accel.runtime.manifests import Variant
 
 BLOCK = 16
@@ -713,23 +710,9 @@ BUILDS = {
 TRIED = [(kernel, *build) for kernel, builds in BUILDS.items() for build in builds]
 
 
-def opened(device: str) -> OpenClBackend:
-    """A backend of its own, so that what a test does to it meets no other."""
-    return OpenClBackend(discovery.listed(device), device)
-
-
-@pytest.fixture
-def pocl() -> str:
-    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
-    return found[0] if found else pytest.skip("no PoCL device is usable")
-
-
 @pytest.mark.parametrize(("kernel", "source", "defines"), TRIED)
 def test_every_build_gives_the_known_answers(pocl: str, kernel: str, source: str, defines: tuple[str, ...]) -> None:
-    registers.skip_where_narrower(defines)
-    backend = opened(pocl)
-    manifest = replace(manifests.shipped(kernel), variants=(Variant("tried", source, defines),))
-    assert backend.prepare(manifest, [row.trial for row in registry.of_kernel(kernel)]) == "tried"
+    builds.prepared(pocl, kernel, Variant("tried", source, defines))
 
 
 def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backend) -> None:
@@ -741,8 +724,7 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
     launch = first_launch(operation, job)
     launch.table["dst_capacity"][0] -= 1
     launch.table["flags"][2] &= ~np.uint32(PADDED)
-    device = opened(backend.id)
-    device.prepare(manifests.shipped("aes_cbc"), [row.trial for row in registry.of_kernel("aes_cbc")])
+    device = builds.shipped(backend.id, "aes_cbc")
     before = [bytes(job.sink.view(index)) for index in (0, 2)]
     results = device.start(launch).outcome(None).results
     assert results["status"].tolist() == [1, 0, 5, 0, 0, 0]

@@ -7,11 +7,10 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import builds
 import numpy as np
 import pytest
 import required
@@ -29,18 +28,15 @@ from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Job, first_launch
 from fpga_accel.operations.xchacha20_poly1305 import hchacha20
-from fpga_accel.runtime import discovery, manifests
 from fpga_accel.runtime.manifests import Variant
 
-TAG, POCL = 16, "Portable Computing Language"
+TAG = 16
 CIPHERS = ("chacha20-poly1305", "xchacha20-poly1305")
 NONCE = {"chacha20-poly1305": 12, "xchacha20-poly1305": 24}
 KEY, OTHER = bytes(range(32)), bytes(range(100, 132))
 # Blocks of Poly1305 and ChaCha20, vectors of 2, 4 and 8 blocks and pairs of them, passes of 2, 4, 8 and 16 blocks,
 # what is enciphered in one turn.
 SIZES = around(0, 16, 32, 64, 112, 128, 256, 512, 1024, 1088, 2048, 4096, 16 * KIB, 17 * KIB)
-FAMILY = [f"{cipher}.{op}" for cipher in CIPHERS for op in ("encrypt", "decrypt")]
-FAMILY.append("poly1305.mac")
 
 
 def reference(cipher: str, key: bytes, nonce: bytes, data: bytes, aad: bytes | None = None) -> bytes:
@@ -56,23 +52,6 @@ def nonce_for(cipher: str, number: int) -> bytes:
 
 def nonces_for(cipher: str, count: int) -> list[bytes]:
     return [nonce_for(cipher, number) for number in range(count)]
-
-
-def pocl() -> str:
-    found = [device.id for device in fa.devices() if device.usable and device.platform == POCL]
-    return found[0] if found else required.missing("pocl", "PoCL is not there")
-
-
-def prepared(device: str, *variants: Variant) -> Any:
-    """Return a device of its own that has built the kernels, or these variants of them."""
-    from fpga_accel.backends.opencl import OpenClBackend
-
-    manifest = manifests.shipped("chacha20_poly1305")
-    backend = OpenClBackend(discovery.listed(device), device)
-    backend.prepare(
-        replace(manifest, variants=variants or manifest.variants), [registry.OPERATIONS[name].trial for name in FAMILY]
-    )
-    return backend
 
 
 # ---- vectors ----
@@ -428,7 +407,7 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
     if not backend.is_device:
         pytest.skip("the CPU path has no rows")
     texts = [noise(size) for size in (100, 32, 50, 16, 0, 1000, 2000)]
-    opened = prepared(backend.id)
+    opened = builds.shipped(backend.id, "chacha20_poly1305")
     for cipher in CIPHERS:
         nonces = nonces_for(cipher, len(texts))
         job = Job(Items.of(texts), CipherOptions([KEY], nonces), BytesSink(len(texts)))
@@ -457,7 +436,7 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
 def test_rows_in_place(backend: Backend) -> None:
     if not backend.is_device:
         pytest.skip("the CPU path has no rows")
-    opened = prepared(backend.id)
+    opened = builds.shipped(backend.id, "chacha20_poly1305")
     texts = [noise(size) for size in (100, 64, 1024, 1500, 0, 40_000)]
     nonces = nonces_for(CIPHERS[0], len(texts))
     wanted = [reference(CIPHERS[0], KEY, *each) for each in zip(nonces, texts, strict=True)]
@@ -481,9 +460,8 @@ VARIANTS = (
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join((variant.name, *variant.defines)))
-def test_other_variants_are_as_the_library_has_it(variant: Variant) -> None:
-    backend = prepared(pocl(), variant)
-    with fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always") as acc:
+def test_other_variants_are_as_the_library_has_it(pocl: str, variant: Variant) -> None:
+    with builds.on(builds.prepared(pocl, "chacha20_poly1305", variant)) as acc:
         for cipher in CIPHERS:
             test_every_size_is_as_the_library_has_it(acc, cipher)
             test_nothing_of_a_forged_message_is_released(acc, cipher)

@@ -7,9 +7,10 @@ import mmap
 import random
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import builds
 import crc_constants
 import google_crc32c
 import numpy as np
@@ -29,7 +30,7 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.checksums import ROW, ChecksumOperation
 from fpga_accel.operations.contract import output_of, row_of
 from fpga_accel.operations.crc import Crc
-from fpga_accel.runtime import manifests
+from fpga_accel.runtime.manifests import Variant
 from fpga_accel.segments import RESULT, Launch, Table
 
 # Of the crc kernels: a word, a block, vectors of 64 bytes, groups of 128 and 256 bytes, four streams of 256, a step of
@@ -485,19 +486,4 @@ VARIANTS = [
 def test_every_variant_passes_the_trials(backend: Backend, folder: str, source: str, defines: str) -> None:
     if not backend.is_device or backend.kind == "fpga-emulator":
         pytest.skip("variants for CPUs and GPUs are kernels of theirs")
-    from fpga_accel.backends.opencl import OpenClBackend
-    from fpga_accel.runtime import discovery
-
-    variant = replace(
-        manifests.shipped(folder).variants[-1], name="tried", source=source, defines=tuple(defines.split())
-    )
-    manifest = replace(manifests.shipped(folder), variants=(variant,))
-    try:
-        chosen = OpenClBackend(discovery.listed(backend.id), backend.id).prepare(
-            manifest, [of.trial for of in registry.of_kernel(folder)]
-        )
-    except fa.DeviceError as error:
-        if "this variant needs" not in str(error):
-            raise
-        pytest.skip(str(error))
-    assert chosen == "tried"
+    builds.prepared(backend.id, folder, Variant("tried", source, tuple(defines.split())))

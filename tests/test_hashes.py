@@ -11,11 +11,10 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import builds
 import numpy as np
 import pytest
 import required
@@ -27,7 +26,6 @@ from launches import launch_of
 from sizes import around, noise, periodic
 
 import fpga_accel as fa
-from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.contract import Job, first_launch, output_of, row_of
@@ -413,8 +411,7 @@ def _refusing(backend: Backend, op: str, algorithm: str, given: dict[str, Any]) 
         if given and row % 5 == 2:
             param = int(launch.table["param"][place])
             launch.params[param : param + RECORD.itemsize].view(RECORD)["key_size"] = 65
-    opened = OpenClBackend(discovery.listed(backend.id), backend.id)
-    opened.prepare(manifests.shipped(operation.kernel), [row.trial for row in registry.of_kernel(operation.kernel)])
+    opened = builds.shipped(backend.id, operation.kernel)
     results = opened.start(launch).outcome(time.monotonic() + 60).results
     placed = np.empty(ROWS, RESULT)
     placed[order] = results
@@ -474,23 +471,6 @@ def test_samples_are_of_the_size_asked_for(algorithm: str) -> None:
 # ---- variants ----
 
 
-@pytest.fixture(scope="module")
-def pocl() -> str:
-    """Id of PoCL's CPU, which builds any variant in a moment."""
-    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
-    return found[0] if found else required.missing("pocl", "PoCL is not usable")
-
-
-def prepared(device: str, kernel: str, name: str, *defines: str) -> fa.Accelerator:
-    """An Accelerator on one variant of a kernel folder, with macros of our own, that has passed its trials."""
-    manifest = manifests.shipped(kernel)
-    variant = next(each for each in manifest.variants if each.name == name)
-    one = replace(manifest, variants=(replace(variant, defines=(*variant.defines, *defines)),))
-    backend = OpenClBackend(discovery.listed(device), device)
-    backend.prepare(one, [row.trial for row in registry.of_kernel(kernel)])
-    return fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always")
-
-
 def check(acc: fa.Accelerator, name: str) -> None:
     chance = random.Random(3)
     items = [noise(size) for size in (*EDGES, *(chance.randrange(2000) for _ in range(50)))]
@@ -506,7 +486,7 @@ def check(acc: fa.Accelerator, name: str) -> None:
 
 @pytest.mark.parametrize("kernel", ["sha1", "sha256"])
 def test_the_sha_instructions_are_put_to_right_use(pocl: str, kernel: str) -> None:
-    with prepared(pocl, kernel, "shani", "MODELLED=1") as acc:
+    with builds.on(builds.prepared(pocl, kernel, builds.changed(kernel, "shani", "MODELLED=1"))) as acc:
         for operation in registry.of_kernel(kernel):
             if operation.op == "digest":
                 check(acc, operation.algorithm)
@@ -524,7 +504,7 @@ def test_the_sha_instructions_are_put_to_right_use(pocl: str, kernel: str) -> No
     ],
 )
 def test_any_number_of_lanes_is_right(pocl: str, kernel: str, defines: tuple[str, ...]) -> None:
-    with prepared(pocl, kernel, "portable", *defines) as acc:
+    with builds.on(builds.prepared(pocl, kernel, builds.changed(kernel, "portable", *defines))) as acc:
         check(acc, kernel)
 
 

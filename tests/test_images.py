@@ -63,10 +63,10 @@ WORK = """
 
 @pytest.fixture(scope="module")
 def built(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder whose catalog has images of some kernel folders, and no programs; tests copy it."""
+    """A cache folder whose catalog has images of some kernel folders, and CRC built from source; tests copy it."""
     folder = tmp_path_factory.mktemp("images") / "cache"
+    run(WORK, "crc", FPGA_ACCEL_CACHE_DIR=str(folder))
     run(BUILD, *MADE, FPGA_ACCEL_CACHE_DIR=str(folder))
-    shutil.rmtree(folder / "programs")
     return folder
 
 
@@ -89,6 +89,7 @@ def test_this_run_takes_images(emulator: str) -> None:
 
 
 def test_images_are_loaded_in_place_of_source(cache: Path) -> None:
+    shutil.rmtree(cache / "programs")
     out, err = run(WORK, *MADE, FPGA_ACCEL_CACHE_DIR=str(cache))
     assert out.split() == MADE
     # The kernel of the device's own trial.

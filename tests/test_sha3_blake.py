@@ -10,11 +10,10 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import builds
 import numpy as np
 import pytest
 import required
@@ -25,12 +24,10 @@ from hypothesis import strategies as st
 from sizes import KIB, MIB, around, noise, periodic
 
 import fpga_accel as fa
-from fpga_accel.backends.opencl import OpenClBackend
 from fpga_accel.operations import blake3_tree, registry
 from fpga_accel.operations.blake3 import ROW, ROWS
 from fpga_accel.operations.buffers import BytesSink, Items
 from fpga_accel.operations.contract import Job, first_launch, output_of, row_of
-from fpga_accel.runtime import discovery, manifests
 from fpga_accel.segments import RECORD, RESULT, Status
 
 # Bytes of a block of each hash of one size.
@@ -418,8 +415,7 @@ def refusing(backend: Backend, algorithm: str, long_keys: bool = False) -> tuple
         launch.table["dst_capacity"][row] = size - 1 if row % 3 == 1 else size + 8
         if long_keys and row % 5 == 2:
             launch.table["param"][row] = bad
-    opened = OpenClBackend(discovery.listed(backend.id), backend.id)
-    opened.prepare(manifests.shipped(operation.kernel), [row.trial for row in registry.of_kernel(operation.kernel)])
+    opened = builds.shipped(backend.id, operation.kernel)
     return launch, opened.start(launch).outcome(time.monotonic() + 60).results, outs
 
 
@@ -443,13 +439,6 @@ def test_rows_that_cannot_be_done_are_refused_and_cost_no_other(backend: Backend
 # ---- variants ----
 
 
-@pytest.fixture(scope="module")
-def pocl() -> str:
-    """Id of PoCL's CPU, which builds any variant in a moment."""
-    found = [device.id for device in fa.devices() if device.id.startswith("pocl") and device.usable]
-    return found[0] if found else required.missing("pocl", "PoCL is not usable")
-
-
 @pytest.mark.parametrize(
     ("kernel", "defines"),
     [
@@ -461,13 +450,7 @@ def pocl() -> str:
     ],
 )
 def test_any_number_of_lanes_is_right(pocl: str, kernel: str, defines: tuple[str, ...]) -> None:
-    manifest = manifests.shipped(kernel)
-    variant = next(each for each in manifest.variants if each.name == "portable")
-    one = replace(manifest, variants=(replace(variant, defines=(*variant.defines, *defines)),))
-    backend = OpenClBackend(discovery.listed(pocl), pocl)
-    backend.prepare(one, [row.trial for row in registry.of_kernel(kernel)])
-    opened = fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always")
-    with opened as acc:
+    with builds.on(builds.prepared(pocl, kernel, builds.changed(kernel, "portable", *defines))) as acc:
         items = [noise(size) for size in (*EDGES, *(TREE_EDGES if kernel == "blake3" else ()))]
         for row in registry.of_kernel(kernel):
             if row.op == "digest":

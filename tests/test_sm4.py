@@ -5,15 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import builds
 import cryptography.exceptions
 import numpy as np
 import pytest
-import required
 import sizes
 from conftest import Backend
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -24,15 +22,13 @@ from sizes import noise, periodic
 from test_aes import column, field_inverse, field_product, read_vectors
 
 import fpga_accel as fa
-from fpga_accel.operations import registry
-from fpga_accel.runtime import discovery, manifests
+from fpga_accel.runtime import manifests
 from fpga_accel.runtime.manifests import Variant
 
 TAG, BLOCK = 16, 16
 KEY = bytes(range(16, 32))
 OTHER = bytes(range(100, 116))
 CIPHERS = ("sm4-ecb", "sm4-ctr", "sm4-gcm")
-POCL = "Portable Computing Language"
 
 # Vectors of blocks, steps and groups of the kernels (7, 8, 19, 20 vectors of 4 blocks; batches of 16, 32, 64
 # and 128 blocks), each with a block and a byte less and more.
@@ -380,19 +376,8 @@ VARIANTS = (
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join((variant.name, *variant.defines)))
-def test_other_variants_are_as_the_library_has_it(variant: Variant) -> None:
-    from fpga_accel.backends.opencl import OpenClBackend
-
-    found = [device.id for device in fa.devices() if device.usable and device.platform == POCL]
-    if not found:
-        required.missing("pocl", "PoCL is not there")
-    backend = OpenClBackend(discovery.listed(found[0]), found[0])
-    try:
-        trials = [row.trial for row in registry.of_kernel("sm4")]
-        assert backend.prepare(replace(manifests.shipped("sm4"), variants=(variant,)), trials) == variant.name
-    except fa.DeviceError as error:
-        pytest.skip(f"this CPU lacks what {variant.source} needs: {error}")
-    with fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always") as acc:
+def test_other_variants_are_as_the_library_has_it(pocl: str, variant: Variant) -> None:
+    with builds.on(builds.prepared(pocl, "sm4", variant)) as acc:
         for cipher in CIPHERS:
             plain = [noise(fitting(cipher, size)) for size in SIZES]
             nonces = [(2**32 - 70 + number).to_bytes(16, "big") for number in range(len(plain))]

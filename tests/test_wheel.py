@@ -39,8 +39,9 @@ for device in ["cpu", *usable[:1]]:
     with fa.Accelerator(device, fallback="never", verify="always") as acc:
         frame = acc.compress(data)
         assert acc.decompress(frame) == data
-        assert acc.decrypt(acc.encrypt(data, key), key) == data
         ran[device] = acc.last_receipt.backend
+with fa.Accelerator("cpu") as acc:
+    assert acc.decrypt(acc.encrypt(data, key), key) == data
 catalog = tomllib.loads((resources.files(fa) / "bitstreams" / "catalog.toml").read_text(encoding="utf-8"))
 print(json.dumps({"file": fa.__file__, "ran": ran, "catalog": sorted(catalog), "rejected":
                   {device.id: device.reason for device in fa.devices() if not device.usable}}))

@@ -305,36 +305,27 @@ class CbcDecrypt(CbcOperation):
             if len(wrong):
                 return self._without({int(i): malformed() for i in wrong}, job, run)
             results = sizes - padding
-        targets = job.sink.allocate(results)
-        table, params = self._rows_of(sources, sizes, nonces, options, targets, results, row_on(run))
+        texts = Texts(sources, job.sink.allocate(results), sizes, nonces)
+        table, params = self._rows_of(texts, results, options, row_on(run))
         launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
         require_success(self, run(launch))
         return {}
 
-    def _rows_of(
-        self,
-        sources: Sizes,
-        sizes: Sizes,
-        nonces: Items,
-        options: CipherOptions,
-        targets: Sizes,
-        results: Sizes,
-        row: int,
-    ) -> tuple[Table, Bytes]:
+    def _rows_of(self, texts: Texts, results: Sizes, options: CipherOptions, row: int) -> tuple[Table, Bytes]:
         """Return a row for each part of a message; the block in front of it is its nonce."""
-        cut = Cut.of(sizes, row)
+        cut = Cut.of(texts.sizes, row)
         pick, position = cut.pick, cut.position
-        starts = sources[pick] + position
-        parts = np.minimum(sizes[pick] - position, np.uint64(row))
-        before = np.where(position == 0, nonces.addresses[pick], starts - _BLOCK)
+        starts = texts.sources[pick] + position
+        sizes = np.minimum(texts.sizes[pick] - position, np.uint64(row))
+        before = np.where(position == 0, texts.nonces.addresses[pick], starts - _BLOCK)
         keys = options.keys if len(options.keys) == 1 or cut.whole else [options.keys[i] for i in cut.message]
-        texts = Texts(
+        parts = Texts(
             np.ascontiguousarray(starts),
-            np.ascontiguousarray(targets[pick] + position),
-            parts,
-            Items(before, np.full(len(parts), BLOCK, np.uint64), nonces.keep),
+            np.ascontiguousarray(texts.targets[pick] + position),
+            sizes,
+            Items(before, np.full(len(sizes), BLOCK, np.uint64), texts.nonces.keep),
         )
-        table, params = rows_of_whole(texts, CipherOptions(keys), DECRYPT if options.own else DECRYPT | PADDED, 0)
+        table, params = rows_of_whole(parts, CipherOptions(keys), DECRYPT if options.own else DECRYPT | PADDED, 0)
         table["dst_capacity"] = np.minimum(results[pick] - position, np.uint64(row))
         return table, params
 

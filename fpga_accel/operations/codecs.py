@@ -16,7 +16,7 @@ from fpga_accel._host import ffi
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import BufferTooSmallError, DeviceError, OutputLimitError
 from fpga_accel.operations.buffers import Flat, Items, Sink, Sizes, made, memory, require_room
-from fpga_accel.operations.contract import COPIED, Operation, OptionsT, Work
+from fpga_accel.operations.contract import ALONE, COPIED, Operation, OptionsT, Work
 from fpga_accel.segments import Launch, Status, Table, address_of, copy_many
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
@@ -231,7 +231,7 @@ class InParts(Operation[OptionsT]):
         parts = self.parts_on_cpu(data, options, workers)
         if len(parts) == 1 and type(parts[0]) is bytes:
             return parts[0]
-        return joined(parts, workers)
+        return _joined(parts, workers)
 
     def on_cpu_into(self, data: Flat, options: OptionsT, index: int, workers: Workers, out: memoryview) -> int:
         parts = self.parts_on_cpu(data, options, workers)
@@ -241,7 +241,7 @@ class InParts(Operation[OptionsT]):
         return size
 
 
-def joined(parts: Sequence[Flat], workers: Workers) -> bytes:
+def _joined(parts: Sequence[Flat], workers: Workers) -> bytes:
     """Return parts as one, copied on threads where that is worth it."""
     size = sum(map(len, parts))
     if size < _SHARED_OUT:
@@ -264,10 +264,7 @@ def put_parts(sink: Sink, index: int, parts: list[Flat]) -> None:
     """Put an item's result, which is in parts, into the sink."""
     size = sum(map(len, parts))
     (target,) = sink.allocate(np.array([size], np.uint64), index)
-    result, position = memory(int(target), size), 0
-    for part in parts:
-        result[position : position + len(part)] = part
-        position += len(part)
+    _put(parts, memory(int(target), size), ALONE)
 
 
 def content_work(data: Flat) -> Work:

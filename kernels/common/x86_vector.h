@@ -11,11 +11,11 @@
 #define FPGA_ACCEL_X86_VECTOR_H
 
 #if BLOCKS == 4 && (!defined(__AVX512F__) || !defined(__AVX512BW__))
-#error "BLOCKS=4 needs AVX-512F and AVX-512BW"
+#error "this variant needs AVX-512F and AVX-512BW"
 #elif BLOCKS == 2 && !defined(__AVX2__)
-#error "BLOCKS=2 needs AVX2"
+#error "this variant needs AVX2"
 #elif BLOCKS == 1 && !defined(__SSSE3__)
-#error "BLOCKS=1 needs SSSE3"
+#error "this variant needs SSSE3"
 #elif BLOCKS != 4 && BLOCKS != 2 && BLOCKS != 1
 #error "this file needs -D BLOCKS=1, -D BLOCKS=2 or -D BLOCKS=4"
 #endif
