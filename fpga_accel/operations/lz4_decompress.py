@@ -88,6 +88,8 @@ class Lz4Decompress(Decompression):
     small = 512 << 10
     # With a look at the content's size, which can be less than that of its frame.
     call_limit = 2 * _SMALL_CONTENT
+    # Small content is copied on the planned way too.
+    into_limit = 0
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         frame = _regular_for_threads(data, options, workers)

@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, flat_writable, made, memory, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
-from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, periodic, trial_of
+from fpga_accel.operations.contract import ALONE, COPIED, Errors, Job, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import DECRYPT, ROW, TAG_IN_DST, Cut, KeyedOperation, Texts, wrong_tags
 from fpga_accel.segments import Status, Table
 
@@ -39,6 +39,8 @@ class SealedOperation(KeyedOperation):
     tag_size = TAG
     nonce_size = NONCE
     call_limit = IN_PLACE
+    # `library_into` writes in place where it can.
+    into_limit = 0
     # The CPU library's class in the shape of pyca's: made of a key, with ``encrypt``, ``encrypt_into`` and the reverse.
     library_class: ClassVar[Any]
 
@@ -85,6 +87,10 @@ class SealedOperation(KeyedOperation):
             texts = [self.library_class(keys[i]).encrypt(nonces[i], texts[i], aads[i]) for i in range(len(sizes))]
         return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces, aads), BytesSink(len(sizes))))
 
+    def _copied_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        """Do what `library_into` does with data that may share memory with the buffer, as `bytes` never do."""
+        return super().library_into(data, out, *arguments) if len(data) < COPIED else None
+
     def _by_library(self, items: list[bytes], key: Any, nonces: Any, method: str) -> list[Any] | None:
         if type(nonces) is not list:
             return None
@@ -125,6 +131,24 @@ class Sealing(SealedOperation):
             return nonce + sealed
         except (TypeError, ValueError):
             return None
+
+    def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        if type(data) is not bytes:
+            return self._copied_into(data, out, *arguments)
+        key, nonce, aad = arguments
+        front, size = b"", len(data) + TAG
+        try:
+            if nonce is None:
+                front = nonce = os.urandom(self.nonce_size)
+            target = _room_for(size, out, len(front))
+            if target is None:
+                return None
+            written: int = self.library_class(key).encrypt_into(nonce, data, aad, target)
+            if front:
+                flat_writable(out)[: len(front)] = front
+        except (TypeError, ValueError):
+            return None
+        return len(front) + written
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
@@ -222,6 +246,24 @@ class Opening(SealedOperation):
         except (TypeError, ValueError):
             return None
 
+    def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        if type(data) is not bytes:
+            return self._copied_into(data, out, *arguments)
+        key, nonce, aad = arguments
+        try:
+            if nonce is None:
+                whole = memoryview(data)
+                nonce, data = whole[: self.nonce_size], whole[self.nonce_size :]
+            target = _room_for(len(data) - TAG, out)
+            if target is None:
+                return None
+            written: int = self.library_class(key).decrypt_into(nonce, data, aad, target)
+        except LibraryInvalidTag:
+            raise wrong_tag() from None
+        except (TypeError, ValueError):
+            return None
+        return written
+
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
@@ -297,6 +339,14 @@ def fitted(data: bytes, partial: bytes, capacity: int) -> RowOutput:
     if len(data) > capacity:
         return RowOutput(b"", Status.DST_TOO_SMALL)
     return RowOutput(data, partial=partial)
+
+
+def _room_for(size: int, out: Any, front: int = 0) -> Any:
+    """Return the part of a buffer that the library is to fill, behind `front` bytes; None where there is less room."""
+    room = out if type(out) is bytearray else flat_writable(out)
+    if front + size == len(room) and not front:
+        return room
+    return memoryview(room)[front : front + size] if 0 <= size <= len(room) - front else None
 
 
 def _is_plain(options: CipherOptions) -> bool:
