@@ -263,10 +263,46 @@ def test_small_calls_into_buffers(kind: Callable[[int], Any]) -> None:
     assert bytes(text[:200]) == data
 
 
-def test_a_small_call_into_its_own_input() -> None:
-    acc, buffer = fa.Accelerator("cpu"), bytearray(range(100)) + bytes(16)
-    data = bytes(buffer[:100])
-    assert acc.encrypt_into(memoryview(buffer)[:100], buffer, KEY, nonce=NONCE) == 116
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_a_small_call_into_its_own_input(size: int) -> None:
+    data = bytes(range(100)) * (size // 100)
+    acc, buffer = fa.Accelerator("cpu"), bytearray(data) + bytes(16)
+    assert acc.encrypt_into(memoryview(buffer)[:size], buffer, KEY, nonce=NONCE) == size + 16
     assert bytes(buffer) == AESGCM(KEY).encrypt(NONCE, data, None)
-    assert acc.decrypt_into(memoryview(buffer), memoryview(buffer)[3:103], KEY, nonce=NONCE) == 100
-    assert bytes(buffer[3:103]) == data
+    assert acc.decrypt_into(memoryview(buffer), memoryview(buffer)[3 : size + 3], KEY, nonce=NONCE) == size
+    assert bytes(buffer[3 : size + 3]) == data
+
+
+@pytest.mark.parametrize("cipher", ["aes-gcm", "aes-gcm-siv", "chacha20-poly1305", "xchacha20-poly1305", "sm4-gcm"])
+@pytest.mark.parametrize("size", [1, 200, 40_000, 200_000])
+def test_small_calls_of_every_cipher_into_buffers(cipher: str, size: int) -> None:
+    acc, data = fa.Accelerator("cpu"), bytes(range(200)) * 1000
+    text, key = data[:size], KEY[: 16 if cipher == "sm4-gcm" else 32]
+    sealed = acc.encrypt(text, key, cipher, aad=AAD)
+    front = len(sealed) - size - 16
+    nonce, rest = sealed[:front], sealed[front:]
+    for more in (0, 5):
+        out = bytearray(b"x" * (front + size + 16 + more))
+        assert acc.encrypt_into(text, out, key, cipher, nonce=nonce, aad=AAD) == size + 16
+        assert out == rest + b"x" * (front + more)
+        assert acc.encrypt_into(text, out, key, cipher, aad=AAD) == front + size + 16
+        assert out[front + size + 16 :] == b"x" * more
+        assert acc.decrypt(out[: front + size + 16], key, cipher, aad=AAD) == text
+        for source, given in ((rest, nonce), (sealed, None), (bytearray(rest), nonce)):
+            back = bytearray(b"x" * (size + more))
+            assert acc.decrypt_into(source, back, key, cipher, nonce=given, aad=AAD) == size
+            assert back == text + b"x" * more
+            with pytest.raises(fa.InvalidTag):
+                acc.decrypt_into(source, back, key, cipher, nonce=given, aad=b"another")
+            assert back == bytes(size) + b"x" * more
+    receipt = acc.last_receipt
+    assert receipt is not None
+    assert (receipt.op, receipt.bytes_in) == ("decrypt", len(rest))
+    with pytest.raises(fa.BufferTooSmallError):
+        acc.encrypt_into(text, bytearray(size + 15), key, cipher, nonce=nonce)
+    with pytest.raises(fa.BufferTooSmallError):
+        acc.encrypt_into(text, bytearray(front + size + 15), key, cipher)
+    with pytest.raises(fa.BufferTooSmallError):
+        acc.decrypt_into(rest, bytearray(size - 1), key, cipher, nonce=nonce, aad=AAD)
+    with pytest.raises(fa.InvalidTag):
+        acc.decrypt_into(sealed[: front + 15], bytearray(10), key, cipher)
