@@ -2,7 +2,6 @@
  *
  *   MIN_MATCH, LAST_LITERALS  4, and the bytes at the end of a block that are in no match
  *   MAX_SRC                   the largest block
- *   HASH_BYTES                optional: bytes hashed
  *
  * and `put_sequence`, which encodes the literals up to a match, and the match. */
 #ifndef FPGA_ACCEL_MATCH_FINDER_H
@@ -13,12 +12,19 @@
 
 /* Entries of 16 bits: 32 KiB. The READMEs of the formats have the ratio and speed of others. */
 #define HASH_BITS 14
-#ifndef HASH_BYTES
-#define HASH_BYTES 6
-#endif
 #define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
 /* The search steps one byte wider for every 64 bytes without a match. */
 #define SKIP_SHIFT 6
+/* Short blocks have few long matches, and room for all positions in the table: five bytes are
+ * hashed there, else six. By so much eight bytes are shifted left, so that those are left. */
+#define SHORT_BLOCK 65536u
+#define SHIFT_SHORT 24u
+#define SHIFT_LONG 16u
+#if MAX_SRC > SHORT_BLOCK
+#define HASH_SHIFT(block) (block).shift
+#else
+#define HASH_SHIFT(block) SHIFT_SHORT
+#endif
 
 #define NO_MATCH (-65536L) /* the distance that 16 bits take for 0 */
 
@@ -29,12 +35,13 @@ typedef struct {
   input_t src, src_end;
   output_t dst, dst_end;
   uint acceleration;
+  uint shift;
   int fits; /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
                null pointer, and compilers take a comparison of such with null as known. */
 } block_t;
 
-INLINE uint slot_of(ulong x) {
-  return (uint)(((x << (64 - 8 * HASH_BYTES)) * HASH_FACTOR) >> (64 - HASH_BITS));
+INLINE uint slot_of(ulong x, uint shift) {
+  return (uint)(((x << shift) * HASH_FACTOR) >> (64 - HASH_BITS));
 }
 
 /* An entry is the low 16 bits of an address. Returns minus the distance: -1 to -65535 or NO_MATCH.
@@ -80,7 +87,7 @@ APART int put_next(private block_t *b, private ushort *table, input_t search_end
       return 0;
     }
     ulong x = load8(pos);
-    uint slot = slot_of(x);
+    uint slot = slot_of(x, HASH_SHIFT(*b));
     back = back_to(table[slot], pos);
     table[slot] = (ushort)(ulong)pos;
     diff = x ^ load8(pos + back);
@@ -102,6 +109,7 @@ static void start_block(private block_t *b, private ushort *table, segment_t row
   b->dst_end = b->dst + row.dst_capacity;
   b->fits = row.src_size <= MAX_SRC;
   b->acceleration = row.param ? row.param : 1;
+  b->shift = row.src_size > SHORT_BLOCK ? SHIFT_LONG : SHIFT_SHORT;
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = (ushort)(ulong)b->src;
 }

@@ -139,7 +139,7 @@ INLINE uint run_streams(private stream_t *s, const uint streams) {
       probed_t p[STREAMS];
 #pragma unroll
       for (uint k = 0; k < streams; k++)
-        p[k] = probe(s[k].table, at[k].pos);
+        p[k] = probe(s[k].table, HASH_SHIFT(s[k].block), at[k].pos);
 #pragma unroll
       for (uint k = 0; k < streams; k++)
         more &= measure(s + k, at + k, p[k]);

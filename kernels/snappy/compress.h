@@ -14,7 +14,6 @@
 /* A probe compares 8 bytes. */
 #define SEARCH_MARGIN 8u
 #define MAX_SRC SNAPPY_BLOCK
-#define HASH_BYTES 5
 
 #include "match_finder.h"
 
