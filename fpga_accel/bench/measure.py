@@ -26,8 +26,9 @@ SAMPLE_SECONDS = 10e-3
 MOST_CALLS = 20_000
 # Rounds that are done however long they take.
 LEAST_ROUNDS = 3
-# Calls of a case are worth timing to `auto` after 0.1 s, which open the device, and 0.25 s more, by rough guesses.
-SETTLING_SECONDS = 0.6
+# Calls of a case are worth timing to `auto` after 0.1 s, which open the device, and 0.25 s more, by guesses of how long
+# they take: where the machine is slow that is 1 s.
+SETTLING_SECONDS = 1.5
 # A contestant whose first two calls take so long, such as an emulator, is left at the second: seconds a call.
 TOO_SLOW = 15.0
 # From 32 MiB on the C library gives every result fresh pages anyway: keeping the last one changes nothing but memory.
