@@ -46,7 +46,7 @@ from fpga_accel.segments import Launch
 KEY, NONCE, COUNTER = bytes(range(32)), bytes(12), bytes(16)
 
 
-# Every operation on the device of the first argument, checked against stock libraries.
+# An operation on the device of the first argument, of a kernel that is built soon, checked against the library.
 WORK = """
     import logging, sys, zlib
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
@@ -69,7 +69,7 @@ def device() -> str:
 
 @pytest.fixture(scope="module")
 def warm_cache(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that holds all programs of the device; tests copy it."""
+    """A cache folder that holds what WORK needs of the device; tests copy it."""
     folder = tmp_path_factory.mktemp("warm") / "cache"
     out, err = run(WORK, device, FPGA_ACCEL_CACHE_DIR=str(folder))
     assert out.startswith("right")
