@@ -296,15 +296,16 @@ class Planner(forks.Resettable):
                     choice = self._router_of(device.id).choice(case, name) or Router.prior(case)
                     yield _Offer(name, choice, True, f"not compared: auto takes {own}")
 
-    def direct(self, operation: Operation[Any], call: Callable[..., Any], position: int, most: int = 0) -> Direct:
+    def direct(
+        self, operation: Operation[Any], call: Callable[..., Any], position: int, limit: int | None = None
+    ) -> Direct:
         """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
 
-        It does nothing where such items have to be planned, or have `most` bytes, and leaves to the caller what it
-        does not do.
+        It does nothing where such items have to be planned, or have `limit` bytes, by default those of `library_call`,
+        and leaves to the caller what it does not do.
         """
         reason = self.direct_reason(operation, 1, 1)
-        limit = 0 if reason is None else operation.call_limit or operation.small
-        limit = min(limit, most) if most else limit
+        limit = 0 if reason is None else limit or operation.call_limit or operation.small
         tally = self._ledger.tally(operation, reason or Reason.ASKED)
         return Direct(tally, self._ledger.local, operation, reason, call, position, limit, operation.number_size)
 

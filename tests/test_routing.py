@@ -857,3 +857,11 @@ def test_nothing_is_printed_and_no_logging_is_set_up(
     assert logging.getLogger().handlers == before
     assert not logging.getLogger("fpga_accel").handlers
     assert logging.getLogger("fpga_accel").level == logging.NOTSET
+
+
+# How long decompression takes is up to the content, whose size its short way looks at.
+@pytest.mark.parametrize("name", sorted(name for name, row in registry.OPERATIONS.items() if row.op != "decompress"))
+def test_short_ways_end_where_a_device_may_be_faster(name: str) -> None:
+    operation = registry.OPERATIONS[name]
+    assert (operation.call_limit or operation.small) <= operation.small
+    assert (operation.into_limit or 0) <= operation.small

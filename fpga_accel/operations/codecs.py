@@ -220,9 +220,6 @@ def grouped(sizes: Sizes, most: int) -> Iterator[range]:
 class InParts(Operation[OptionsT]):
     """An operation whose CPU path makes a result in parts, on threads."""
 
-    # Parts are copied to where they belong either way.
-    into_limit = 0
-
     @abstractmethod
     def parts_on_cpu(self, data: Flat, options: OptionsT, workers: Workers) -> Sequence[Flat]:
         """Return what is the result when one lies behind the other."""

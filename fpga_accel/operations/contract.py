@@ -123,8 +123,8 @@ class Operation(ABC, Generic[OptionsT]):
     kinds: ClassVar[tuple[str, ...]] = ("",)
     # One item of fewer bytes goes to `library_call` first; None stands for `small`.
     call_limit: ClassVar[int | None] = None
-    # The same for `library_into`, 0 for no limit of its own: where the planned way writes in place, it is `COPIED`.
-    into_limit: ClassVar[int] = 0
+    # The same for `library_into`: `COPIED` where it copies a result that the planned way writes in place.
+    into_limit: ClassVar[int | None] = None
     # Whether the library is as fast with a memoryview as with `bytes`.
     takes_views: ClassVar[bool] = False
     # An entry of the same kernel folder that does all stages of a chain at once, where a device has it.

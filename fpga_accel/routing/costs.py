@@ -139,6 +139,7 @@ class _Line:
         return y
 
 
+_SM4_MODES = ("ecb", "cbc", "ctr", "gcm")
 # Guesses of the CPU path, in seconds an item and seconds a byte, from a 2.5 GHz server core rounded up. They count work
 # that has not been timed, and stand in explanations; no device is taken to be faster before it has been timed.
 _CPU_PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -151,6 +152,9 @@ _CPU_PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "aes-ctr.decrypt": (8e-6, 1 / 2e9),
         "chacha20-poly1305.encrypt": (2e-6, 1 / 1.2e9),
         "chacha20-poly1305.decrypt": (2e-6, 1 / 1.2e9),
+        **{f"sm4-{mode}.{op}": (3e-6, 1 / 0.15e9) for mode in _SM4_MODES for op in ("encrypt", "decrypt")},
+        "sm3.digest": (1e-6, 1 / 0.25e9),
+        "hmac-sm3.mac": (2e-6, 1 / 0.25e9),
         "crc32c.checksum": (0.3e-6, 1 / 6e9),
         "crc32.checksum": (0.2e-6, 1 / 10e9),
         "crc64-nvme.checksum": (0.3e-6, 1 / 10e9),
