@@ -19,6 +19,8 @@ def test_the_cpu_path_has_every_operation_and_no_kernel() -> None:
     assert list(found["operations"]) == list(registry.OPERATIONS)
     assert [row.name for row in registry.OPERATIONS.values()] == list(registry.OPERATIONS)
     assert [row.name for row in registry.FORMATS.values()] == list(registry.FORMATS)
+    for kernel in {row.kernel for row in registry.OPERATIONS.values()}:
+        assert registry.of_kernel(kernel) == [row for row in registry.OPERATIONS.values() if row.kernel == kernel]
     assert not any(row["variants"] for row in found["operations"].values())
 
 
