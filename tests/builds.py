@@ -37,11 +37,12 @@ def prepared(device: str, kernel: str, variant: Variant) -> OpenClBackend:
     manifest = replace(manifests.shipped(kernel), variants=(variant,))
     try:
         with mock.patch.object(manifests, "LANGUAGE", _PLAINLY):
-            backend.prepare(manifest, [row.trial for row in registry.of_kernel(kernel)])
+            chosen = backend.prepare(manifest, [row.trial for row in registry.of_kernel(kernel)])
     except fa.DeviceError as error:
         if "this variant needs" not in str(error):
             raise
         pytest.skip(str(error))
+    assert chosen == variant.name
     return backend
 
 
