@@ -12,18 +12,19 @@
 
 /* Entries of 16 bits: 32 KiB. The READMEs of the formats have the ratio and speed of others. */
 #define HASH_BITS 14
-#define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
 /* The search steps one byte wider for every 64 bytes without a match. */
 #define SKIP_SHIFT 6
 /* Short blocks have few long matches, and room for all positions in the table: five bytes are
- * hashed there, else six. By so much eight bytes are shifted left, so that those are left. */
+ * hashed there, else six. Eight bytes are multiplied by an odd number near 2^64 divided by the
+ * golden ratio, which is shifted left by so much that the product's high bits depend on those. */
+#define GOLDEN 0x9E3779B185EBCA87UL
 #define SHORT_BLOCK 65536u
-#define SHIFT_SHORT 24u
-#define SHIFT_LONG 16u
+#define FACTOR_SHORT (GOLDEN << 24)
+#define FACTOR_LONG (GOLDEN << 16)
 #if MAX_SRC > SHORT_BLOCK
-#define HASH_SHIFT(block) (block).shift
+#define HASH_FACTOR(block) (block).factor
 #else
-#define HASH_SHIFT(block) SHIFT_SHORT
+#define HASH_FACTOR(block) FACTOR_SHORT
 #endif
 
 #define NO_MATCH (-65536L) /* the distance that 16 bits take for 0 */
@@ -35,14 +36,12 @@ typedef struct {
   input_t src, src_end;
   output_t dst, dst_end;
   uint acceleration;
-  uint shift;
+  ulong factor;
   int fits; /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
                null pointer, and compilers take a comparison of such with null as known. */
 } block_t;
 
-INLINE uint slot_of(ulong x, uint shift) {
-  return (uint)(((x << shift) * HASH_FACTOR) >> (64 - HASH_BITS));
-}
+INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
 
 /* An entry is the low 16 bits of an address. Returns minus the distance: -1 to -65535 or NO_MATCH.
  * All entries are of positions before `at`, or of the block's start, so the result stays in the
@@ -65,29 +64,35 @@ static input_t match_end(input_t at, long back, input_t limit) {
 /* Goes on at `end`, or clears `fits` where the sequence does not fit. */
 APART void put_sequence(private block_t *b, input_t start, long back, input_t end);
 
-/* Both bytes before `pos` and before its match may be equal too; looks back 8 bytes. */
-INLINE input_t match_start(private const block_t *b, input_t pos, long back) {
+/* The content before `pos` and before its match may be equal too; looks back 8 bytes, and not
+ * before `anchor`. */
+INLINE input_t match_start(private const block_t *b, input_t pos, input_t anchor, long back) {
   if (pos + back - b->src < 8)
     return pos;
   ulong diff = load8(pos - 8) ^ load8(pos - 8 + back);
   uint same = diff ? high_zero_bytes(diff) : 8;
-  ulong literals = (ulong)(pos - b->anchor);
+  ulong literals = (ulong)(pos - anchor);
   return pos - (same < literals ? same : literals);
 }
 
-/* Encodes the next match. False: none starts up to search_end, or it does not fit. */
-APART int put_next(private block_t *b, private ushort *table, input_t search_end) {
-  input_t pos = b->pos, anchor = b->anchor;
-  uint acceleration = b->acceleration;
+/* Minus the distance, 0 where there is no match: then `end` is where the search ended. */
+typedef struct {
+  input_t start, end;
+  long back;
+} match_t;
+
+/* The next match that starts up to search_end. */
+INLINE match_t next_match(private const block_t *b, private ushort *table, input_t pos,
+                          input_t anchor, input_t search_end) {
   long back;
   ulong diff;
-  for (;; pos += acceleration + ((ulong)(pos - anchor) >> SKIP_SHIFT)) {
+  for (;; pos += b->acceleration + ((ulong)(pos - anchor) >> SKIP_SHIFT)) {
     if (pos > search_end) {
-      b->pos = pos;
-      return 0;
+      match_t none = {pos, pos, 0};
+      return none;
     }
     ulong x = load8(pos);
-    uint slot = slot_of(x, HASH_SHIFT(*b));
+    uint slot = slot_of(x, HASH_FACTOR(*b));
     back = back_to(table[slot], pos);
     table[slot] = (ushort)(ulong)pos;
     diff = x ^ load8(pos + back);
@@ -96,7 +101,17 @@ APART int put_next(private block_t *b, private ushort *table, input_t search_end
   }
   input_t end =
       diff ? pos + low_zero_bytes(diff) : match_end(pos + 8, back, b->src_end - LAST_LITERALS);
-  put_sequence(b, match_start(b, pos, back), back, end);
+  match_t found = {match_start(b, pos, anchor, back), end, back};
+  return found;
+}
+
+/* Encodes the next match. False: none starts up to search_end, or it does not fit. */
+APART int put_next(private block_t *b, private ushort *table, input_t search_end) {
+  match_t m = next_match(b, table, b->pos, b->anchor, search_end);
+  b->pos = m.end;
+  if (!m.back)
+    return 0;
+  put_sequence(b, m.start, m.back, m.end);
   return b->fits;
 }
 
@@ -109,7 +124,7 @@ static void start_block(private block_t *b, private ushort *table, segment_t row
   b->dst_end = b->dst + row.dst_capacity;
   b->fits = row.src_size <= MAX_SRC;
   b->acceleration = row.param ? row.param : 1;
-  b->shift = row.src_size > SHORT_BLOCK ? SHIFT_LONG : SHIFT_SHORT;
+  b->factor = row.src_size > SHORT_BLOCK ? FACTOR_LONG : FACTOR_SHORT;
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = (ushort)(ulong)b->src;
 }

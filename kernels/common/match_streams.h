@@ -14,7 +14,7 @@
 /* Of these, those that enter the table: not more than MIN_MATCH, as no entry may be at or behind
  * the next position. */
 #define STORES 4u
-#define BATCH 64u /* steps before their records are encoded; 3 KiB of records */
+#define BATCH 64u /* steps before their records are encoded */
 /* A step without a match skips a byte more for every 4 bytes since the last one. After FAR bytes
  * the plain search, which widens its steps further, takes over. */
 #define GAP_SHIFT 2
@@ -26,7 +26,7 @@
 
 #include "match_probe.h"
 
-/* What a step found: back is minus the distance, 0 where it found nothing. */
+/* A match that a step found: back is minus the distance. */
 typedef struct {
   input_t start;
   int back;
@@ -70,14 +70,15 @@ INLINE void keep_place(private stream_t *s, private const place_t *at) {
   s->count = (uint)(at->record - s->records);
 }
 
-/* The plain search's next match. False: the block does not fit. */
-APART int step_far(private stream_t *s) {
-  put_records(s);
-  if (!s->block.fits)
-    return 0;
-  put_next(&s->block, s->table, s->src_limit);
-  s->found = s->block.anchor;
-  return s->block.fits;
+/* The plain search's next match. */
+APART void step_far(private stream_t *s) {
+  match_t m = next_match(&s->block, s->table, s->block.pos, s->found, s->src_limit);
+  s->block.pos = m.end;
+  if (!m.back)
+    return;
+  record_t record = {m.start, (int)m.back, (uint)(m.end - m.start)};
+  s->records[s->count++] = record;
+  s->found = m.end;
 }
 
 APART uint long_size(private const stream_t *s, input_t start, long back) {
@@ -93,19 +94,18 @@ INLINE int measure(private stream_t *s, private place_t *at, probed_t p) {
   uint size = (uint)__builtin_ctzl(diff | 1UL << (SPAN - 1));
   if (!(diff | !hit))
     size = long_size(s, start, back);
-  record_t record = {start, hit ? (int)back : 0, size};
-  *at->record++ = record;
+  record_t record = {start, (int)back, size};
+  *at->record = record;
+  at->record += hit;
   input_t next = pos + PROBES + ((ulong)(pos - found) >> GAP_SHIFT);
   input_t end = start + size;
   at->pos = next = hit ? end : next;
   at->found = found = hit ? end : found;
-  if (next - found <= FAR)
-    return next <= s->src_limit;
-  keep_place(s, at);
-  int more = step_far(s);
-  *at = place_of(s);
-  if (!more)
-    at->pos = s->block.src_end;
+  if (next - found > FAR) {
+    keep_place(s, at);
+    step_far(s);
+    *at = place_of(s);
+  }
   return at->pos <= s->src_limit;
 }
 
@@ -139,7 +139,7 @@ INLINE uint run_streams(private stream_t *s, const uint streams) {
       probed_t p[STREAMS];
 #pragma unroll
       for (uint k = 0; k < streams; k++)
-        p[k] = probe(s[k].table, HASH_SHIFT(s[k].block), at[k].pos);
+        p[k] = probe(s[k].table, HASH_FACTOR(s[k].block), at[k].pos);
 #pragma unroll
       for (uint k = 0; k < streams; k++)
         more &= measure(s + k, at + k, p[k]);

@@ -9,8 +9,8 @@
 
 /* Entries of 16 bits: 32 KiB. README.md has the ratios of others. */
 #define HASH_BITS 14
-#define HASH_SHIFT 16u                   /* of eight bytes: six are hashed */
-#define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
+/* Odd, near 2^64 divided by the golden ratio, and shifted left so that of eight bytes six count. */
+#define HASH_FACTOR (0x9E3779B185EBCA87UL << 16)
 /* What a probe reads, and a match of 4 behind it. */
 #define SEARCH_MARGIN 16u
 /* The search steps one byte wider for every 64 bytes without a match. */
@@ -18,9 +18,7 @@
 /* Of the history, every second position is enough. */
 #define HISTORY_STRIDE 2
 
-INLINE uint slot_of(ulong x, uint shift) {
-  return (uint)(((x << shift) * HASH_FACTOR) >> (64 - HASH_BITS));
-}
+INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
 
 /* An entry is the low 16 bits of an address before `at`. Returns a distance less 1, which is right
  * for whatever is in the window; for an older entry it is a guess. Either way it is less than the
@@ -50,7 +48,7 @@ static input_t start_table(TABLES ushort *table, segment_t row, global const uch
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = (ushort)(ulong)first;
   for (input_t at = first; at + 8 <= content; at += HISTORY_STRIDE)
-    table[slot_of(load8(at), HASH_SHIFT)] = (ushort)(ulong)at;
+    table[slot_of(load8(at), HASH_FACTOR)] = (ushort)(ulong)at;
   return row.param ? content : content + 1;
 }
 
@@ -68,7 +66,7 @@ static input_t search_greedily(private writer_t *w, TABLES ushort *table,
                                TABLES sequence_t *sequences, input_t pos, input_t last, uint most) {
   while (pos <= last && w->count < most) {
     ulong x = load8(pos);
-    uint slot = slot_of(x, HASH_SHIFT);
+    uint slot = slot_of(x, HASH_FACTOR);
     uint distance = distance_of(table[slot], pos);
     table[slot] = (ushort)(ulong)pos;
     input_t candidate = pos - distance - 1;
@@ -81,8 +79,8 @@ static input_t search_greedily(private writer_t *w, TABLES ushort *table,
                        : match_end(pos + 8, distance + 1UL, end_of_longest(pos, w->end));
     add_sequence(w, sequences, pos, end, distance);
     if (end <= last) {
-      table[slot_of(load8(pos + 1), HASH_SHIFT)] = (ushort)(ulong)(pos + 1);
-      table[slot_of(load8(end - 2), HASH_SHIFT)] = (ushort)(ulong)(end - 2);
+      table[slot_of(load8(pos + 1), HASH_FACTOR)] = (ushort)(ulong)(pos + 1);
+      table[slot_of(load8(end - 2), HASH_FACTOR)] = (ushort)(ulong)(end - 2);
     }
     pos = end;
   }

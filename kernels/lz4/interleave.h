@@ -29,8 +29,6 @@ INLINE void put_records(private stream_t *s) {
     input_t end = r.start + r.size;
     uint literals = (uint)(r.start - anchor), length = r.size - MIN_MATCH;
     if ((literals > STEP_LITERALS) | (length > STEP_LENGTH) | (op > limit)) {
-      if (!r.back)
-        continue;
       input_t pos = s->block.pos;
       s->block.anchor = anchor;
       s->block.op = op;
@@ -51,8 +49,8 @@ INLINE void put_records(private stream_t *s) {
     store2(to, (uint)-r.back);
     to[2] = (uchar)(length - 15);
     to += 2 + more_length;
-    op = r.back ? to : op;
-    anchor = r.back ? end : anchor;
+    op = to;
+    anchor = end;
   }
   s->block.op = op;
   s->block.anchor = anchor;

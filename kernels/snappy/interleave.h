@@ -22,8 +22,6 @@ INLINE void put_records(private stream_t *s) {
     input_t end = r.start + r.size;
     uint literals = (uint)(r.start - anchor), distance = (uint)-r.back;
     if ((literals > STEP_LITERALS) | (r.size > COPY_LENGTH) | (op > limit)) {
-      if (!r.back)
-        continue;
       input_t pos = s->block.pos;
       s->block.anchor = anchor;
       s->block.op = op;
@@ -41,8 +39,8 @@ INLINE void put_records(private stream_t *s) {
     to += literals;
     store4(to, copy_of(distance, r.size));
     to += 3 - is_near(distance, r.size);
-    op = r.back ? to : op;
-    anchor = r.back ? end : anchor;
+    op = to;
+    anchor = end;
   }
   s->block.op = op;
   s->block.anchor = anchor;
