@@ -11,7 +11,7 @@ from fpga_accel.backends import Backend, NoCore, Outcome, Pending, Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations import links
-from fpga_accel.operations.contract import Errors, Job, Operation, RunLinked, output_of, row_of
+from fpga_accel.operations.contract import Errors, Job, Operation, StartLinked, output_of, row_of
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.programs import BuildFailed
@@ -105,7 +105,8 @@ class Launches:
         self._sampler = sampler
         self._timeout = timeout
         self._workers = workers
-        self._pending: dict[int, tuple[Launch, Pending]] = {}
+        # What is on its way, and what waits for it, given since when its time counts.
+        self._pending: dict[int, tuple[Pending, Callable[[float], object]]] = {}
         self._last_end = 0.0
         self.transfer = self.kernel = self.waited = 0.0
         self.rows = 0
@@ -132,25 +133,22 @@ class Launches:
         except BaseException:
             _wipe(launch)
             raise
-        self._pending[id(launch)] = launch, pending
-        return lambda: self._finished(launch, began)
+
+        def finish(since: float) -> Table:
+            return self._finished(launch, pending, since)
+
+        self._pending[id(pending)] = pending, finish
+        return lambda: finish(began)
 
     @property
     def wide(self) -> bool:
         """Whether the device works on thousands of rows at once."""
         return self._backend.wide
 
-    def _finished(self, launch: Launch, began: float) -> Table:
-        _, pending = self._pending.pop(id(launch))
-        # Behind another launch it has no turn yet.
+    def _finished(self, launch: Launch, pending: Pending, since: float) -> Table:
         assert launch.seconds is not None
-        deadline = max(began, self._last_end) + launch.seconds
-        waited_from = time.perf_counter()
         try:
-            outcome = pending.outcome(deadline)
-            seconds = time.perf_counter() - waited_from
-            self._last_end = time.monotonic()
-            self._add(outcome, seconds)
+            outcome, seconds = self._awaited(pending, since, launch.seconds)
             _refuse_impossible(launch, outcome.results, self._backend.device_id)
             rows = self._sampler.rows(launch, max(seconds, outcome.kernel))
             self._compare(launch, outcome.results, rows)
@@ -163,6 +161,18 @@ class Launches:
         finally:
             _wipe(launch)
         return outcome.results
+
+    def _awaited(self, pending: Pending, since: float, seconds: float) -> tuple[Outcome, float]:
+        """Wait for what is on its way; return what it gave, and how long that was waited for."""
+        del self._pending[id(pending)]
+        # Behind another launch it has no turn yet.
+        deadline = max(since, self._last_end) + seconds
+        waited_from = time.perf_counter()
+        outcome = pending.outcome(deadline)
+        waited = time.perf_counter() - waited_from
+        self._last_end = time.monotonic()
+        self._add(outcome, waited)
+        return outcome, waited
 
     def _add(self, outcome: Outcome, waited: float) -> None:
         self.transfer += outcome.transfer
@@ -187,11 +197,11 @@ class Launches:
 
     # -- launches that a device links by itself, or has one entry for ---------------------------------------------
 
-    def linker(self) -> RunLinked | None:
-        """Return what runs linked launches; None where there are none, or no kernels on the device that link."""
+    def linker(self) -> StartLinked | None:
+        """Return what starts linked launches; None where there are none, or no kernels on the device that link."""
         if self._operation.kernel != links.KERNEL or not self._backend.links:
             return None
-        return self._run_linked if self._prepares(links.trials()) else None
+        return self._start_linked if self._prepares(links.trials()) else None
 
     def fuses(self) -> bool:
         """Whether the device has an entry that is all of the operation."""
@@ -209,17 +219,24 @@ class Launches:
             return False
         return True
 
-    def _run_linked(self, linked: Linked) -> None:
+    def _start_linked(self, linked: Linked) -> Callable[[], None]:
+        began = time.monotonic()
         seconds = self._timeout or DEFAULT_SECONDS + linked.nbytes / SLOWEST_BYTES_PER_SECOND
-        waited_from = time.perf_counter()
         try:
-            outcome = self._backend.run_linked(linked, time.monotonic() + seconds)
-        finally:
-            for step in linked.steps:
-                if step.secret and not isinstance(step.params, Place):
-                    wipe(address_of(step.params), step.params.nbytes)
-        self._add(outcome, time.perf_counter() - waited_from)
-        self._joined["linked"] = None
+            pending = self._backend.start_linked(linked)
+        except BaseException:
+            _wipe_linked(linked)
+            raise
+
+        def finish(since: float) -> None:
+            try:
+                self._awaited(pending, since, seconds)
+            finally:
+                _wipe_linked(linked)
+            self._joined["linked"] = None
+
+        self._pending[id(pending)] = pending, finish
+        return lambda: finish(began)
 
     def compare_items(self, job: Job[Any], errors: Errors) -> None:
         """Compare items whose rows were nowhere to be compared."""
@@ -250,9 +267,9 @@ class Launches:
 
         It writes where others may read soon.
         """
-        for launch, _ in list(self._pending.values()):
+        for _, finish in list(self._pending.values()):
             try:
-                self._finished(launch, time.monotonic())
+                finish(time.monotonic())
             except DeviceTimeoutError:
                 self.abandon()
                 raise
@@ -261,7 +278,7 @@ class Launches:
 
     def abandon(self) -> None:
         """Give up what is on its way without waiting."""
-        for _, pending in self._pending.values():
+        for pending, _ in self._pending.values():
             pending.abandon()
         self._pending.clear()
 
@@ -269,6 +286,12 @@ class Launches:
 def _wipe(launch: Launch) -> None:
     if launch.secret:
         wipe(address_of(launch.params), launch.params.nbytes)
+
+
+def _wipe_linked(linked: Linked) -> None:
+    for step in linked.steps:
+        if step.secret and not isinstance(step.params, Place):
+            wipe(address_of(step.params), step.params.nbytes)
 
 
 def _refuse_impossible(work: Launch, results: Table, device: str) -> None:

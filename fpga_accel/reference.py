@@ -37,7 +37,7 @@ class ReferenceBackend:
     fuses = False
     apart = False
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+    def start_linked(self, linked: Linked) -> Pending:
         """Refuse: each launch goes by way of the host."""
         raise NotImplementedError("it does not link launches")
 

@@ -283,7 +283,10 @@ class _FaultyBackend:
     def links(self) -> bool:
         return True
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+    def start_linked(self, linked: Linked) -> Pending:
+        return Deferred(lambda deadline: self._run_linked(linked, deadline))
+
+    def _run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
         began = time.perf_counter()
         bad_input = self._device.enter("copy", deadline)
         copied = time.perf_counter()

@@ -613,7 +613,7 @@ class _Lying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Any:
+    def start_linked(self, linked: Linked) -> Any:
         def wrapped(phase: Linked) -> Linked:
             then, collect = phase.then, phase.collect
 
@@ -635,7 +635,7 @@ class _Lying:
                 phase.collect = lambda results, address: given(changed(results), address)
             return phase
 
-        return self._backend.run_linked(wrapped(linked), deadline)
+        return self._backend.start_linked(wrapped(linked))
 
 
 def _more_bytes(entry: str, results: Table) -> None:

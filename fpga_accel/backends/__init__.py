@@ -124,11 +124,11 @@ class Backend(Protocol):
     def apart(self) -> bool:
         """Whether it prepares each entry of a kernel folder apart, and may have some without others."""
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
-        """Run linked launches of prepared kernels; the outcome has the results of all rows.
+    def start_linked(self, linked: Linked) -> Pending:
+        """Send linked launches of prepared kernels on their way; the outcome has the results of all rows.
 
         Raises
         ------
-        DeviceError, DeviceTimeoutError
-            The device failed or was too slow.
+        DeviceError
+            The device failed already.
         """

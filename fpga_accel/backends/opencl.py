@@ -272,19 +272,13 @@ class OpenClBackend(forks.Resettable):
         """Whether it runs linked launches: pipelines for FPGAs have no kernel that links."""
         return not self._listed.kind.startswith("fpga")
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
-        """Run linked launches of prepared kernels."""
+    def start_linked(self, linked: Linked) -> Pending:
+        """Send linked launches of prepared kernels on their way."""
         self._refuse_after_fork()
         built = {name: (found.program, found.variant) for name, found in self._built.items()}
-        run = LinkedRun(self._pipeline, built, deadline, self._device_id)
-        try:
-            results = run.run(linked)
-        except DeviceTimeoutError as error:
-            error.buffers_in_use = self.strategy is Strategy.DIRECT
-            raise
-        seconds = run.elapsed.seconds
-        spans = tuple(run.elapsed.spans)
-        return Outcome(np.concatenate(results), "+".join(run.variants), seconds("transfer"), seconds("kernel"), spans)
+        run = LinkedRun(self._pipeline, built, linked, self._device_id)
+        run.start()
+        return _FlyingLinked(self, run)
 
     def _in_turn(self, built: _Built, launch: Launch, deadline: float | None) -> Outcome:
         """Run a launch of a channel pipeline, one at a time."""
@@ -336,6 +330,28 @@ class _Flying:
 
     def abandon(self) -> None:
         self.flight.abandon()
+
+
+@dataclass(frozen=True, slots=True)
+class _FlyingLinked:
+    """Linked launches on their way on this device."""
+
+    backend: OpenClBackend
+    run: LinkedRun
+
+    def outcome(self, deadline: float | None) -> Outcome:
+        try:
+            results = self.run.outcome(deadline)
+        except DeviceTimeoutError as error:
+            error.buffers_in_use = self.backend.strategy is Strategy.DIRECT
+            raise
+        elapsed, told = self.run.elapsed, "+".join(self.run.variants)
+        seconds = elapsed.seconds
+        spans = tuple(elapsed.spans)
+        return Outcome(np.concatenate(results), told, seconds("transfer"), seconds("kernel"), spans)
+
+    def abandon(self) -> None:
+        self.run.abandon()
 
 
 def _strategy_trial() -> Trial:

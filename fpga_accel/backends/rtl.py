@@ -175,7 +175,7 @@ class RtlBackend(forks.Resettable):
             raise NoCore(f"no core for {launch.entry} of {launch.kernel} is loaded", device=self._device_id)
         return Deferred(lambda deadline: self._run(loaded, launch, deadline))
 
-    def run_linked(self, linked: Linked, deadline: float | None) -> Outcome:
+    def start_linked(self, linked: Linked) -> Pending:
         """Refuse: each launch goes by way of the host."""
         raise NotImplementedError("it does not link launches")
 

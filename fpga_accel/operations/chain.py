@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +33,10 @@ from fpga_accel.operations.contract import (
     RowInput,
     RowOutput,
     Run,
-    RunLinked,
+    StartLinked,
     Work,
     kept,
+    one_ahead,
 )
 from fpga_accel.segments import Launch
 
@@ -185,16 +186,26 @@ class ChainOperation(Operation[ChainOptions]):
 
     # -- a device -------------------------------------------------------------------------------------------------
 
-    def on_joining_device(self, job: Job[ChainOptions], run: Run, link: RunLinked | None, *, fuses: bool) -> Errors:
+    def on_joining_device(self, job: Job[ChainOptions], run: Run, link: StartLinked | None, *, fuses: bool) -> Errors:
         if fuses:
             return self._fused(job, run)
         if link is None or self._way is None:
             return self.on_device(job, run)
         errors: Errors = {}
         apart: list[int] = []
-        for indices in chain_linked.grouped(self.stages, job, apart):
-            coded = self._way(self, job, indices)
-            link(coded.linked())
+        way = self._way
+
+        def started(indices: range) -> Callable[[], chain_linked.Encoding | chain_linked.Decoding]:
+            coded = way(self, job, indices)
+            finish = link(coded.linked())
+
+            def finished() -> chain_linked.Encoding | chain_linked.Decoding:
+                finish()
+                return coded
+
+            return finished
+
+        for coded in one_ahead(chain_linked.grouped(self.stages, job, apart), started):
             errors.update(coded.errors)
             apart += coded.apart
         if apart:

@@ -26,7 +26,8 @@ from fpga_accel.segments import Bytes, Launch, Linked, Status, Table, first_fail
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
-RunLinked = Callable[[Linked], None]
+# Sends linked launches on their way; what is returned waits for them.
+StartLinked = Callable[[Linked], Callable[[], None]]
 # Errors of single items, by their position in the call.
 Errors = dict[int, Exception]
 
@@ -273,7 +274,7 @@ class Operation(ABC, Generic[OptionsT]):
         """Return the operation that knows what rows of a launch mean."""
         return self
 
-    def on_joining_device(self, job: Job[OptionsT], run: Run, link: RunLinked | None, *, fuses: bool) -> Errors:
+    def on_joining_device(self, job: Job[OptionsT], run: Run, link: StartLinked | None, *, fuses: bool) -> Errors:
         """Do all items as `on_device` does, or in fewer launches.
 
         That is with those that a device links by itself where `link` is given, and with `fused_entry` where it `fuses`.

@@ -1,4 +1,4 @@
-"""Runs linked sequences on one OpenCL device: every launch on one in-order queue, one wait behind the last.
+"""Runs linked sequences on one OpenCL device: every launch of one on one in-order queue, one wait behind the last.
 
 The memory strategies are those of `fpga_accel.runtime.pipeline`. Under the direct one every space is host memory; under
 the others each is a buffer of the lane, and only inputs, outputs, tables, parameters and results are copied.
@@ -6,7 +6,8 @@ the others each is a buffer of the lane, and only inputs, outputs, tables, param
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -38,57 +39,59 @@ Programs = Mapping[str, tuple[cl.Program, Variant]]
 class LinkedRun:
     """One sequence on one lane of a pipeline."""
 
-    def __init__(self, pipeline: Pipeline, programs: Programs, deadline: float | None, device_id: str) -> None:
+    def __init__(self, pipeline: Pipeline, programs: Programs, linked: Linked, device_id: str) -> None:
         self._pipeline = pipeline
         self._programs = programs
-        self._deadline = deadline
+        self._linked = linked
         self._device_id = device_id
+        self._lanes: list[Lane] = []
         self._in_flight = False
         self.elapsed = Elapsed()
         # The variants of the stages' kernels, each once.
         self.variants: dict[str, None] = {}
 
-    def run(self, linked: Linked) -> list[Table]:
-        """Run a sequence to its end; return the results of each launch.
+    def start(self) -> None:
+        """Send the first phase on its way."""
+        kind = _Direct if self._pipeline.strategy is Strategy.DIRECT else _Gathered
+        with self._giving_up():
+            self._memory = kind(self._pipeline, self._pipeline._borrow(self._lanes), self._linked)
+            self._sent = self._send(self._linked)
+
+    def outcome(self, deadline: float | None) -> list[Table]:
+        """Go on to the end; return the results of each launch.
 
         Raises
         ------
         DeviceTimeoutError, DeviceError
             With ``buffers_in_use`` true where the device may still write to the sequence's memory.
         """
-        lanes: list[Lane] = []
-        kind = _Direct if self._pipeline.strategy is Strategy.DIRECT else _Gathered
-        try:
-            memory = kind(self._pipeline, self._pipeline._borrow(lanes), linked)
-            results = self._phases(memory, linked)
-        except BaseException as error:
-            self._give_up(lanes, linked, error)
-            if isinstance(error, cl.Error):
-                raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
-            raise
-        self._give_back(lanes)
+        with self._giving_up():
+            results = self._phases(deadline)
+        self._give_back()
         return results
 
-    def _phases(self, memory: _Direct | _Gathered, linked: Linked) -> list[Table]:
-        results = self._phase(memory, linked)
-        found = list(results)
-        phase: Linked | None = linked
+    def _phases(self, deadline: float | None) -> list[Table]:
+        found: list[Table] = []
+        phase = self._linked
         try:
-            while phase is not None:
+            while True:
+                results = self._await(phase, deadline)
+                found += results
                 following = phase.then(results) if phase.then else None
                 if phase.collect:
-                    phase.collect(results, memory.output_address())
-                if following is not None:
-                    results = self._phase(memory, following)
-                    found += results
+                    phase.collect(results, self._memory.output_address())
+                if following is None:
+                    return found
                 phase = following
+                self._sent = self._send(phase)
         finally:
-            if linked.private and not self._in_flight:
-                memory.wipe()
-        return found
+            if self._linked.private and not self._in_flight:
+                self._memory.wipe()
 
-    def _phase(self, memory: _Direct | _Gathered, phase: Linked) -> list[Table]:
+    def _send(self, phase: Linked) -> tuple[list[Command], cl.Event]:
+        """Put the launches of a phase on the queue; return them, and what ends behind the last."""
         self._in_flight = True
+        memory = self._memory
         launches = memory.place(phase)
         commands: list[Command] = []
         for step, arguments in zip(phase.steps, launches, strict=True):
@@ -97,32 +100,49 @@ class LinkedRun:
                 if step.kernel != LINKING:
                     self.variants[variant.name] = None
                 commands += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
-        done = memory.send_back(phase)
+        return commands, memory.send_back(phase)
+
+    def _await(self, phase: Linked, deadline: float | None) -> list[Table]:
+        commands, done = self._sent
         # Behind the last one all have ended; each says whether it failed.
         for event in (done, *(command.event for command in commands)):
-            waits.wait(event, self._deadline, self._device_id)
+            waits.wait(event, deadline, self._device_id)
         self._in_flight = False
         self.elapsed.spans += [span_of("kernel", commands)] if commands else []
-        self.elapsed.spans += memory.lane.take_copies()
-        return memory.results(phase)
+        self.elapsed.spans += self._memory.lane.take_copies()
+        return self._memory.results(phase)
 
-    def _give_back(self, lanes: list[Lane]) -> None:
-        for lane in lanes:
+    def _give_back(self) -> None:
+        for lane in self._lanes:
             lane.held = []
         with self._pipeline._lock:
-            self._pipeline._idle.extend(lanes)
+            self._pipeline._idle.extend(self._lanes)
 
-    def _give_up(self, lanes: list[Lane], linked: Linked, error: BaseException) -> None:
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Give the sequence up where a step of it fails."""
+        try:
+            yield
+        except BaseException as error:
+            self.abandon()
+            ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
+            if self._in_flight and ended:
+                for lane in self._lanes:
+                    lane.wipe_host_secrets()
+            if isinstance(error, cl.Error):
+                raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
+            raise
+
+    def abandon(self) -> None:
+        """Never use or free again what the device may still use."""
         if not self._in_flight:
             # What failed was the host's part, or came before the first launch.
-            self._give_back(lanes)
+            self._give_back()
             return
-        self._pipeline._abandoned.append((lanes, linked))
-        for lane in lanes:
+        self._pipeline._abandoned.append((self._lanes, self._linked))
+        for lane in self._lanes:
             for array in lane.held:
                 POOL.forsake(address_of(array))
-            if isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError):
-                lane.wipe_host_secrets()
 
 
 class _Direct:
