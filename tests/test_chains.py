@@ -468,6 +468,20 @@ def test_every_strategy_links(forced: fa.Accelerator) -> None:
     assert receipt.variant.endswith(" linked")
 
 
+def test_every_strategy_has_a_second_group_on_its_way(forced: fa.Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_linked, "BATCH", 20_000)
+    items = [sizes.mixed(1000 * number + 7) for number in range(30)]
+    seal = forced.chain(*CHECKED)
+    data, checksums = zip(*seal.many(items, key=KEY, nonces=nonces_for(items)), strict=True)
+    assert [opened(message, nonce) for message, nonce in zip(data, nonces_for(items), strict=True)] == items
+    assert seal.inverse().many(data, key=KEY, nonces=nonces_for(items), checksums=checksums) == items
+    damaged = list(data)
+    damaged[11] = damaged[11][:-1]
+    found = seal.inverse().many(damaged, key=KEY, nonces=nonces_for(items), checksums=checksums, return_exceptions=True)
+    assert [index for index, each in enumerate(found) if each != items[index]] == [11]
+    assert isinstance(found[11], fa.IntegrityError)
+
+
 def test_every_strategy_keeps_bad_items_to_themselves(forced: fa.Accelerator) -> None:
     frames = hostile()
     messages = [sealed(frame) for frame in frames.values()]
@@ -559,6 +573,24 @@ def test_a_failing_device_follows_the_policy(stage: Any, mode: Any, direction: s
         else:
             # Without its link kernels a device does the stages one by one.
             assert receipt.backend == "opencl"
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4])
+@pytest.mark.parametrize(("stage", "mode"), [("run", "error"), ("result", "timeout"), ("copy", "vanish")])
+def test_a_failure_of_any_group_leaves_none_on_its_way(
+    stage: Any, mode: Any, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_linked, "BATCH", 4000)
+    items = [sizes.text(3000)] * 6
+    device = FaultyDevice(stage, mode, every=every, seconds=0.01)
+    with fa.Accelerator(device, fallback="allow", verify="never") as acc:
+        seal = acc.chain(*SEAL)
+        results = seal.many(items, key=KEY, nonces=nonces_for(items))
+        assert [opened(result, nonce) for result, nonce in zip(results, nonces_for(items), strict=True)] == items
+        assert acc.last_receipt is not None
+        assert acc.last_receipt.fallback
+        assert device.passes["copy"] <= every + 1
+        assert seal.inverse().many(results, key=KEY, nonces=nonces_for(items)) == items
 
 
 def test_a_healthy_device_made_of_python_links() -> None:

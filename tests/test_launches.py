@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.backends import Outcome, Pending
-from fpga_accel.operations import keyed, lz4_stream
+from fpga_accel.operations import chain_linked, keyed, lz4_stream
 from fpga_accel.operations.contract import GROUP, one_ahead
-from fpga_accel.segments import Launch
+from fpga_accel.segments import Launch, Linked
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
@@ -73,19 +73,19 @@ def test_what_was_started_before_a_failure_is_still_given() -> None:
 class _Watched:
     """A device that notes when launches are started and waited for."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str = "start") -> None:
         self.events: list[str] = []
-        real = testing._FaultyBackend.start
-        launches: list[Launch] = []
+        real = getattr(testing._FaultyBackend, method)
+        launches: list[Launch | Linked] = []
 
-        def start(backend: Any, launch: Launch) -> Pending:
+        def start(backend: Any, launch: Launch | Linked) -> Pending:
             number = len(launches)
             launches.append(launch)
             self.events.append(f"start {number}")
             pending = real(backend, launch)
             return _WatchedPending(pending, lambda: self.events.append(f"wait {number}"))
 
-        monkeypatch.setattr(testing._FaultyBackend, "start", start)
+        monkeypatch.setattr(testing._FaultyBackend, method, start)
 
 
 class _WatchedPending:
@@ -117,6 +117,22 @@ def test_groups_of_a_frame_of_unknown_size_go_one_ahead(monkeypatch: pytest.Monk
     watched = _Watched(monkeypatch)
     with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
         assert acc.decompress(frame) == TEXT
+    assert watched.events == AHEAD
+
+
+@pytest.mark.parametrize("way", ["seal", "open"])
+def test_groups_of_a_chain_go_one_ahead(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(chain_linked, "BATCH", 1000)
+    items = [TEXT[:900]] * 3
+    chain = fa.Accelerator("cpu").chain("crc32c", "aes-gcm.encrypt")
+    sealed, checksums = zip(*chain.many(items, key=KEY, nonces=NONCES[:3]), strict=True)
+    watched = _Watched(monkeypatch, "start_linked")
+    with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
+        there = acc.chain("crc32c", "aes-gcm.encrypt")
+        if way == "seal":
+            assert [each.data for each in there.many(items, key=KEY, nonces=NONCES[:3])] == list(sealed)
+        else:
+            assert there.inverse().many(sealed, key=KEY, nonces=NONCES[:3], checksums=checksums) == items
     assert watched.events == AHEAD
 
 

@@ -43,6 +43,14 @@ typedef struct {
   uint count, row;
 } stream_t;
 
+/* Most literals are few: 32 without a branch. Reads and writes up to 32 bytes, or 15 too many. */
+INLINE void copy_literals(output_t to, input_t from, uint count) {
+  copy16(to, from);
+  copy16(to + 16, from + 16);
+  for (uint at = 32; at < count; at += 16)
+    copy16(to + at, from + at);
+}
+
 /* Encodes the records. Apart from the search, as stores to addresses that depend on what was found
  * make the CPU hold back the loads of later steps. */
 INLINE void put_records(private stream_t *s);

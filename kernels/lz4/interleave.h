@@ -4,12 +4,12 @@
 
 #include "compress.h"
 
-/* What is encoded without branches: one extra length byte each at most, literals by two copies. */
-#define STEP_LITERALS 30u
+/* What is encoded here, with one extra length byte each at most; the rest by put_sequence. */
+#define STEP_LITERALS 126u
 #define STEP_LENGTH 269u /* 15 and 254, less MIN_MATCH */
 
-/* Token, length byte, literals, offset and length byte: 35 bytes, rounded up. */
-#define STEP_DST_MARGIN 48u
+/* Token, length byte, literals, offset and length byte: 131 bytes, rounded up. */
+#define STEP_DST_MARGIN 144u
 
 /* Faster here, and slower in Snappy: README.md has both. */
 #define COMPARE_HALVES
@@ -43,8 +43,7 @@ INLINE void put_records(private stream_t *s) {
     op[0] = (uchar)((literals | (0 - more_literals)) << 4 | ((length | (0 - more_length)) & 15));
     op[1] = (uchar)(literals - 15);
     output_t to = op + 1 + more_literals;
-    copy16(to, anchor);
-    copy16(to + 16, anchor + 16);
+    copy_literals(to, anchor, literals);
     to += literals;
     store2(to, (uint)-r.back);
     to[2] = (uchar)(length - 15);

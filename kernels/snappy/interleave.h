@@ -4,11 +4,11 @@
 
 #include "compress.h"
 
-/* What is encoded without branches: literals of one tag by two copies, and one copy. */
-#define STEP_LITERALS 32u
+/* What is encoded here: literals with a tag of one byte, and one copy; the rest by put_sequence. */
+#define STEP_LITERALS TAG_LITERALS
 
 /* Tag, literals, and four bytes for a copy, rounded up. */
-#define STEP_DST_MARGIN 48u
+#define STEP_DST_MARGIN 80u
 
 #include "match_streams.h"
 
@@ -34,8 +34,7 @@ INLINE void put_records(private stream_t *s) {
     }
     op[0] = (uchar)((literals - 1) << 2);
     output_t to = op + (literals != 0);
-    copy16(to, anchor);
-    copy16(to + 16, anchor + 16);
+    copy_literals(to, anchor, literals);
     to += literals;
     store4(to, copy_of(distance, r.size));
     to += 3 - is_near(distance, r.size);

@@ -17,7 +17,7 @@ class CompressEncrypt(Work):
 
     name = "lz4.compress > aes-gcm.encrypt"
     operations = ("lz4.compress", "aes-gcm.encrypt")
-    kinds = ("text",)
+    kinds = ("text", "binary")
     sizes = ()
     batches = ((4096, 16 * KIB),)
     has_ratio = True
