@@ -6,10 +6,11 @@
 
 #include "aes_x86.h"
 
-/* An AES instruction takes 3 to 5 clocks and one or two start in each: eight hide it, and leave
- * time for loads and stores. */
+/* An AES instruction takes 3 to 5 clocks and one or two start in each: eight of one block hide it.
+ * Of wider ones four do: more streams have more places in memory than caches follow (README.md of
+ * aes_cbc). */
 #ifndef STREAM_GROUP
-#define STREAM_GROUP 8u
+#define STREAM_GROUP (BLOCKS == 1 ? 8u : 4u)
 #endif
 #define STREAMS (STREAM_GROUP * V_BLOCKS)
 
@@ -37,6 +38,8 @@ static inline void streams_set(private streams_t *streams, uint lane, block_t bl
   ((private long2 *)streams->state)[lane] = x_reverse(as_long2(block));
 }
 
+/* Volatile, or else the compiler keeps what it has loaded for the blocks that follow, which takes a
+ * store for each instruction. */
 __attribute__((always_inline)) static void streams_rounds(private const streams_t *streams,
                                                           private vec_t *state, const uint from,
                                                           const uint to) {
@@ -44,7 +47,7 @@ __attribute__((always_inline)) static void streams_rounds(private const streams_
   for (uint r = from; r < to; r++) {
     UNROLL
     for (uint i = 0; i < STREAM_GROUP; i++)
-      state[i] = V_AESENC(state[i], streams->round[r][i]);
+      state[i] = V_AESENC(state[i], *(private const volatile vec_t *)&streams->round[r][i]);
   }
 }
 
