@@ -69,6 +69,20 @@ __attribute__((always_inline)) static block_t xts_block(private const xts_key_t 
   return as_ulong2(x_reverse(v_first_block(state)));
 }
 
+#if BLOCKS == 4
+#define AS_ULONGS(a) as_ulong8(a)
+#define AS_LONGS(a) as_long8(a)
+#define TWEAKS_UP_64(a) __builtin_ia32_pslldqi512_byteshift(a, 8)
+#elif BLOCKS == 2
+#define AS_ULONGS(a) as_ulong4(a)
+#define AS_LONGS(a) as_long4(a)
+#define TWEAKS_UP_64(a) __builtin_ia32_pslldqi256_byteshift(a, 8)
+#else
+#define AS_ULONGS(a) as_ulong2(a)
+#define AS_LONGS(a) as_long2(a)
+#define TWEAKS_UP_64(a) __builtin_ia32_pslldqi128_byteshift(a, 8)
+#endif
+
 /* Times x^GROUP_BLOCKS: that many bits up, and what leaves at the top comes back times 0x87. Both
  * shifts are of whole bytes, V_BLOCKS of them. */
 static inline vec_t tweaks_next(vec_t tweaks) {
@@ -86,25 +100,41 @@ static inline vec_t tweaks_next(vec_t tweaks) {
   return up ^ V_CLMUL(carried, poly, 0x00);
 }
 
-/* The tweaks of a group. */
-static inline void tweaks_first(private vec_t *tweaks, ulong2 tweak) {
-private
-  ulong2 *each = (private ulong2 *)tweaks;
-  for (uint i = 0; i < GROUP_BLOCKS; i++) {
-    each[i] = tweak;
-    tweak = xts_double(tweak);
-  }
+/* Times x^n, of each block: n is less than 57, so what leaves at the top comes back within 64 bits.
+ */
+static inline vec_t tweaks_times(vec_t tweaks, const uint n) {
+  const vec_t poly = v_broadcast((long2)((long)XTS_POLY, 0));
+  if (n == 0)
+    return tweaks;
+  vec_t carried = AS_LONGS(AS_ULONGS(tweaks) >> (64 - n));
+  return tweaks << n ^ TWEAKS_UP_64(carried) ^ V_CLMUL(carried, poly, 0x01);
+}
+
+/* The tweaks of a group, from registers alone: a load of what smaller stores have left waits until
+ * they, and all those of the text before, are in the cache. */
+__attribute__((always_inline)) static void tweaks_first(private vec_t *tweaks, ulong2 tweak) {
+  ulong2 second = xts_double(tweak);
+#if BLOCKS == 4
+  ulong2 third = xts_double(second);
+  vec_t first =
+      (vec_t)(as_long2(tweak), as_long2(second), as_long2(third), as_long2(xts_double(third)));
+#elif BLOCKS == 2
+  vec_t first = (vec_t)(as_long2(tweak), as_long2(second));
+#else
+  vec_t first = as_long2(tweak);
+#endif
+  UNROLL
+  for (uint i = 0; i < GROUP; i++)
+    tweaks[i] = tweaks_times(first, i * V_BLOCKS);
 }
 
 __attribute__((always_inline)) static ulong2 xts_text(private const xts_key_t *key, ulong2 first,
                                                       global const uchar *src, global uchar *dst,
                                                       uint size, const bool decrypt) {
   vec_t made[GROUP], tweaks[GROUP], state[GROUP];
-  tweaks_first(made, first);
-  UNROLL
-  for (uint i = 0; i < GROUP; i++)
-    tweaks[i] = made[i];
+  tweaks_first(tweaks, first);
   for (; size >= GROUP_BYTES; size -= GROUP_BYTES, src += GROUP_BYTES, dst += GROUP_BYTES) {
+    x_prefetch(src, GROUP_BYTES);
     UNROLL
     for (uint i = 0; i < GROUP; i++)
       state[i] = v_load(src + i * V_BYTES) ^ tweaks[i];

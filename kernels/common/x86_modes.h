@@ -93,6 +93,7 @@ static void ctr_stream(private const cipher_key_t *key, block_t start, global co
   vec_t counter = first_counters(start, false);
   for (; size >= GROUP_BYTES; size -= GROUP_BYTES, src += GROUP_BYTES, dst += GROUP_BYTES) {
     vec_t state[GROUP];
+    x_prefetch(src, GROUP_BYTES);
     take_counters(&counter, state, GROUP, false);
     cipher_encrypt(key, state, GROUP);
     UNROLL
@@ -163,6 +164,7 @@ static gcm_sums_t gcm_stream(private const gcm_key_t *key, private const gcm_row
   ulong done = 0;
   for (; row->size - done > GROUP_BYTES; done += GROUP_BYTES) {
     vec_t state[GROUP];
+    x_prefetch(row->src + done, GROUP_BYTES);
     take_counters(&counter, state, GROUP, true);
     cipher_encrypt(&key->cipher, state, GROUP);
     UNROLL
