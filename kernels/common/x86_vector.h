@@ -21,6 +21,7 @@
 #endif
 
 #include "blocks.h"
+#include "x86_prefetch.h"
 
 /* unroll(full) acts where a bound is known, so after inlining. A plain unroll acts before, on a
  * count not yet known, and leaves the state of most counts in memory, see README.md. */
@@ -37,16 +38,6 @@ static inline long2 x_reverse(long2 a) {
 }
 
 #define X_CLMUL(a, b, halves) __builtin_ia32_pclmulqdq128(a, b, halves)
-
-/* What follows text that is read from its start to its end, as CPUs stop prefetching where a page
- * does. Of any address: at the end there may be nothing. */
-#define PREFETCH_AHEAD 2048u
-
-__attribute__((always_inline)) static void x_prefetch(global const uchar *text, const uint bytes) {
-  UNROLL
-  for (uint at = 0; at < bytes; at += 64)
-    __builtin_prefetch((private const uchar *)(ulong)(text + PREFETCH_AHEAD + at));
-}
 
 #if BLOCKS == 4
 typedef long8 vec_t;

@@ -4,6 +4,8 @@
 #ifndef FPGA_ACCEL_CRC_FOLD_H
 #define FPGA_ACCEL_CRC_FOLD_H
 
+#include "x86_prefetch.h"
+
 #define BLOCK_BYTES 16u
 
 /* Constants of one CRC, see crc_constants.h: moved[0] is for 128 bits, and so on. */
@@ -131,6 +133,7 @@ INLINE vec_t sum_of_groups(const fold_t k, long2 first, input_t p, ulong groups)
   sums[0] ^= v_first(first);
   for (ulong n = 1; n < groups; n++) {
     p += GROUP_BYTES;
+    x_prefetch(p, GROUP_BYTES);
     UNROLL
     for (uint i = 0; i < GROUP; i++)
       sums[i] = v_moved(sums[i], past) ^ v_load(p + i * V_BYTES);
