@@ -38,7 +38,14 @@ setup(
         Extension(
             "fpga_accel._objects",
             [f"host/{name}.c" for name in OBJECTS],
-            depends=["host/objects.h", "host/host.h", "host/bytes.h", "host/number.h", "kernels/common/abi.h"],
+            depends=[
+                "host/objects.h",
+                "host/host.h",
+                "host/bytes.h",
+                "host/huge.h",
+                "host/number.h",
+                "kernels/common/abi.h",
+            ],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             extra_compile_args=["-O3", "-std=c11", "-Wall", "-Wextra"],
             py_limited_api=LIMITED_API,

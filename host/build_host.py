@@ -118,6 +118,7 @@ ffibuilder.set_source(
     depends=[
         "host/host.h",
         "host/bytes.h",
+        "host/huge.h",
         "host/number.h",
         "kernels/common/abi.h",
         "kernels/lz4/params.h",

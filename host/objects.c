@@ -12,6 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "huge.h"
 #include "objects.h"
 
 #include <stddef.h>
@@ -433,7 +434,10 @@ static PyObject *fresh_bytes(uint64_t size, uint64_t *address) {
   if (size > (uint64_t)PY_SSIZE_T_MAX)
     return PyErr_NoMemory();
   PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-  *address = bytes && size > 0 ? (uintptr_t)PyBytes_AsString(bytes) : 0;
+  char *content = bytes && size > 0 ? PyBytes_AsString(bytes) : NULL;
+  if (content)
+    prefer_huge(content, (size_t)size);
+  *address = (uintptr_t)content;
   return bytes;
 }
 

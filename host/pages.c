@@ -6,13 +6,11 @@
 #endif
 
 #include "host.h"
+#include "huge.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define HUGE_PAGE ((size_t)2 << 20)
-#define HUGE_FROM ((size_t)4 << 20) /* below, huge pages would mostly be padding */
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
@@ -39,18 +37,6 @@ static void *map_at_huge_page(size_t length) {
     munmap(mapped, before);
   munmap(mapped + before + length, behind);
   return mapped + before;
-}
-
-/* memory starts at a huge page. */
-static void prefer_huge(void *memory, size_t size) {
-#ifdef MADV_HUGEPAGE
-  int saved = errno; /* a kernel without huge pages says EINVAL, which is fine */
-  madvise(memory, size & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
-  errno = saved;
-#else
-  (void)memory;
-  (void)size;
-#endif
 }
 
 void *fa_pages_alloc(size_t size) {

@@ -6,6 +6,7 @@ import array
 import gc
 import mmap
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -657,6 +658,30 @@ def test_new_bytes_are_fresh_and_take_what_is_written() -> None:
     assert data == content
     assert hash(data) == hash(content)
     assert _objects.new_bytes(0) == (b"", 0)
+
+
+@pytest.mark.parametrize("size", [(4 << 20) - 34, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (6 << 20) + 4095, 37 << 20])
+def test_new_bytes_of_huge_pages_hold_what_is_written(size: int) -> None:
+    beside = _objects.new_bytes(size)
+    data, address = _objects.new_bytes(size)
+    content = os.urandom(4096) * (size // 4096) + bytes(size % 4096)
+    ffi.memmove(ffi.cast("void *", address), content, size)
+    ffi.memmove(ffi.cast("void *", beside[1]), b"\xff" * size, size)
+    assert data == content
+
+
+def test_large_new_bytes_ask_for_huge_pages() -> None:
+    flags = Path("/proc/self/smaps")
+    if not Path("/sys/kernel/mm/transparent_hugepage").exists() or "VmFlags" not in flags.read_text():
+        pytest.skip("this system has no huge pages, or does not tell where they are wanted")
+    data, address = _objects.new_bytes(16 << 20)
+    inside, found = address + len(data) // 2, ""
+    for line in flags.read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            within = int(match[1], 16) <= inside < int(match[2], 16)
+        elif within and line.startswith("VmFlags"):
+            found = line
+    assert "hg" in found.split()
 
 
 def test_one_byte_objects_are_fresh_and_not_the_shared_ones() -> None:
