@@ -229,8 +229,9 @@ def test_batches_run_as_lists_and_as_columns() -> None:
 
 
 def test_a_chain_runs_against_its_peers_in_sequence() -> None:
-    (case,) = [case for case in cases.cases() if len(case.kind.operations) > 1]
-    assert case.name == "lz4.compress > aes-gcm.encrypt 4,096 x 16 KiB"
+    case, pages = [case for case in cases.cases() if len(case.kind.operations) > 1]
+    assert case.name == pages.name == "lz4.compress > aes-gcm.encrypt 4,096 x 16 KiB"
+    assert (case.data, pages.data) == ("text", "binary")
     with contestants.opened(("cpu",), cores=2) as field:
         timed = Race(Effort(rounds=1, seconds=0.0)).run(field.entries(case.kind([b"one" * 99, b"two"])))
     assert [one.error for one in timed if one.error] == []

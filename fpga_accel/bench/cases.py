@@ -175,7 +175,8 @@ def _warm(work: type[Work]) -> Iterator[Case]:
             if _is_wanted(work, data, size):
                 yield Case(work, data, size)
     for count, size in work.batches:
-        yield Case(work, _kinds(work)[0], size, count)
+        for data in _kinds(work) if work.batches_of_all_kinds else _kinds(work)[:1]:
+            yield Case(work, data, size, count)
 
 
 def _is_wanted(work: type[Work], data: str, size: int) -> bool:

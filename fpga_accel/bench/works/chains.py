@@ -18,6 +18,7 @@ class CompressEncrypt(Work):
     name = "lz4.compress > aes-gcm.encrypt"
     operations = ("lz4.compress", "aes-gcm.encrypt")
     kinds = ("text", "binary")
+    batches_of_all_kinds = True
     sizes = ()
     batches = ((4096, 16 * KIB),)
     has_ratio = True

@@ -42,6 +42,8 @@ class Work(ABC):
     # Sizes of single inputs; items and their size of batches.
     sizes: ClassVar[tuple[int, ...]] = (64, KIB, 4 * KIB, 64 * KIB, MIB, 64 * MIB, 256 * MIB)
     batches: ClassVar[tuple[tuple[int, int], ...]] = ((100, 256), (100, 4 * KIB), (10_000, 256), (10_000, 4 * KIB))
+    # Whether batches are of every kind of data too, not of the first alone.
+    batches_of_all_kinds: ClassVar[bool] = False
     # Whether time a byte is followed up to the largest inputs.
     grows: ClassVar[bool] = False
     # Whether a compression ratio says anything.
