@@ -39,7 +39,7 @@ import fpga_accel as fa
 from fpga_accel.backends import opencl
 from fpga_accel.operations.keyed import SHORT_ROW
 from fpga_accel.runtime import buffers, discovery, icd, manifests, platforms, programs, quirks, waits
-from fpga_accel.runtime.buffers import PagePool
+from fpga_accel.runtime.buffers import PAGE, PagePool, size_class
 from fpga_accel.runtime.programs import BuildRequest, Identity, WarmRow
 from fpga_accel.segments import Launch
 
@@ -1236,6 +1236,17 @@ def test_host_flags_are_read_from_linux() -> None:
 
 
 # ---- pages ----
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 4096, 4097, 1 << 22, (1 << 22) + 1, 17 << 20, (1 << 24) + 1, 1 << 25, 3 * 10**9]
+)
+def test_a_slab_has_room_and_little_more(size: int) -> None:
+    found = size_class(size)
+    assert found >= max(size, PAGE)
+    assert size_class(found) == found
+    assert found % PAGE == 0
+    assert found <= max(PAGE, 2 * size if size <= 4 << 20 else 1.3 * size)
 
 
 def test_slabs_are_reused_by_size_class() -> None:

@@ -22,6 +22,8 @@ from fpga_accel.segments import Bytes, address_of
 PAGE = 4096
 # Slabs kept when nobody uses them, in bytes; the rest goes back to the system.
 KEEP_LIMIT = 256 << 20
+# Slabs of more bytes come in eighths of a power of two.
+_FINE_FROM = 4 << 20
 
 
 class Lender(Protocol):
@@ -97,8 +99,15 @@ class _Lease:
 
 
 def size_class(size: int) -> int:
-    """Return the bytes of the slab that serves `size`: powers of two, from one page up."""
-    return max(PAGE, 1 << max(0, size - 1).bit_length())
+    """Return the bytes of the slab that serves `size`: powers of two from one page up, larger ones in eighths.
+
+    Else what is just above a power of two would keep twice its size, and so push other slabs out.
+    """
+    rounded = max(PAGE, 1 << max(0, size - 1).bit_length())
+    if rounded <= _FINE_FROM:
+        return rounded
+    step = rounded >> 3
+    return -(-size // step) * step
 
 
 class PagePool(forks.Resettable):
