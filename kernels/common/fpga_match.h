@@ -5,7 +5,7 @@
  *   LAST_LITERALS  the bytes at the end of a row that are in no match
  *   MATCH_MARGIN   the last match starts so many bytes before the row's end, or earlier
  *   KEY_BYTES      bytes hashed, 4 to 8
- *   HASH_FACTOR    as match_finder.h has it
+ *   GOLDEN         as match_finder.h has it
  *   WAYS           optional, 1 or 2: entries of a hash
  *   MAX_DISTANCE   optional
  */
@@ -115,7 +115,7 @@ INLINE record_t close_match(private matcher_t *m) {
 }
 
 INLINE uint hash_of(ulong text) {
-  return (uint)((text << (64 - 8 * KEY_BYTES)) * HASH_FACTOR >> (64 - SLOT_BITS));
+  return (uint)((text << (64 - 8 * KEY_BYTES)) * GOLDEN >> (64 - SLOT_BITS));
 }
 
 INLINE uint equal_bytes(ulong a, ulong b) { return a == b ? 8 : low_zero_bytes(a ^ b); }

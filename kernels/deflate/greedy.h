@@ -10,7 +10,8 @@
 /* Entries of 16 bits: 32 KiB. README.md has the ratios of others. */
 #define HASH_BITS 14
 /* Odd, near 2^64 divided by the golden ratio, and shifted left so that of eight bytes six count. */
-#define HASH_FACTOR (0x9E3779B185EBCA87UL << 16)
+#define GOLDEN 0x9E3779B185EBCA87UL
+#define HASH_FACTOR (GOLDEN << 16)
 /* What a probe reads, and a match of 4 behind it. */
 #define SEARCH_MARGIN 16u
 /* The search steps one byte wider for every 64 bytes without a match. */
