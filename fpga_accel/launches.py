@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from fpga_accel.backends import Backend, NoCore, Outcome, Pending, Trial
@@ -133,12 +134,9 @@ class Launches:
         except BaseException:
             _wipe(launch)
             raise
-
-        def finish(since: float) -> Table:
-            return self._finished(launch, pending, since)
-
+        finish = partial(self._finished, launch, pending)
         self._pending[id(pending)] = pending, finish
-        return lambda: finish(began)
+        return partial(finish, began)
 
     @property
     def wide(self) -> bool:
@@ -227,16 +225,16 @@ class Launches:
         except BaseException:
             _wipe_linked(linked)
             raise
-
-        def finish(since: float) -> None:
-            try:
-                self._awaited(pending, since, seconds)
-            finally:
-                _wipe_linked(linked)
-            self._joined["linked"] = None
-
+        finish = partial(self._finished_linked, linked, pending, seconds)
         self._pending[id(pending)] = pending, finish
-        return lambda: finish(began)
+        return partial(finish, began)
+
+    def _finished_linked(self, linked: Linked, pending: Pending, seconds: float, since: float) -> None:
+        try:
+            self._awaited(pending, since, seconds)
+        finally:
+            _wipe_linked(linked)
+        self._joined["linked"] = None
 
     def compare_items(self, job: Job[Any], errors: Errors) -> None:
         """Compare items whose rows were nowhere to be compared."""

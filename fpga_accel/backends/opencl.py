@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -244,7 +244,7 @@ class OpenClBackend(forks.Resettable):
         for trial in trials:
             deadline = time.monotonic() + TRIAL_SECONDS
             flight = self._pipeline.start(built.program, trial.launch, built.variant)
-            if not trial.passed(_Flying(self, built.variant, flight).outcome(deadline).results):
+            if not trial.passed(_Flying(self, (built.variant.name,), flight).outcome(deadline).results):
                 raise DeviceError(
                     f"wrong bytes in the known-answer test of {trial.launch.entry}", device=self._device_id
                 )
@@ -257,7 +257,7 @@ class OpenClBackend(forks.Resettable):
             raise DeviceError(f"{launch.kernel} is being loaded anew after a failure", device=self._device_id)
         if launch.entry in built.variant.stages:
             return Deferred(lambda deadline: self._in_turn(built, launch, deadline))
-        return _Flying(self, built.variant, self._pipeline.start(built.program, launch, built.variant))
+        return _Flying(self, (built.variant.name,), self._pipeline.start(built.program, launch, built.variant))
 
     fuses = False
     apart = False
@@ -278,7 +278,7 @@ class OpenClBackend(forks.Resettable):
         built = {name: (found.program, found.variant) for name, found in self._built.items()}
         run = LinkedRun(self._pipeline, built, linked, self._device_id)
         run.start()
-        return _FlyingLinked(self, run)
+        return _Flying(self, run.variants, run)
 
     def _in_turn(self, built: _Built, launch: Launch, deadline: float | None) -> Outcome:
         """Run a launch of a channel pipeline, one at a time."""
@@ -287,7 +287,7 @@ class OpenClBackend(forks.Resettable):
             raise DeviceTimeoutError("other launches held the pipeline until the deadline", device=self._device_id)
         try:
             flight = self._pipeline.start(built.program, launch, built.variant)
-            return _Flying(self, built.variant, flight).outcome(deadline)
+            return _Flying(self, (built.variant.name,), flight).outcome(deadline)
         except BaseException:
             # What is left in its channels would be in front of the next launch, so the program is never used again.
             if self._built.get(launch.kernel) is built:
@@ -312,11 +312,11 @@ class OpenClBackend(forks.Resettable):
 
 @dataclass(frozen=True, slots=True)
 class _Flying:
-    """A launch on its way on this device."""
+    """A launch, or linked ones, on their way on this device; `variants` has all that ran once they have ended."""
 
     backend: OpenClBackend
-    variant: Variant
-    flight: Flight
+    variants: Iterable[str]
+    flight: Flight | LinkedRun
 
     def outcome(self, deadline: float | None) -> Outcome:
         try:
@@ -325,33 +325,11 @@ class _Flying:
             # The kernel may still write where the table points.
             error.buffers_in_use = self.backend.strategy is Strategy.DIRECT
             raise
-        seconds = elapsed.seconds
-        return Outcome(results, self.variant.name, seconds("transfer"), seconds("kernel"), tuple(elapsed.spans))
+        seconds, told = elapsed.seconds, "+".join(self.variants)
+        return Outcome(results, told, seconds("transfer"), seconds("kernel"), tuple(elapsed.spans))
 
     def abandon(self) -> None:
         self.flight.abandon()
-
-
-@dataclass(frozen=True, slots=True)
-class _FlyingLinked:
-    """Linked launches on their way on this device."""
-
-    backend: OpenClBackend
-    run: LinkedRun
-
-    def outcome(self, deadline: float | None) -> Outcome:
-        try:
-            results = self.run.outcome(deadline)
-        except DeviceTimeoutError as error:
-            error.buffers_in_use = self.backend.strategy is Strategy.DIRECT
-            raise
-        elapsed, told = self.run.elapsed, "+".join(self.run.variants)
-        seconds = elapsed.seconds
-        spans = tuple(elapsed.spans)
-        return Outcome(np.concatenate(results), told, seconds("transfer"), seconds("kernel"), spans)
-
-    def abandon(self) -> None:
-        self.run.abandon()
 
 
 def _strategy_trial() -> Trial:

@@ -46,7 +46,7 @@ class LinkedRun:
         self._device_id = device_id
         self._lanes: list[Lane] = []
         self._in_flight = False
-        self.elapsed = Elapsed()
+        self._elapsed = Elapsed()
         # The variants of the stages' kernels, each once.
         self.variants: dict[str, None] = {}
 
@@ -57,8 +57,8 @@ class LinkedRun:
             self._memory = kind(self._pipeline, self._pipeline._borrow(self._lanes), self._linked)
             self._sent = self._send(self._linked)
 
-    def outcome(self, deadline: float | None) -> list[Table]:
-        """Go on to the end; return the results of each launch.
+    def outcome(self, deadline: float | None) -> tuple[Table, Elapsed]:
+        """Go on to the end; return the results of all launches, one behind the other.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class LinkedRun:
         with self._giving_up():
             results = self._phases(deadline)
         self._give_back()
-        return results
+        return np.concatenate(results), self._elapsed
 
     def _phases(self, deadline: float | None) -> list[Table]:
         found: list[Table] = []
@@ -108,8 +108,8 @@ class LinkedRun:
         for event in (done, *(command.event for command in commands)):
             waits.wait(event, deadline, self._device_id)
         self._in_flight = False
-        self.elapsed.spans += [span_of("kernel", commands)] if commands else []
-        self.elapsed.spans += self._memory.lane.take_copies()
+        self._elapsed.spans += [span_of("kernel", commands)] if commands else []
+        self._elapsed.spans += self._memory.lane.take_copies()
         return self._memory.results(phase)
 
     def _give_back(self) -> None:
