@@ -27,6 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import lz4.frame
+import numpy as np
 import pytest
 import required
 import sizes
@@ -40,6 +41,7 @@ from fpga_accel.backends import opencl
 from fpga_accel.operations.keyed import SHORT_ROW
 from fpga_accel.runtime import buffers, discovery, icd, manifests, platforms, programs, quirks, waits
 from fpga_accel.runtime.buffers import PAGE, PagePool, size_class
+from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.programs import BuildRequest, Identity, WarmRow
 from fpga_accel.segments import Launch
 
@@ -1226,6 +1228,73 @@ def test_without_avx512_no_variant_has_it() -> None:
     # LLVM's haswell has no AES instructions.
     assert variant == ("portable" if name == "haswell" else "aesni")
     assert with_it[2] != without[2]
+
+
+@pytest.fixture
+def pocl_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The cache of a PoCL that launched the first of a program's two kernels."""
+    monkeypatch.setenv("POCL_CACHE_DIR", str(tmp_path))
+    program = tmp_path / "AB" / "PROGRAM"
+    launched = program / "launched" / "1-1-1-goffs0-smallgrid"
+    launched.mkdir(parents=True)
+    (launched / "launched.so").write_bytes(b"code")
+    (program / "idle").mkdir()
+    (program / "program.bc").touch()
+    return program
+
+
+def spared(*disabled: str, platform: str = POCL) -> int:
+    return quirks.spare_pocl_generic(FakeDevice("znver3", platform=platform), frozenset(disabled))  # type: ignore[arg-type]
+
+
+def test_kernels_that_ran_are_not_compiled_again(pocl_cache: Path) -> None:
+    assert spared() == 1
+    assert (pocl_cache / "launched" / "0-0-0" / "launched.so").read_bytes() == b"code"
+    assert not list((pocl_cache / "idle").iterdir())
+    assert spared() == 0
+
+
+def test_another_pocl_compiles_what_it_likes(pocl_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spared(quirks.POCL_GENERIC) == 0
+    assert spared(platform="OpenCL 3.0 PoCL 6.0  Linux, Release") == 0
+    monkeypatch.delenv("POCL_CACHE_DIR")
+    assert spared() == 0
+    assert not (pocl_cache / "launched" / "0-0-0").exists()
+
+
+NUMBERED = """
+kernel void number(global const uchar *src, global uint *dst, global const uchar *segments, global uchar *results,
+                   global const uchar *params, uint count) {
+  const uint number = get_global_id(0);
+  if (number + 4096 >= get_global_offset(0) + get_global_size(0))
+    dst[number % 4096] = number + get_local_size(0);
+}
+"""
+
+
+def test_a_binary_serves_launches_of_every_shape(container: Path) -> None:
+    """PoCL compiles for those that differ from the launch in the compiler process, and never runs the stand-in."""
+    listed = next((each for each in platforms.listed() if each.handle.platform.version.startswith(POCL[:23])), None)
+    if listed is None:
+        pytest.skip("no PoCL 3.0-rc2")
+    row = WarmRow("number", b"", b"", b"", 4 * 4096, 1, 1)
+    binary = programs.binary(BuildRequest(listed.identity, NUMBERED, (), (row,)))
+    # What was launched, and once more under the other name.
+    code, again = binary.split(b"\x7fELF")[1:]
+    assert code[:4096] == again[:4096]
+    context = cl.Context([listed.handle])
+    program = cl.Program(context, [listed.handle], [binary]).build()
+    queue = cl.CommandQueue(context)
+    unused = cl.Buffer(context, cl.mem_flags.READ_WRITE, size=4)
+    into = cl.Buffer(context, cl.mem_flags.READ_WRITE, size=4 * 4096)
+    kernel = cl.Kernel(program, "number")
+    kernel.set_args(unused, into, unused, unused, unused, np.uint32(0))
+    numbers = np.zeros(4096, np.uint32)
+    for first, count, local in [(0, 4096, 1), (0, 4096, 64), (8192, 4096, 1), (0, 1 << 17, 1), (4096, 1 << 17, 32)]:
+        cl.enqueue_nd_range_kernel(queue, kernel, (count,), (local,), global_work_offset=(first,))
+        cl.enqueue_copy(queue, numbers, into)
+        last = first + count - 4096
+        assert (numbers == np.arange(last, last + 4096) + local).all(), (first, count, local)
 
 
 def test_host_flags_are_read_from_linux() -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fpga_accel.runtime import platforms
+from fpga_accel.runtime import platforms, quirks, switches
 from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.programs import BuildRequest, WarmRow
 from fpga_accel.segments import RESULT, SEGMENT, new_results
@@ -47,6 +47,7 @@ def _build(request: BuildRequest) -> tuple[bool, bytes | str]:
     except cl.Error as error:
         # Not remembered either: a GPU may lack the memory now that other processes hold.
         sys.exit(f"error: the first launch failed: {error}")
+    quirks.spare_pocl_generic(device, switches.disabled())
     binaries = program.get_info(cl.program_info.BINARIES)
     return True, bytes(binaries[0])
 

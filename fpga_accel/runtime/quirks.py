@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,14 @@ log = logging.getLogger(__name__)
 POCL_CPU_NAME = "pocl-cpu-name"
 # With it PoCL takes this CPU for one without AVX-512, so that what a CPU of AVX2 runs is built and tested here.
 AVX512 = "avx512"
-NAMES = frozenset({POCL_CPU_NAME, AVX512})
+POCL_GENERIC = "pocl-generic"
+NAMES = frozenset({POCL_CPU_NAME, AVX512, POCL_GENERIC})
 
 _POCL_VERSION_PREFIX = "OpenCL 3.0 PoCL 3.0-rc2"
 # Byte offset of `char *llvm_cpu` in PoCL 3.0-rc2's struct _cl_device_id on x86-64.
 _LLVM_CPU_OFFSET = 640
+# The folder of code for work-groups of any size.
+_POCL_ANY_SIZE = "0-0-0"
 
 _AVX2 = frozenset({"avx2", "bmi1", "bmi2", "fma", "f16c", "movbe", "abm"})
 # LLVM's haswell has no AES instructions, its skylake has.
@@ -145,3 +149,38 @@ def _wanted(current: str, disabled: frozenset[str]) -> str:
         own = -1 if current in _WITH_AVX512 or own == _UNKNOWN else own
     best = best_cpu_name(flags)
     return best if own < _RANK[best] else current
+
+
+def spare_pocl_generic(device: cl.Device, disabled: frozenset[str]) -> int:
+    """Keep PoCL 3.0-rc2 from compiling what no launch uses, once the kernels of a program have run.
+
+    Asked for a program's binary, it compiles each kernel again, for work-groups of any size, unless a file of that
+    name is in its cache: about half of the time of a build. It runs that code only where a binary lacks bitcode, and
+    its own never do, so a link to what the launches had compiled takes its place.
+
+    Parameters
+    ----------
+    device
+        The OpenCL device, in a process whose PoCL cache (``POCL_CACHE_DIR``) holds this one program.
+    disabled
+        Names from ``FPGA_ACCEL_DISABLE``.
+
+    Returns
+    -------
+    int
+        The number of kernels that are not compiled again.
+    """
+    folder = os.environ.get("POCL_CACHE_DIR")
+    if not folder or POCL_GENERIC in disabled or not device.platform.version.startswith(_POCL_VERSION_PREFIX):
+        return 0
+    spared = 0
+    # <folder>/<two letters>/<program>/<kernel>/<local size and what it was compiled for>/<kernel>.so
+    for kernel in Path(folder).glob("*/*/*/"):
+        compiled = next(kernel.glob(f"*-goffs0*/{kernel.name}.so"), None)
+        generic = kernel / _POCL_ANY_SIZE
+        if compiled is None or generic.exists():
+            continue
+        generic.mkdir()
+        (generic / compiled.name).symlink_to(compiled)
+        spared += 1
+    return spared
