@@ -25,7 +25,7 @@ demo: $(READY)
 # takes one core a kernel, so tests run in a process a core, those of a file in one. A process needs up to 4 GB.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 STRICT := -X dev -W error::ResourceWarning
-PYTEST := $(BIN)/python $(STRICT) -m pytest --dist loadfile --tx '$(WORKERS)*popen//python=$(BIN)/python $(STRICT)'
+PYTEST = $(BIN)/python $(STRICT) -m pytest --dist loadfile --tx '$(WORKERS)*popen//python=$(BIN)/python $(STRICT)'
 
 test: $(READY)
 	$(PYTEST) $(PYTEST_ARGS)
@@ -51,7 +51,9 @@ $(IMAGES_READY): $(FPGA_READY) $(IMAGES_FROM)
 
 images: $(IMAGES_READY)
 
-# All that runs once a backend, on the emulator alone, and what is about FPGAs.
+# All that runs once a backend, on the emulator alone, and what is about FPGAs. Development mode, which takes a tenth of
+# the time, had its turn in `test`.
+test-fpga test-rtl: STRICT := -W error::ResourceWarning
 test-fpga: export FPGA_ACCEL_CACHE_DIR = $(FPGA_CACHE)
 test-fpga: export FPGA_ACCEL_TEST_DEVICES = fpga-emulator,no-cpu-path
 test-fpga: export FPGA_ACCEL_REQUIRE := $(FPGA_ACCEL_REQUIRE),fpga-emulator,images

@@ -1291,7 +1291,7 @@ def test_a_binary_serves_launches_of_every_shape(container: Path) -> None:
     kernel.set_args(unused, into, unused, unused, unused, np.uint32(0))
     numbers = np.zeros(4096, np.uint32)
     for first, count, local in [(0, 4096, 1), (0, 4096, 64), (8192, 4096, 1), (0, 1 << 17, 1), (4096, 1 << 17, 32)]:
-        cl.enqueue_nd_range_kernel(queue, kernel, (count,), (local,), global_work_offset=(first,))
+        cl.enqueue_nd_range_kernel(queue, kernel, (count,), (local,), (first,))
         cl.enqueue_copy(queue, numbers, into)
         last = first + count - 4096
         assert (numbers == np.arange(last, last + 4096) + local).all(), (first, count, local)

@@ -226,9 +226,10 @@ class SnappyCompress(_Compress):
     row_flags = ROW_CHECK | ROW_PREAMBLE
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
-        if not 0 < len(data) <= BLOCK or type(data) is not bytes:
-            return self.on_cpu(flat(data), self._defaults, 0, ALONE)
-        return b"".join((IDENTIFIER, *chunk(data)))
+        data = data if type(data) is bytes else flat(data)
+        if not 0 < len(data) <= BLOCK:
+            return self.on_cpu(data, self._defaults, 0, ALONE)
+        return b"".join((IDENTIFIER, *chunk(bytes(data))))
 
     def _parts(self, content: Flat) -> Iterable[Any]:
         return chain.from_iterable(
