@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fpga_accel as fa
-from fpga_accel.runtime import icd
+from fpga_accel.runtime import scratch
 
 PACKAGE_PARENT = str(Path(fa.__file__).resolve().parent.parent)
 # No child here works for more than a few seconds; machines that are busy with other tests take longer.
@@ -25,7 +25,7 @@ def environment(**changes: str | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FPGA_ACCEL_")}
     # What this process prepared for its own OpenCL loader is not the child's.
     for name in ("OCL_ICD_VENDORS", "POCL_CACHE_DIR"):
-        if kept.get(name, "").startswith(str(icd.scratch_dir())):
+        if kept.get(name, "").startswith(str(scratch.folder())):
             del kept[name]
     kept["FPGA_ACCEL_CACHE_DIR"] = os.environ["FPGA_ACCEL_CACHE_DIR"]
     kept["PYTHONPATH"] = PACKAGE_PARENT

@@ -148,6 +148,33 @@ def test_children_that_outlive_their_parent_still_see_every_runtime(tmp_path: Pa
     assert inherited == run(listing)[0]
 
 
+USING = """
+    import sys
+    import fpga_accel as fa
+    from fpga_accel.runtime import scratch
+    fa.devices()
+    print(scratch.folder(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_the_folder_of_a_killed_process_goes_with_the_next_one(tmp_path: Path) -> None:
+    """That of one that lives stays, and what is no such folder."""
+    other = tmp_path / "fpga-accel-other"
+    other.mkdir()
+    living, killed = start(USING, TMPDIR=str(tmp_path)), start(USING, TMPDIR=str(tmp_path))
+    folders = [Path(child.stdout.readline().strip()) for child in (living, killed)]  # type: ignore[union-attr]
+    with all_ended([living, killed]):
+        killed.kill()
+        killed.communicate()
+        assert all(folder.is_dir() for folder in folders)
+        out = run(USING, TMPDIR=str(tmp_path))[0]
+        assert [folder.exists() for folder in folders] == [True, False]
+        finish(living)
+    assert not any(folder.exists() for folder in (*folders, Path(out.strip())))
+    assert list(tmp_path.glob("fpga-accel-*")) == [other]
+
+
 def test_packaged_runtimes_are_files_of_their_packages() -> None:
     found = icd.packaged_runtimes()
     for name, path in found.items():

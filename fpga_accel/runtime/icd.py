@@ -8,15 +8,13 @@ first imported, and never overrides a value that the user set.
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
-import shutil
 import sys
-import tempfile
-from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from fpga_accel.runtime import scratch
 
 # (distribution, name of its OpenCL driver without the version)
 _PACKAGED = (
@@ -24,7 +22,6 @@ _PACKAGED = (
     ("intel-opencl-fpga-emu-rt", "libintelocl_emu"),
     ("pocl-binary-distribution", "libpocl"),
 )
-_SCRATCH_PREFIX = "fpga-accel-"
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
 
@@ -58,19 +55,6 @@ def _driver_of(distribution: str, stem: str) -> Path | None:
     return None
 
 
-@cache
-def scratch_dir() -> Path:
-    """Return a private folder of this process, removed at exit."""
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
-    atexit.register(_remove_scratch, scratch, os.getpid())
-    return scratch
-
-
-def _remove_scratch(path: Path, owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def prepare() -> None:
     """Set the environment of the OpenCL loader and of PoCL; without effect once pyopencl is imported."""
     if "pyopencl" in sys.modules:
@@ -79,15 +63,15 @@ def prepare() -> None:
     # folder a process, and compiled kernels travel in our own hashed containers (programs.py).
     for name in ("POCL_CACHE_DIR", "OCL_ICD_VENDORS"):
         # A parent's own folders, which end with it.
-        if Path(os.environ.get(name, "")).parent.name.startswith(_SCRATCH_PREFIX):
+        if Path(os.environ.get(name, "")).parent.name.startswith(scratch.PREFIX):
             del os.environ[name]
-    os.environ.setdefault("POCL_CACHE_DIR", str(scratch_dir() / "pocl"))
+    os.environ.setdefault("POCL_CACHE_DIR", str(scratch.folder() / "pocl"))
     if "OCL_ICD_VENDORS" in os.environ:
         return
     runtimes = packaged_runtimes()
     if not any(name.startswith("intel") for name in runtimes):
         return
-    folder = scratch_dir() / "vendors"
+    folder = scratch.folder() / "vendors"
     folder.mkdir(exist_ok=True)
     for name, driver in runtimes.items():
         if "pyopencl" in driver.parts:

@@ -6,15 +6,13 @@ the others each is a buffer of the lane, and only inputs, outputs, tables, param
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.runtime import waits
-from fpga_accel.runtime.buffers import POOL, wipe
+from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.pipeline import Command, Elapsed, Lane, Pipeline, Strategy, _Region, span_of
@@ -44,7 +42,7 @@ class LinkedRun:
         self._programs = programs
         self._linked = linked
         self._device_id = device_id
-        self._lanes: list[Lane] = []
+        self.lanes: list[Lane] = []
         self._in_flight = False
         self._elapsed = Elapsed()
         # The variants of the stages' kernels, each once.
@@ -53,8 +51,8 @@ class LinkedRun:
     def start(self) -> None:
         """Send the first phase on its way."""
         kind = _Direct if self._pipeline.strategy is Strategy.DIRECT else _Gathered
-        with self._giving_up():
-            self._memory = kind(self._pipeline, self._pipeline._borrow(self._lanes), self._linked)
+        with self._pipeline.giving_up(self):
+            self._memory = kind(self._pipeline, self._pipeline.borrow(self.lanes), self._linked)
             self._sent = self._send(self._linked)
 
     def outcome(self, deadline: float | None) -> tuple[Table, Elapsed]:
@@ -65,7 +63,7 @@ class LinkedRun:
         DeviceTimeoutError, DeviceError
             With ``buffers_in_use`` true where the device may still write to the sequence's memory.
         """
-        with self._giving_up():
+        with self._pipeline.giving_up(self):
             results = self._phases(deadline)
         self._give_back()
         return np.concatenate(results), self._elapsed
@@ -99,7 +97,7 @@ class LinkedRun:
                 program, variant = self._programs[step.kernel]
                 if step.kernel != LINKING:
                     self.variants[variant.name] = None
-                commands += self._pipeline._enqueue(memory.lane, program, step.entry, variant, arguments)
+                commands += self._pipeline.enqueue(memory.lane, program, step.entry, variant, arguments)
         return commands, memory.send_back(phase)
 
     def _await(self, phase: Linked, deadline: float | None) -> list[Table]:
@@ -113,36 +111,17 @@ class LinkedRun:
         return self._memory.results(phase)
 
     def _give_back(self) -> None:
-        for lane in self._lanes:
-            lane.held = []
-        with self._pipeline._lock:
-            self._pipeline._idle.extend(self._lanes)
-
-    @contextmanager
-    def _giving_up(self) -> Iterator[None]:
-        """Give the sequence up where a step of it fails."""
-        try:
-            yield
-        except BaseException as error:
-            self.abandon()
-            ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
-            if self._in_flight and ended:
-                for lane in self._lanes:
-                    lane.wipe_host_secrets()
-            if isinstance(error, cl.Error):
-                raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
-            raise
+        # From now on they may be somebody else's.
+        lanes, self.lanes = self.lanes, []
+        self._pipeline.give_back(lanes)
 
     def abandon(self) -> None:
         """Never use or free again what the device may still use."""
-        if not self._in_flight:
+        if self._in_flight:
+            self._pipeline.abandon(self.lanes, self._linked)
+        else:
             # What failed was the host's part, or came before the first launch.
             self._give_back()
-            return
-        self._pipeline._abandoned.append((self._lanes, self._linked))
-        for lane in self._lanes:
-            for array in lane.held:
-                POOL.forsake(address_of(array))
 
 
 class _Direct:
@@ -159,7 +138,7 @@ class _Direct:
         self._results = [each.results for each in launches]
         # An abandoned lane holds them.
         self.lane.held += [self._places.scratch, self._places.output]
-        wrapped = self._pipeline._wrapped
+        wrapped = self._pipeline.wrapped
         arguments = []
         for each in launches:
             self.lane.held += [each.table, each.results, each.params]

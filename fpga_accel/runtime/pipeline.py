@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -265,6 +265,17 @@ class _Piece:
     stages: list[Command]
 
 
+class OnLanes(Protocol):
+    """What is on its way over lanes of a pipeline."""
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those it has and nobody else."""
+
+    def abandon(self) -> None:
+        """Give it up without waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flight:
     """A launch on its way over some lanes."""
@@ -287,12 +298,12 @@ class Flight:
                 self.steps.send(deadline)
             except StopIteration as end:
                 outcome: tuple[Table, Elapsed] = end.value
-        self.pipeline.give_back(self)
+        self.pipeline.give_back(self.lanes)
         return outcome
 
     def abandon(self) -> None:
         """Give it up without waiting."""
-        self.pipeline.abandon(self)
+        self.pipeline.abandon(self.lanes, self.launch)
 
 
 class Pipeline:
@@ -329,32 +340,34 @@ class Pipeline:
         return flight
 
     @contextmanager
-    def giving_up(self, flight: Flight) -> Iterator[None]:
-        """Give a launch up whose step fails."""
+    def giving_up(self, work: OnLanes) -> Iterator[None]:
+        """Give work up whose step fails."""
         try:
             yield
         except BaseException as error:
-            self.abandon(flight)
-            ended = isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError)
-            if flight.launch.secret and ended:
-                for lane in flight.lanes:
+            work.abandon()
+            if isinstance(error, cl.Error | DeviceError) and not isinstance(error, DeviceTimeoutError):
+                for lane in work.lanes:
                     lane.wipe_host_secrets()
             if isinstance(error, cl.Error):
                 raise DeviceError(f"OpenCL: {error}", device=self._device_id) from error
             raise
 
-    def abandon(self, flight: Flight) -> None:
+    def abandon(self, lanes: list[Lane], launch: Launch | Linked) -> None:
         """Never use or free what a launch has again."""
-        self._abandoned.append((flight.lanes, flight.launch))
-        for array in itertools.chain.from_iterable(lane.held for lane in flight.lanes):
+        self._abandoned.append((lanes, launch))
+        for array in itertools.chain.from_iterable(lane.held for lane in lanes):
             POOL.forsake(address_of(array))
 
-    def give_back(self, flight: Flight) -> None:
-        """Take the lanes of a launch that has ended."""
+    def give_back(self, lanes: list[Lane]) -> None:
+        """Take the lanes of what has ended."""
+        for lane in lanes:
+            lane.held = []
         with self._lock:
-            self._idle.extend(flight.lanes)
+            self._idle.extend(lanes)
 
-    def _borrow(self, lanes: list[Lane]) -> Lane:
+    def borrow(self, lanes: list[Lane]) -> Lane:
+        """Add a lane to those that somebody has, and return it."""
         with self._lock:
             lane = self._idle.pop() if self._idle else None
         lane = lane or Lane(self.context, self.handle, self.strategy)
@@ -362,21 +375,20 @@ class Pipeline:
         return lane
 
     def _direct(self, lanes: list[Lane], program: cl.Program, launch: Launch, variant: Variant) -> Steps:
-        lane = self._borrow(lanes)
+        lane = self.borrow(lanes)
         count = len(launch.table)
         results: Table = POOL.array(count, RESULT)
         results["status"] = Status.NOT_RUN
         # An abandoned lane holds them.
         lane.held = [pooled(launch.table), results, pooled(launch.params, secret=launch.secret)]
-        arguments = (None, None, *[self._wrapped(array) for array in lane.held], np.uint32(count))
-        stages = self._enqueue(lane, program, launch.entry, variant, arguments)
+        arguments = (None, None, *[self.wrapped(array) for array in lane.held], np.uint32(count))
+        stages = self.enqueue(lane, program, launch.entry, variant, arguments)
         deadline = yield
         for stage in stages:
             waits.wait(stage.event, deadline, self._device_id)
-        lane.held = []
         return results, Elapsed([span_of("kernel", stages)])
 
-    def _wrapped(self, array: Any) -> cl.Buffer:
+    def wrapped(self, array: Any) -> cl.Buffer:
         """Return an array of the page pool as a buffer of the device."""
         slab = POOL.lent_at(address_of(array))
         assert slab is not None, "arrays of the page pool start where slabs do"
@@ -401,7 +413,7 @@ class Pipeline:
         lane.push(params, len(launch.params))
         return src, dst, rows.buffer, results.buffer, params.buffer, np.uint32(count)
 
-    def _enqueue(
+    def enqueue(
         self, lane: Lane, program: cl.Program, entry: str, variant: Variant, arguments: tuple[Any, ...]
     ) -> list[Command]:
         """Start the kernels of an entry behind the copies on the lane's queue, and flush."""
@@ -432,7 +444,7 @@ class Pipeline:
             try:
                 lane = free.pop()
             except IndexError:
-                lane = self._borrow(lanes)
+                lane = self.borrow(lanes)
             piece = self._start(lane, program, launch, launch.table[first:end], src_bytes, dst_bytes, variant)
             piece.results = results[first:end]
             return piece
@@ -507,7 +519,7 @@ class Pipeline:
         )
         lane.push(src, src_bytes)
         arguments = self._bind(lane, launch, placed, src.buffer, dst.buffer)
-        stages = self._enqueue(lane, program, launch.entry, variant, arguments)
+        stages = self.enqueue(lane, program, launch.entry, variant, arguments)
         if len(stages) > 1:
             cl.enqueue_barrier(lane.queue, wait_for=[stage.event for stage in stages])
         lane.pull(lane.region("results", len(rows) * RESULT.itemsize), len(rows) * RESULT.itemsize)
