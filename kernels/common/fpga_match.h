@@ -5,7 +5,7 @@
  *   LAST_LITERALS  the bytes at the end of a row that are in no match
  *   MATCH_MARGIN   the last match starts so many bytes before the row's end, or earlier
  *   KEY_BYTES      bytes hashed, 4 to 8
- *   GOLDEN         as match_finder.h has it
+ *   GOLDEN         as hash.h has it
  *   WAYS           optional, 1 or 2: entries of a hash
  *   MAX_DISTANCE   optional
  */

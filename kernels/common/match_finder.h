@@ -7,20 +7,20 @@
 #ifndef FPGA_ACCEL_MATCH_FINDER_H
 #define FPGA_ACCEL_MATCH_FINDER_H
 
-#include "abi.h"
-#include "bytes.h"
-
 /* Entries of 16 bits: 32 KiB. The READMEs of the formats have the ratio and speed of others. */
 #define HASH_BITS 14
+
+#include "abi.h"
+#include "bytes.h"
+#include "hash.h"
+
 /* The search steps one byte wider for every 64 bytes without a match. */
 #define SKIP_SHIFT 6
 /* Short blocks have few long matches, and room for all positions in the table: five bytes are
- * hashed there, else six. Eight bytes are multiplied by an odd number near 2^64 divided by the
- * golden ratio, which is shifted left by so much that the product's high bits depend on those. */
-#define GOLDEN 0x9E3779B185EBCA87UL
+ * hashed there, else six. */
 #define SHORT_BLOCK 65536u
-#define FACTOR_SHORT (GOLDEN << 24)
-#define FACTOR_LONG (GOLDEN << 16)
+#define FACTOR_SHORT FACTOR_OF(5)
+#define FACTOR_LONG FACTOR_OF(6)
 #if MAX_SRC > SHORT_BLOCK
 #define HASH_FACTOR(block) (block).factor
 #else
@@ -40,8 +40,6 @@ typedef struct {
   int fits; /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
                null pointer, and compilers take a comparison of such with null as known. */
 } block_t;
-
-INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
 
 /* An entry is the low 16 bits of an address. Returns minus the distance: -1 to -65535 or NO_MATCH.
  * All entries are of positions before `at`, or of the block's start, so the result stays in the

@@ -2,24 +2,21 @@
 #ifndef DEFLATE_GREEDY_H
 #define DEFLATE_GREEDY_H
 
-#include "blocks.h"
-
-/* A match of 3 bytes is seldom shorter than its literals. */
-#define MIN_FOUND 4u
-
 /* Entries of 16 bits: 32 KiB. README.md has the ratios of others. */
 #define HASH_BITS 14
-/* Odd, near 2^64 divided by the golden ratio, and shifted left so that of eight bytes six count. */
-#define GOLDEN 0x9E3779B185EBCA87UL
-#define HASH_FACTOR (GOLDEN << 16)
+
+#include "blocks.h"
+#include "hash.h"
+
+#define HASH_FACTOR FACTOR_OF(6)
+/* A match of 3 bytes is seldom shorter than its literals. */
+#define MIN_FOUND 4u
 /* What a probe reads, and a match of 4 behind it. */
 #define SEARCH_MARGIN 16u
 /* The search steps one byte wider for every 64 bytes without a match. */
 #define SKIP_SHIFT 6
 /* Of the history, every second position is enough. */
 #define HISTORY_STRIDE 2
-
-INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
 
 /* An entry is the low 16 bits of an address before `at`. Returns a distance less 1, which is right
  * for whatever is in the window; for an older entry it is a guess. Either way it is less than the

@@ -2,12 +2,13 @@
 #ifndef ZSTD_SEARCH_H
 #define ZSTD_SEARCH_H
 
+#define HASH_BITS 14
+
+#include "hash.h"
 #include "sequences.h"
 
 #define MIN_MATCH 4u
-#define HASH_BITS 14
-#define HASH_BYTES 7
-#define HASH_FACTOR 0x9E3779B185EBCA87UL /* odd, near 2^64 divided by the golden ratio */
+#define HASH_FACTOR FACTOR_OF(7)
 /* A search reads 8 bytes at its position and up to 2 behind it. */
 #define SEARCH_MARGIN 10u
 /* The search, two positions at a time, steps one byte wider for every 128 without a match. */
@@ -23,10 +24,6 @@ typedef struct {
   uint distance[2]; /* of the last match and of the one before; 1 at first, as good as any */
   STORE uint *table;
 } search_t;
-
-INLINE uint slot_of(ulong x) {
-  return (uint)(((x << (64 - 8 * HASH_BYTES)) * HASH_FACTOR) >> (64 - HASH_BITS));
-}
 
 INLINE uint larger(uint a, uint b) { return a > b ? a : b; }
 
@@ -59,7 +56,7 @@ static void start_search(private search_t *w, STORE uint *table, input_t origin,
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = 0;
   for (uint i = 0; i + 8 <= history; i += HISTORY_STRIDE)
-    table[slot_of(load8(origin + i))] = i;
+    table[slot_of(load8(origin + i), HASH_FACTOR)] = i;
 }
 
 /* Searches on in a block that ends at `end`; literals behind the last match are the rest. */
@@ -71,7 +68,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
   STORE sequence_t *next = q->list + q->count;
   while (pos + SEARCH_MARGIN <= stop) {
     ulong x = load8(origin + pos), y = load8(origin + pos + 1);
-    uint slot = slot_of(x);
+    uint slot = slot_of(x, HASH_FACTOR);
     ulong found = table[slot], from, to;
     table[slot] = (uint)pos;
     if (load4(origin + pos + 2 - d0) == (uint)(x >> 16)) {
@@ -81,7 +78,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
       from = pos;
       if (load4(origin + found) != (uint)x) {
         from = pos + 1;
-        slot = slot_of(y);
+        slot = slot_of(y, HASH_FACTOR);
         found = table[slot];
         table[slot] = (uint)from;
         if (load4(origin + found) != (uint)y) {
@@ -100,13 +97,13 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
     anchor = to;
     if (to > stop - SEARCH_MARGIN)
       break;
-    table[slot_of(load8(origin + pos + 2))] = (uint)pos + 2;
-    table[slot_of(load8(origin + to - 2))] = (uint)to - 2;
+    table[slot_of(load8(origin + pos + 2), HASH_FACTOR)] = (uint)pos + 2;
+    table[slot_of(load8(origin + to - 2), HASH_FACTOR)] = (uint)to - 2;
     pos = to;
     /* Behind a match may follow one of the distance before it. */
     while (pos <= stop - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
       ulong to_next = match_end(origin, pos + 4, d1, stop), distance = d1;
-      table[slot_of(load8(origin + pos))] = (uint)pos;
+      table[slot_of(load8(origin + pos), HASH_FACTOR)] = (uint)pos;
       d1 = d0;
       d0 = distance;
       next = add_sequence(next, 0, to_next - pos, distance);

@@ -44,7 +44,8 @@ COMPILER_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread
 # Runs once, at reset: optimising it took half of the compiler's time for the AES pipeline.
 SLOW_FLAGS = (*COMPILER_FLAGS, "-O0")
 _SLOW = "__Slow"
-# Files are compiled together, so many bytes or more: the headers alone take the compiler 1.3 s.
+# Files are compiled together, so many bytes or more, in no more units than there are cores: the headers alone take the
+# compiler 1.3 s.
 UNIT_BYTES = 200_000
 RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 SHIM = "rtl_shim.cpp"
@@ -112,11 +113,16 @@ def _key(what: str, tools: Toolchain, parts: object) -> str:
     return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
 def _units(sources: Sequence[Path], folder: Path) -> Iterator[Path]:
     """Put files that are compiled alike together; yield the files to compile, the longest work first."""
     for suffix in ("", _SLOW):
         sizes = {path: path.stat().st_size for path in sources if path.stem.endswith(_SLOW) == bool(suffix)}
-        units: list[list[Path]] = [[] for _ in range(max(1, sum(sizes.values()) // UNIT_BYTES))]
+        count = max(1, min(_cores(), sum(sizes.values()) // UNIT_BYTES))
+        units: list[list[Path]] = [[] for _ in range(count)]
         for path in sorted(sizes, key=sizes.__getitem__, reverse=True):
             min(units, key=lambda unit: sum(map(sizes.__getitem__, unit))).append(path)
         for number, unit in enumerate(filter(None, units)):
@@ -184,7 +190,7 @@ class _Build:
             self._compile([*flags, *includes, "-c", str(source), "-o", str(target)])
             return target
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(_cores()) as pool:
             return list(pool.map(compiled, sources))
 
     @property

@@ -1,0 +1,17 @@
+/* Which slot of a table the bytes at a position of a text belong to. A format brings before it is
+ * included
+ *
+ *   HASH_BITS  of the number of a slot */
+#ifndef FPGA_ACCEL_HASH_H
+#define FPGA_ACCEL_HASH_H
+
+#include "abi.h"
+
+/* Odd, near 2^64 divided by the golden ratio. */
+#define GOLDEN 0x9E3779B185EBCA87UL
+/* Shifted left, so that the high bits of its product with eight bytes depend on the first few. */
+#define FACTOR_OF(bytes) (GOLDEN << (64 - 8 * (bytes)))
+
+INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
+
+#endif
