@@ -573,7 +573,7 @@ class BgzfCompress(_Compress):
         return [*chain.from_iterable(members), BGZF_END]
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
-        data = data if type(data) is bytes else flat(data)
+        data = flat(data)
         if not 0 < len(data) <= BGZF_BLOCK:
             return self.on_cpu(data, self._defaults, 0, ALONE)
         return b"".join((*_member(data, DEFAULT_LEVEL), BGZF_END))

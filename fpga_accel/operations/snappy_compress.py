@@ -226,7 +226,7 @@ class SnappyCompress(_Compress):
     row_flags = ROW_CHECK | ROW_PREAMBLE
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
-        data = data if type(data) is bytes else flat(data)
+        data = flat(data)
         if not 0 < len(data) <= BLOCK:
             return self.on_cpu(data, self._defaults, 0, ALONE)
         return b"".join((IDENTIFIER, *chunk(bytes(data))))
