@@ -549,9 +549,14 @@ def test_what_it_has_no_core_for_costs_it_nothing_in_a_list(device: RtlBackend) 
             assert acc.decompress(packed) == b"text" * 100
             assert acc.last_receipt is not None
             assert acc.last_receipt.device == "cpu"
-        acc.compress(np.random.default_rng(1).bytes(3 << 20), block_size=64 << 10)
-        assert acc.last_receipt is not None
-        assert simulated.DEVICE in str(acc.last_receipt.device)
+        noise = np.random.default_rng(1).bytes(3 << 20)
+        # Who is idle takes the next part: where the processor is busy, one call may end before the simulator's turn.
+        for _ in range(50):
+            acc.compress(noise, block_size=64 << 10)
+            if simulated.DEVICE in str(acc.last_receipt.device):
+                break
+        else:
+            pytest.fail("the simulator gets no work any more")
         assert not {name for name in acc.stats() if name.startswith("failures.")}
 
 

@@ -390,7 +390,7 @@ def test_rtl_gates_encipher(synthesis: None, tmp_path: Path) -> None:
     found = toolchain.found()
     gates, folded = flow.gates(building.verilog_of(manifest, core, found, "rtl").decode(), tmp_path)
     assert folded.ports > 0
-    simulator = Simulator(building.of_verilog(gates.encode(), found, "rtl"), "rtl")
+    simulator = Simulator(building.of_verilog(gates.encode(), found, "rtl", building.SLOW_FLAGS), "rtl")
 
     key, counter, count, size = bytes(range(16)), b"\xff" * 16, 40, 250
     text = np.frombuffer(np.random.default_rng(1).bytes(count * size), np.uint8)

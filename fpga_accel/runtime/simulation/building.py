@@ -86,8 +86,19 @@ def verilog_of(manifest: Manifest, core: Core, tools: Toolchain, device: str) ->
     return _Build(tools, device).verilog(manifest, core)
 
 
-def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
+def of_verilog(verilog: bytes, tools: Toolchain, device: str, flags: Sequence[str] = COMPILER_FLAGS) -> bytes:
     """Return the shared object of a simulation of Verilog with the ports of ``SimulatedPins``, not cached.
+
+    Parameters
+    ----------
+    verilog
+        The design.
+    tools
+        What builds it.
+    device
+        The device of errors.
+    flags
+        The compiler's; `SLOW_FLAGS` are right where little is simulated.
 
     Raises
     ------
@@ -96,7 +107,7 @@ def of_verilog(verilog: bytes, tools: Toolchain, device: str) -> bytes:
     DeviceTimeoutError
         The build took longer than `BUILD_SECONDS`.
     """
-    return _Build(tools, device).simulation(verilog)
+    return _Build(tools, device).simulation(verilog, flags)
 
 
 def _sources(manifest: Manifest, core: Core) -> dict[str, str]:
@@ -139,7 +150,7 @@ class _Build:
         self._device = device
         self._ends = time.monotonic() + BUILD_SECONDS
 
-    def simulation(self, verilog: bytes) -> bytes:
+    def simulation(self, verilog: bytes, flags: Sequence[str] = COMPILER_FLAGS) -> bytes:
         with self._folder() as folder:
             # Compiled beside the core's own files where it is not there yet.
             runtime = self._runtime()
@@ -148,7 +159,7 @@ class _Build:
             top.write_bytes(self._simulated(verilog))
             self._run([str(self._verilator), *VERILATOR_FLAGS, "--Mdir", str(folder), str(top)], "verilator")
             shim = kernels_dir() / "common" / SHIM
-            objects = self._compiled(list(_units([*sorted(folder.glob("*.cpp")), shim], folder)), folder)
+            objects = self._compiled(list(_units([*sorted(folder.glob("*.cpp")), shim], folder)), folder, flags)
             library = folder / "simulation.so"
             self._compile(["-shared", "-o", str(library), *map(str, objects), str(folder / "runtime.o"), "-pthread"])
             return library.read_bytes()
@@ -179,15 +190,15 @@ class _Build:
 
         return programs.kept(path, key, build, max(0.0, self._ends - time.monotonic()))
 
-    def _compiled(self, sources: Sequence[Path], folder: Path) -> list[Path]:
+    def _compiled(self, sources: Sequence[Path], folder: Path, flags: Sequence[str] = COMPILER_FLAGS) -> list[Path]:
         """Compile files in this order, as many at a time as there are cores."""
         include = self._tools.verilator / "include"
         includes = [f"-I{path}" for path in (folder, include, include / "vltstd")]
 
         def compiled(source: Path) -> Path:
-            flags = SLOW_FLAGS if source.stem.endswith(_SLOW) else COMPILER_FLAGS
+            own = SLOW_FLAGS if source.stem.endswith(_SLOW) else flags
             target = folder / f"{source.stem}.o"
-            self._compile([*flags, *includes, "-c", str(source), "-o", str(target)])
+            self._compile([*own, *includes, "-c", str(source), "-o", str(target)])
             return target
 
         with ThreadPoolExecutor(_cores()) as pool:
