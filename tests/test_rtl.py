@@ -553,7 +553,9 @@ def test_what_it_has_no_core_for_costs_it_nothing_in_a_list(device: RtlBackend) 
         # Who is idle takes the next part: where the processor is busy, one call may end before the simulator's turn.
         for _ in range(50):
             acc.compress(noise, block_size=64 << 10)
-            if simulated.DEVICE in str(acc.last_receipt.device):
+            receipt = acc.last_receipt
+            assert receipt is not None
+            if simulated.DEVICE in str(receipt.device):
                 break
         else:
             pytest.fail("the simulator gets no work any more")
