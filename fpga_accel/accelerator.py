@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from fpga_accel import config, jobs
 from fpga_accel._objects import Direct
-from fpga_accel.age import files as age_files
-from fpga_accel.age import recipients as age_recipients
 from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError, InvalidTag
 from fpga_accel.execution import Executor
@@ -546,7 +544,7 @@ class Accelerator:
         passphrase: str | bytes | bytearray | None = None,
         compress: str | None = None,
         armor: bool = False,
-        work_factor: int = age_recipients.WORK_FACTOR,
+        work_factor: int | None = None,
     ) -> bytes:
         """Encrypt one buffer into an age file (c2sp.org/age).
 
@@ -563,7 +561,7 @@ class Accelerator:
         armor
             Whether to return ASCII text.
         work_factor
-            log2 of what a guess at the passphrase costs; 18 takes 256 MiB and about a second.
+            log2 of what a guess at the passphrase costs, by default 18: it takes 256 MiB and about a second.
 
         Raises
         ------
@@ -577,12 +575,15 @@ class Accelerator:
         >>> acc.unseal(sealed, passphrase="a few random words")
         b'text'
         """
+        from fpga_accel.age import files  # as late as a file is sealed
+        from fpga_accel.age.recipients import Closers
+
         content = flat(data)
-        closers = age_recipients.Closers.of(recipients, passphrase, work_factor)
+        closers = Closers.of(recipients, passphrase, work_factor)
         try:
             if compress is not None:
                 content = self.compress(content, compress)
-            return age_files.seal(self._executor, content, closers, armored=armor)
+            return files.seal(self._executor, content, closers, armored=armor)
         finally:
             closers.wipe()
 
@@ -594,7 +595,7 @@ class Accelerator:
         passphrase: str | bytes | bytearray | None = None,
         decompress: str | None = None,
         max_output: int | None = None,
-        max_work_factor: int = age_recipients.MOST_WORK_FACTOR,
+        max_work_factor: int | None = None,
     ) -> bytes:
         """Return the content of an age file, armored or not; nothing of it unless all is verified.
 
@@ -611,7 +612,7 @@ class Accelerator:
         max_output
             Most bytes to return.
         max_work_factor
-            The highest scrypt work factor to take, as log2: 22 takes 4 GiB of memory.
+            The highest scrypt work factor to take, as log2, by default 22: it takes 4 GiB of memory.
 
         Raises
         ------
@@ -624,10 +625,13 @@ class Accelerator:
         OutputLimitError
             The content is larger than `max_output`.
         """
+        from fpga_accel.age import files
+        from fpga_accel.age.recipients import Openers
+
         sealed = flat(data)
-        openers = age_recipients.Openers.of(identities, passphrase, max_work_factor)
+        openers = Openers.of(identities, passphrase, max_work_factor)
         try:
-            content = age_files.unseal(self._executor, sealed, openers, None if decompress else max_output)
+            content = files.unseal(self._executor, sealed, openers, None if decompress else max_output)
         finally:
             openers.wipe()
         return self.decompress(content, decompress, max_output=max_output) if decompress else content

@@ -262,14 +262,16 @@ class Openers:
     max_work_factor: int = MOST_WORK_FACTOR
 
     @classmethod
-    def of(cls, identities: Any, passphrase: Any, max_work_factor: int) -> Openers:
-        """Check what a caller gives.
+    def of(cls, identities: Any, passphrase: Any, max_work_factor: int | None = None) -> Openers:
+        """Check what a caller gives; without a work factor, the default.
 
         Raises
         ------
         ValueError
             There is none, or an identity cannot be read.
         """
+        if max_work_factor is None:
+            max_work_factor = MOST_WORK_FACTOR
         if max_work_factor < 1:
             raise ValueError(f"max_work_factor={max_work_factor}; it must be 1 or more")
         found = tuple(Identity.parse(line) for line in _lines(identities, "identities"))
@@ -330,8 +332,8 @@ class Closers:
     work_factor: int = WORK_FACTOR
 
     @classmethod
-    def of(cls, recipients: Any, passphrase: Any, work_factor: int) -> Closers:
-        """Check what a caller gives.
+    def of(cls, recipients: Any, passphrase: Any, work_factor: int | None = None) -> Closers:
+        """Check what a caller gives; without a work factor, the default.
 
         Raises
         ------
@@ -343,6 +345,8 @@ class Closers:
             raise ValueError("recipients and a passphrase: age allows a passphrase alone")
         if not found and passphrase is None:
             raise ValueError("nobody could open the file: give recipients= or passphrase=")
+        if work_factor is None:
+            work_factor = WORK_FACTOR
         if not 1 <= work_factor <= MOST_WORK_FACTOR:
             raise ValueError(f"work_factor={work_factor}; it must be 1 to {MOST_WORK_FACTOR}")
         return cls(found, None if passphrase is None else Passphrase(passphrase), work_factor)

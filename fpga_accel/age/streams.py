@@ -16,7 +16,7 @@ from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.age import armor, header
 from fpga_accel.age.files import opened, require_room, started
 from fpga_accel.age.payload import CHUNK, NONCE, SEALED_CHUNK, Opened, Payload
-from fpga_accel.age.recipients import MOST_WORK_FACTOR, WORK_FACTOR, Closers, Openers
+from fpga_accel.age.recipients import Closers, Openers
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat
@@ -42,7 +42,7 @@ def seal_stream(
     passphrase: str | bytes | bytearray | None = None,
     compress: str | None = None,
     armor: bool = False,
-    work_factor: int = WORK_FACTOR,
+    work_factor: int | None = None,
     accelerator: Accelerator | None = None,
 ) -> int:
     """Encrypt one binary file object into another, as an age file, and return the bytes read.
@@ -104,7 +104,7 @@ def unseal_stream(
     passphrase: str | bytes | bytearray | None = None,
     decompress: str | None = None,
     max_output: int | None = None,
-    max_work_factor: int = MOST_WORK_FACTOR,
+    max_work_factor: int | None = None,
     accelerator: Accelerator | None = None,
 ) -> int:
     """Write the content of an age file, armored or not, to a binary file object and return its bytes.

@@ -16,7 +16,7 @@ import numpy as np
 from fpga_accel._host import ffi, lib
 from fpga_accel.backends import Deferred, Outcome, Pending, Trial
 from fpga_accel.errors import DeviceError, DeviceTimeoutError, ForkedContextError
-from fpga_accel.runtime import bitstreams, forks, manifests, programs, switches
+from fpga_accel.runtime import forks, manifests, programs, switches
 from fpga_accel.runtime.linked import LinkedRun
 from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.opencl import cl
@@ -82,6 +82,8 @@ class OpenClBackend(forks.Resettable):
     def _choose_strategy(self) -> Strategy:
         """Prove the device with the trial kernel and find the cheapest strategy it is right under."""
         if self._listed.kind == "fpga":
+            from fpga_accel.runtime import bitstreams  # FPGAs alone have images
+
             # A card runs what its image holds: the known-answer test after each load is the proof.
             if not bitstreams.images_for(self._listed.identity):
                 raise DeviceError("the catalogs have no image for this device", device=self._device_id)
@@ -142,6 +144,8 @@ class OpenClBackend(forks.Resettable):
         on_card = self._listed.kind == "fpga"
         if not variant.single and not on_card:
             return self._build(manifest, variant, trials)
+        from fpga_accel.runtime import bitstreams
+
         found = bitstreams.image_for(self._listed, manifest, variant)
         if found is not None:
             return self._load_image(*found, variant)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from fpga_accel.age.recipients import WORK_FACTOR, Closers
+from fpga_accel.age.recipients import Closers
 from fpga_accel.age.streams import seal_stream
 from fpga_accel.cli import files, jobs, options, secrets, session
 from fpga_accel.cli.options import Delivery, Where
@@ -53,7 +53,7 @@ def seal(
         session.accelerator(where, as_json=delivery.json) as acc,
     ):
         # Refused before any file is opened.
-        Closers.of(recipients, secret, WORK_FACTOR).wipe()
+        Closers.of(recipients, secret).wipe()
 
         def work(job: jobs.Job) -> jobs.Done:
             with jobs.opened(job, delivery) as (opened, target, at):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fpga_accel.age.recipients import MOST_WORK_FACTOR, Openers
+from fpga_accel.age.recipients import Openers
 from fpga_accel.age.streams import unseal_stream
 from fpga_accel.cli import files, jobs, options, secrets, session
 from fpga_accel.cli.failures import UsageError
@@ -58,7 +58,7 @@ def unseal(
         session.accelerator(where, as_json=delivery.json) as acc,
     ):
         # Refused before any file is opened.
-        Openers.of(identities, secret, MOST_WORK_FACTOR).wipe()
+        Openers.of(identities, secret).wipe()
 
         def work(job: jobs.Job) -> jobs.Done:
             with jobs.opened(job, delivery) as (opened, target, at):

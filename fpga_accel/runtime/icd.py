@@ -49,8 +49,10 @@ def _driver_of(distribution: str, stem: str) -> Path | None:
     except metadata.PackageNotFoundError:
         return None
     for file in files:
+        if not driver.fullmatch(file.name):
+            continue
         path = Path(str(file.locate())).resolve()
-        if driver.fullmatch(file.name) and path.is_file():
+        if path.is_file():
             return path
     return None
 

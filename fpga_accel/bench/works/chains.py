@@ -25,7 +25,7 @@ class CompressEncrypt(Work):
 
     def many(self, acc: Accelerator, items: Any) -> Call | None:
         plan = acc.chain(*self.operations)
-        return partial(plan.many, items, key=KEY, nonces=self.nonces(len(items)))
+        return partial(plan.many, items, key=KEY, nonces=self.nonces_for(items))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         frame = AESGCM(KEY).decrypt(self.nonce(index), part, None)

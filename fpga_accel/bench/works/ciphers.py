@@ -43,7 +43,7 @@ class Encrypt(CipherWork):
         return partial(acc.encrypt_into, self.fed[0], out, KEY, self.cipher, nonce=self.nonce(0))
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.encrypt_many, items, KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.encrypt_many, items, KEY, self.cipher, nonces=self.nonces_for(items))
 
 
 class Decrypt(CipherWork):
@@ -63,7 +63,7 @@ class Decrypt(CipherWork):
         return partial(acc.decrypt_into, self.fed[0], out, KEY, self.cipher, nonce=self.nonce(0))
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.decrypt_many, items, KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.decrypt_many, items, KEY, self.cipher, nonces=self.nonces_for(items))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == item
@@ -323,7 +323,7 @@ class XtsEncrypt(Encrypt):
         return partial(acc.encrypt_into, self.fed[0], out, XTS_KEY, self.cipher, nonce=self.nonce(0))
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces_for(items))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == _data_unit(self.nonce(index), item)
@@ -352,7 +352,7 @@ class XtsDecrypt(Decrypt):
         return partial(acc.decrypt_into, self.fed[0], out, XTS_KEY, self.cipher, nonce=self.nonce(0))
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces_for(items))
 
 
 def _sectors(first: int, item: bytes) -> bytes:
@@ -382,7 +382,7 @@ class SectorsEncrypt(Encrypt):
         return partial(fpga_accel.AESXTS(XTS_KEY, acc).encrypt_sectors_into, self.fed[0], 0, out)
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.encrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces_for(items))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == _sectors(index, item)
@@ -412,7 +412,7 @@ class SectorsDecrypt(Decrypt):
         return partial(fpga_accel.AESXTS(XTS_KEY, acc).decrypt_sectors_into, self.fed[0], 0, out)
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces(len(items)))
+        return partial(acc.decrypt_many, items, XTS_KEY, self.cipher, nonces=self.nonces_for(items))
 
 
 class Sm4Work(CipherWork):
@@ -466,7 +466,7 @@ class Sm4Work(CipherWork):
 
     def many(self, acc: Accelerator, items: Any) -> Call:
         call: Any = acc.encrypt_many if self.encrypts else acc.decrypt_many
-        options = {"nonces": self.nonces(len(items))} if self.nonce_size else {}
+        options = {"nonces": self.nonces_for(items)} if self.nonce_size else {}
         return partial(call, items, self.key, self.cipher, **options)
 
 

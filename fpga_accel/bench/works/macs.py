@@ -186,7 +186,7 @@ class Gmac(Mac):
         return partial(acc.mac_into, self.fed[0], out, KEY, self.algorithm, nonce=self.nonce(0))
 
     def many(self, acc: Accelerator, items: Any) -> Call:
-        return partial(acc.mac_many, items, KEY, self.algorithm, nonces=self.nonces(len(items)))
+        return partial(acc.mac_many, items, KEY, self.algorithm, nonces=self.nonces_for(items))
 
     def is_right(self, index: int, part: Buffer, item: bytes) -> bool:
         return bytes(part) == AESGCM(KEY).encrypt(self.nonce(index), b"", item)

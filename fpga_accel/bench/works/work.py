@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from fpga_accel import Accelerator
@@ -73,6 +75,13 @@ class Work(ABC):
     def nonces(self, count: int) -> list[bytes]:
         """Return the nonces of so many messages."""
         return [self.nonce(index) for index in range(count)]
+
+    def nonces_for(self, items: Any) -> list[bytes] | npt.NDArray[np.uint8]:
+        """Return the nonces of a call for all items: a list for a list, the rows of an array for a `Batch`."""
+        nonces = self.nonces(len(items))
+        if isinstance(items, list):
+            return nonces
+        return np.frombuffer(b"".join(nonces), np.uint8).reshape(len(nonces), self.nonce_size)
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
         """Return what the operation takes for these plaintexts."""
