@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
-from fpga_accel.segments import RESULT, SEGMENT
+from fpga_accel.runtime.buffers import file_buffer
+from fpga_accel.segments import RESULT, SEGMENT, address_of
 
 ROOT = Path(__file__).parent.parent
 OK, TOO_SMALL = lib.STATUS_OK, lib.STATUS_DST_TOO_SMALL
@@ -99,6 +100,20 @@ def test_pages_are_aligned_zeroed_and_writable(size: int) -> None:
 @pytest.mark.parametrize("size", [0, 2**64 - 1, 2**63])
 def test_pages_that_cannot_be_had_are_null(size: int) -> None:
     assert lib.fa_pages_alloc(size) == ffi.NULL
+
+
+@pytest.mark.parametrize("size", [1, 5000, 5 << 20])
+def test_files_are_read_to_where_the_system_copies_fast(size: int, tmp_path: Path) -> None:
+    content, path = os.urandom(size), tmp_path / "content"
+    path.write_bytes(content)
+    first, second = file_buffer(size), file_buffer(size)
+    with path.open("rb") as file:
+        assert file.readinto(first) == size
+    second[:] = bytes(size)
+    assert first == content
+    for buffer in (first, second):
+        # From a page's start, and from the 16 bytes of an allocator, far enough both ways.
+        assert 64 <= address_of(np.frombuffer(buffer, np.uint8)) % mmap.PAGESIZE <= mmap.PAGESIZE // 2
 
 
 def test_wipe_zeroes_the_range_and_nothing_else() -> None:

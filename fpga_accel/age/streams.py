@@ -22,6 +22,7 @@ from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.runtime import forks
+from fpga_accel.runtime.buffers import file_buffer
 
 # Chunks of a call: 1.5 MiB, enough that what a call costs hardly shows, and few enough that the groups which a stream
 # holds stay in the cache. Of 8, 16, 24, 32 and 64 chunks this was the fastest with two cores, 32 by a third slower in
@@ -471,7 +472,7 @@ def _there(given: T | None) -> T:
 def _copied(source: Any, target: Any) -> int:
     """Copy all of a file object into another and return the bytes."""
     read, count = _reader(source), 0
-    buffer = memoryview(bytearray(_COPY))
+    buffer = file_buffer(_COPY)
     while size := read(buffer):
         target.write(buffer[:size])
         count += size
@@ -482,6 +483,6 @@ def _buffers(size: int, count: int) -> Iterator[memoryview]:
     """Return buffers in turn, each made when it is first needed."""
     made = []
     for _ in range(count):
-        made.append(memoryview(bytearray(size)))
+        made.append(file_buffer(size))
         yield made[-1]
     yield from itertools.cycle(made)

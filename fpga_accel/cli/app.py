@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -68,6 +69,8 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run the command line."""
+    # Nothing here needs NumPy's BLAS, whose threads, started at its import, spin for 0.1 s of a core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     # It is ignored under nohup.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

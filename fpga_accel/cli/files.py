@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from fpga_accel.cli.failures import OutputExistsError, UsageError
+from fpga_accel.runtime.buffers import file_buffer
 
 # Standard input or output.
 STANDARD = "-"
@@ -173,11 +174,11 @@ def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:
     `advanced` is told how many bytes have been copied so far.
     """
     count = 0
-    with memoryview(bytearray(CHUNK)) as buffer:
-        while size := source.readinto(buffer):
-            target.write(buffer[:size])
-            count += size
-            advanced(count)
+    buffer = file_buffer(CHUNK)
+    while size := source.readinto(buffer):
+        target.write(buffer[:size])
+        count += size
+        advanced(count)
     return count
 
 

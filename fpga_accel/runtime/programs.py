@@ -271,6 +271,8 @@ def child_environment() -> dict[str, str]:
     environment = dict(os.environ)
     # The child makes its own PoCL folder and finds this package wherever the parent did.
     environment.pop("POCL_CACHE_DIR", None)
+    # NumPy's BLAS would start threads that spin at first.
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     # pyopencl's cache holds unhashed binaries and keeps failed sources: ours replaces it.
     environment["PYOPENCL_NO_CACHE"] = "1"
     package_parent = str(Path(__file__).resolve().parents[2])
