@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import platformdirs
 
@@ -30,8 +29,7 @@ VERIFIES = ("never", "sampled", "always")
 ROUTINGS = ("auto", "pinned")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One value with its source: ``argument``, ``environment``, ``config file`` or ``default``."""
 
     name: str

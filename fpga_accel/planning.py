@@ -7,9 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fpga_accel._objects import Direct
 from fpga_accel.backends import Backend, NoCore
@@ -85,8 +85,7 @@ Wanted = str | int | OpensBackend
 MakesSample = Callable[[Operation[Any], int, int, str], tuple[list[bytes], Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """What "auto" chooses between for one operation."""
 
     choice: Choice
@@ -95,8 +94,7 @@ class Route:
     cpu_plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(NamedTuple):
     """A device that could do a call."""
 
     name: str

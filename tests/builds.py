@@ -6,7 +6,6 @@ time. What is shipped is built in the other tests as users have it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from unittest import mock
 
@@ -34,7 +33,7 @@ def prepared(device: str, kernel: str, variant: Variant) -> OpenClBackend:
     The test is skipped where the CPU lacks what the variant cannot do without.
     """
     backend = OpenClBackend(discovery.listed(device), device)
-    manifest = replace(manifests.shipped(kernel), variants=(variant,))
+    manifest = manifests.shipped(kernel)._replace(variants=(variant,))
     try:
         with mock.patch.object(manifests, "LANGUAGE", _PLAINLY):
             chosen = backend.prepare(manifest, [row.trial for row in registry.of_kernel(kernel)])
@@ -49,7 +48,7 @@ def prepared(device: str, kernel: str, variant: Variant) -> OpenClBackend:
 def changed(kernel: str, name: str, *defines: str) -> Variant:
     """Return a shipped variant with further macros."""
     variant = next(each for each in manifests.shipped(kernel).variants if each.name == name)
-    return replace(variant, defines=(*variant.defines, *defines))
+    return variant._replace(defines=(*variant.defines, *defines))
 
 
 def on(backend: OpenClBackend) -> fa.Accelerator:

@@ -696,13 +696,13 @@ def test_source_hash_covers_includes_and_macros() -> None:
     hashes = {sources.hash_of(manifest, variant) for variant in manifest.variants}
     assert len(hashes) == len(manifest.variants)
     first = manifest.variants[0]
-    assert sources.hash_of(manifest, replace(first, defines=("OTHER=1",))) not in hashes
+    assert sources.hash_of(manifest, first._replace(defines=("OTHER=1",))) not in hashes
 
 
 def test_one_name_may_mean_another_source_for_each_kind() -> None:
     manifest = manifests.shipped("trial")
-    card, emulated = replace(CHANNELS, kinds=("fpga",)), replace(CHANNELS, kinds=("fpga-emulator",), defines=())
-    made = replace(manifest, variants=(card, emulated, *manifest.variants))
+    card, emulated = CHANNELS._replace(kinds=("fpga",)), CHANNELS._replace(kinds=("fpga-emulator",), defines=())
+    made = manifest._replace(variants=(card, emulated, *manifest.variants))
     assert sources.variant_of(made, "fpga", sources.kind_of("hw")) is card
     assert sources.variant_of(made, "fpga", sources.kind_of("emulator")) is emulated
     with pytest.raises(ValueError, match="no variant 'fpga-plain' for fpga; there are fpga, portable"):
@@ -731,7 +731,7 @@ def test_variants_for_a_kind_of_device() -> None:
     manifest = manifests.shipped("trial")
     (portable,) = manifest.variants
     assert sources.variants_for(manifest, "fpga") == [portable]
-    made = replace(manifest, variants=(CHANNELS, PLAIN, portable))
+    made = manifest._replace(variants=(CHANNELS, PLAIN, portable))
     assert sources.variants_for(made, "fpga") == [CHANNELS, PLAIN]
     assert sources.variants_for(made, "fpga", channels=False) == [PLAIN]
     assert sources.variants_for(made, "fpga-emulator") == [CHANNELS]
@@ -909,7 +909,7 @@ def test_recipes(invoke: Invoke, cache: Path) -> None:
 
 def test_recipe_of_several_entries_and_macros(tmp_path: Path) -> None:
     manifest = manifests.shipped("aes")
-    variant = replace(manifest.variants[-1], defines=("CHANNELS=0", "REPLICAS=2"))
+    variant = manifest.variants[-1]._replace(defines=("CHANNELS=0", "REPLICAS=2"))
     made = recipes.recipe(recipes.TARGETS["vitis-hw"], manifest, variant, "/opt/u250 x.xpfm", tmp_path)
     *compiled, linked = made.commands
     assert [command[command.index("-k") + 1] for command in compiled] == list(manifest.entries)
@@ -1052,7 +1052,7 @@ def test_channels_are_deep_in_the_emulator(emulator: Any, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("fpga_accel.runtime.programs.binary", binary)
     manifest = manifests.shipped("trial")
-    for variant in (manifest.variants[-1], replace(CHANNELS, source="portable.cl")):
+    for variant in (manifest.variants[-1], CHANNELS._replace(source="portable.cl")):
         assert bitstreams.read(recipes.build_program(emulator, manifest, variant)).detail["variant"] == variant.name
     assert asked == [
         ("-cl-std=CL1.2",),
@@ -1061,7 +1061,7 @@ def test_channels_are_deep_in_the_emulator(emulator: Any, monkeypatch: pytest.Mo
 
 
 def test_a_variant_that_does_not_build(invoke: Invoke, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = replace(manifests.shipped("trial").variants[0], defines=("uint=syntax error",))
+    broken = manifests.shipped("trial").variants[0]._replace(defines=("uint=syntax error",))
     monkeypatch.setattr(sources, "variants_for", lambda *_, **__: [broken])
     result = invoke("build", "trial", "--target", "emulator")
     assert result.exit_code == 1
@@ -1072,4 +1072,4 @@ def test_a_variant_that_does_not_build(invoke: Invoke, emulator: Any, monkeypatc
 def test_program_images_are_for_the_emulator_only(emulator: Any) -> None:
     manifest = manifests.shipped("trial")
     with pytest.raises(fa.DeviceError, match="program images are for the FPGA emulator"):
-        recipes.build_program(replace(emulator, kind="cpu"), manifest, manifest.variants[0])
+        recipes.build_program(emulator._replace(kind="cpu"), manifest, manifest.variants[0])

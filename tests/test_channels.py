@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,7 +104,7 @@ def doubled(variant: Variant, engine: tuple[str, ...]) -> Variant:
     for entry, names in variant.stages.items():
         kernels = [(f"{name}0", f"{name}1") if name.endswith(engine) else (name,) for name in names]
         stages[entry] = tuple(itertools.chain.from_iterable(kernels))
-    return replace(variant, defines=(*variant.defines, "REPLICAS=2"), stages=stages)
+    return variant._replace(defines=(*variant.defines, "REPLICAS=2"), stages=stages)
 
 
 # By format: the kernel and what of its pipeline there can be two of; how the library makes many rows, and decodes.
@@ -121,7 +120,7 @@ def test_two_engines_share_a_launch(emulator: str, format: str) -> None:
     kernel, engine, compress, decompress = REPLICATED[format]
     backend, manifest = opened(emulator), manifests.shipped(kernel)
     double = doubled(next(variant for variant in manifest.variants if variant.serves("fpga-emulator")), engine)
-    backend.prepare(replace(manifest, variants=(double,)), [row.trial for row in registry.of_kernel(kernel)])
+    backend.prepare(manifest._replace(variants=(double,)), [row.trial for row in registry.of_kernel(kernel)])
     data = sizes.mixed(3 << 20)
     options = {"block_size": 64 << 10} if format == "lz4" else {}
     with fa.Accelerator(SimpleNamespace(open_backend=lambda: backend), fallback="never", verify="always") as found:
@@ -165,7 +164,7 @@ def without_reader(manifest: Manifest) -> Manifest:
     """The same kernels, of which the first stage is never started: a deadlock."""
     variant = next(each for each in manifest.variants if each.serves("fpga-emulator"))
     stages = {entry: names[1:] for entry, names in variant.stages.items()}
-    return replace(manifest, variants=(replace(variant, stages=stages),))
+    return manifest._replace(variants=(variant._replace(stages=stages),))
 
 
 DEADLOCK = """

@@ -11,7 +11,6 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -451,7 +450,7 @@ class Rows:
             pytest.skip("the CPU path has no rows")
         manifest = manifests.shipped("deflate")
         if variant is not None:
-            manifest = replace(manifest, variants=tuple(each for each in manifest.variants if each.name == variant))
+            manifest = manifest._replace(variants=tuple(each for each in manifest.variants if each.name == variant))
         self._device = OpenClBackend(discovery.listed(backend.id), backend.id)
         self.variant = self._device.prepare(manifest, [row.trial for row in registry.of_kernel("deflate")])
 
@@ -555,8 +554,8 @@ def test_what_a_device_wrote_wrongly_is_found(backend: Backend) -> None:
             right = operation.emulate(row)
             assert operation.agrees(row, right)
             for data in (right.data[:-1], right.data + b"x", bytes([right.data[0] ^ 1]) + right.data[1:], b""):
-                assert not operation.agrees(row, replace(right, data=data))
-            assert not operation.agrees(row, replace(right, status=Status.DST_TOO_SMALL))
+                assert not operation.agrees(row, right._replace(data=data))
+            assert not operation.agrees(row, right._replace(status=Status.DST_TOO_SMALL))
 
 
 # ---- threads of the CPU path ----

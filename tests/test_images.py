@@ -173,7 +173,7 @@ def test_a_damaged_catalog_costs_only_time(cache: Path) -> None:
 
 def card(device: str) -> OpenClBackend:
     """The emulator as a card: it runs nothing but images."""
-    return OpenClBackend(replace(discovery.listed(device), kind="fpga"), device)
+    return OpenClBackend(discovery.listed(device)._replace(kind="fpga"), device)
 
 
 @pytest.fixture

@@ -361,7 +361,7 @@ def test_a_core_that_does_not_build_says_why_and_is_not_built_again(
 
 def test_a_core_that_fails_its_trial_is_not_used(device: RtlBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = RtlBackend(simulated.DEVICE)
-    bad = [lambda: replace(sha256_trial(), passed=lambda results: False)]
+    bad = [lambda: sha256_trial()._replace(passed=lambda results: False)]
     with pytest.raises(programs.BuildFailed, match="wrong bytes in the known-answer test of sha256"):
         fresh.prepare(manifests.shipped("sha256"), bad, "sha256")
 
@@ -427,7 +427,7 @@ def test_a_simulation_is_found_by_all_it_is_made_from(
     if change == "tools":
         tools = replace(tools, versions=(*tools.versions[:-1], "another compiler"))
     elif change == "arguments":
-        core = replace(core, arguments={"width": 1})
+        core = core._replace(arguments={"width": 1})
     else:
         told = dict(building._sources(manifest, core))
         files = {"core": "rtl_cores/cores", "shell": "common/rtl_shim.cpp", "package": "simulation/edges.py"}
@@ -677,7 +677,7 @@ def test_associated_data_outside_of_the_parameters_is_refused(aad: int, size: in
 
 def test_parameters_that_nobody_translates_are_refused(device: RtlBackend) -> None:
     manifest = manifests.load(FOLDER)
-    unknown = replace(manifest, cores=(replace(manifest.cores[0], parameters="runes"),))
+    unknown = manifest._replace(cores=(manifest.cores[0]._replace(parameters="runes"),))
     with pytest.raises(programs.BuildFailed, match="nothing makes beats of parameters 'runes'"):
         RtlBackend(simulated.DEVICE).prepare(unknown, [], "odd")
 

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fpga_accel.errors import DeviceError
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.segments import Launch, Linked, Span, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """A known-answer test: a launch, and whether its results are right."""
 
     launch: Launch
     passed: Callable[[Table], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a launch gave: one result a row, and the seconds it spent where.
 
     `device` is who did it, "" where there is one device only. `cycles` are the clocks of a simulated core, and

@@ -88,8 +88,7 @@ class Stream(NamedTuple):
     joins: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """A compression format.
 
     Attributes

@@ -83,8 +83,7 @@ class Work(NamedTuple):
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RowOutput:
+class RowOutput(NamedTuple):
     """What a kernel says and writes for one row."""
 
     data: bytes

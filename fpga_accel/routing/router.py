@@ -218,8 +218,7 @@ class Router(forks.Resettable):
         self._timing = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(NamedTuple):
     """What was timed of one case.
 
     Attributes

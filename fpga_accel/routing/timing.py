@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fpga_accel.routing.costs import Cost, Shape
 from fpga_accel.routing.plans import CPU
@@ -23,8 +23,7 @@ GRACE = 3.0
 TimeOne = Callable[[str, Shape], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds by shape, of the CPU path and of one device, measured side by side."""
 
     cpu: Mapping[Shape, float]

@@ -6,9 +6,10 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from fpga_accel.segments import ABI_VERSION
 
@@ -28,8 +29,7 @@ _IMPORT = re.compile(r"^\s*from fpga_accel\.kernels\.(\w+)\.(\w+) import ", re.M
 _SHELL = ("common", "rtl_shell")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """One way to build a kernel folder."""
 
     name: str
@@ -40,7 +40,7 @@ class Variant:
     # Kinds of devices it is written for; none means all.
     kinds: tuple[str, ...] = ()
     # The kernels that channels join into one entry, from the first that runs to the last.
-    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def single(self) -> bool:
@@ -61,8 +61,7 @@ class Variant:
 REPLIES = ("dst", "check", "partial")
 
 
-@dataclass(frozen=True, slots=True)
-class Core:
+class Core(NamedTuple):
     """An entry as an RTL core, which is simulated; no OpenCL device sees it.
 
     Attributes
@@ -90,11 +89,10 @@ class Core:
     parameters: str = "none"
     reply: str = "dst"
     check_flag: int = 0
-    arguments: Mapping[str, int | str | bool] = field(default_factory=dict)
+    arguments: Mapping[str, int | str | bool] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A kernel folder: its entries, and its variants and RTL cores from best to plainest.
 
     `core_entries` are those of cores that no variant has.
@@ -102,8 +100,8 @@ class Manifest:
 
     folder: Path
     entries: tuple[str, ...]
-    variants: tuple[Variant, ...] = field(default=())
-    cores: tuple[Core, ...] = field(default=())
+    variants: tuple[Variant, ...] = ()
+    cores: tuple[Core, ...] = ()
     core_entries: tuple[str, ...] = ()
 
     @property

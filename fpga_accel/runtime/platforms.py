@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from fpga_accel.runtime import forks, quirks, switches
 from fpga_accel.runtime.opencl import cl
@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 _EMULATOR = "FPGA Emulation"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A device as its runtime lists it: nothing is proved yet."""
 
     handle: cl.Device

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fpga_accel import config
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
@@ -60,8 +61,7 @@ class Identity:
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class WarmRow:
+class WarmRow(NamedTuple):
     """Rows for one launch in the child, so that run-time specialisation is in the binary too."""
 
     entry: str
@@ -73,8 +73,7 @@ class WarmRow:
     local_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
+class BuildRequest(NamedTuple):
     """What the child is asked to build."""
 
     identity: Identity
