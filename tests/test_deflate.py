@@ -574,6 +574,16 @@ def test_large_content_is_compressed_on_threads(format: str, level: int) -> None
         assert len(made) < 1.01 * len(alone.compress(data, format, level=level)) + 100
 
 
+@pytest.mark.parametrize("data", [noise(3 * MIB + 1), zeros(2 * MIB), text(4 * MIB)], ids=["noise", "zeros", "text"])
+def test_parts_need_no_compressor_that_is_kept(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    with fa.Accelerator("cpu", threads=2) as acc:
+        kept = acc.compress(data, "gzip")
+        monkeypatch.setattr(type(deflate_compress._COMPRESSORS), "make", None)
+        new = acc.compress(data, "gzip")
+    assert gzip.decompress(kept) == gzip.decompress(new) == data
+    assert abs(len(kept) - len(new)) <= len(data) // 2000 + 64
+
+
 # ---- ratio ----
 
 
