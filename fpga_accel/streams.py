@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.errors import ConcurrentUseError, TruncatedError
@@ -19,11 +19,16 @@ from fpga_accel.operations.buffers import Flat, flat, flat_writable
 from fpga_accel.operations.codecs import START, pass_skippable
 from fpga_accel.operations.contract import Operation
 from fpga_accel.runtime import forks
+from fpga_accel.runtime.buffers import file_buffer
+
+T = TypeVar("T")
 
 # Bytes read from the file at once.
 _CHUNK = 1 << 20
 # Work below this is done sooner than a thread is started for it.
 _SHORT = 256 << 10
+# And copied at once.
+_COPY = 4 << 20
 
 
 def open(
@@ -122,6 +127,42 @@ def write_whole(file: Any, data: bytes | memoryview) -> None:
             raise BlockingIOError(errno.EAGAIN, "the file does not block, and takes nothing now", 0)
         # Raw files may take less than all; others take all and may say nothing.
         view = view[len(view) if count is None else count :]
+
+
+def copied(source: Any, target: Any, advanced: Callable[[int], object] | None = None) -> int:
+    """Copy all of a file object into another in bounded memory and return the bytes.
+
+    `advanced` is told how many have been copied so far.
+    """
+    fill, count, buffer = filler_of(source), 0, file_buffer(_COPY)
+    while size := fill(buffer):
+        target.write(buffer[:size])
+        count += size
+        if advanced is not None:
+            advanced(count)
+    return count
+
+
+def filler_of(source: Any) -> Callable[[memoryview], int]:
+    """Return what puts bytes of a file object into a buffer and tells how many, 0 at the end."""
+    readinto = getattr(source, "readinto", None)
+    if readinto is not None:
+        return lambda room: _there(readinto(room))
+    read = source.read
+
+    def fill(room: memoryview) -> int:
+        data = _there(read(len(room)))
+        room[: len(data)] = data
+        return len(data)
+
+    return fill
+
+
+def _there(given: T | None) -> T:
+    """Return what a file gave; None is not its end, but that it has nothing yet."""
+    if given is None:
+        raise BlockingIOError(errno.EAGAIN, "a file that does not block gives nothing yet; make it block")
+    return given
 
 
 def _parsed(mode: str) -> tuple[str, bool]:

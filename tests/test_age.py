@@ -1006,8 +1006,8 @@ def test_no_secret_in_a_repr() -> None:
         (
             identity,
             passphrase,
-            recipients.Openers((identity,), passphrase),
-            recipients.Closers((identity.recipient,), passphrase),
+            recipients.Openers((identity,), passphrase, recipients.MOST_WORK_FACTOR),
+            recipients.Closers((identity.recipient,), passphrase, recipients.WORK_FACTOR),
         )
     )
     assert RECIPIENT in shown

@@ -258,8 +258,8 @@ class Openers:
     """What may open a file: identities, a passphrase, or both."""
 
     identities: tuple[Identity, ...]
-    passphrase: Passphrase | None = field(repr=False, default=None)
-    max_work_factor: int = MOST_WORK_FACTOR
+    passphrase: Passphrase | None = field(repr=False)
+    max_work_factor: int
 
     @classmethod
     def of(cls, identities: Any, passphrase: Any, max_work_factor: int | None = None) -> Openers:
@@ -328,8 +328,8 @@ class Closers:
     """Whom a file is sealed for: recipients, or everybody who knows a passphrase."""
 
     recipients: tuple[Recipient, ...]
-    passphrase: Passphrase | None = field(repr=False, default=None)
-    work_factor: int = WORK_FACTOR
+    passphrase: Passphrase | None = field(repr=False)
+    work_factor: int
 
     @classmethod
     def of(cls, recipients: Any, passphrase: Any, work_factor: int | None = None) -> Closers:

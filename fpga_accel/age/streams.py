@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import threading
 from collections import deque
@@ -30,7 +29,6 @@ from fpga_accel.runtime.buffers import file_buffer
 GROUP = 24
 # Groups on their way: enough for the thread beside to have work while the owner reads, writes and does one itself.
 _AT_WORK = 5
-_COPY = 4 << 20
 
 T = TypeVar("T")
 
@@ -91,7 +89,7 @@ def _compressed(source: Any, frame: streams.Writer, sealing: Sealing) -> int:
     """Copy a file object through a frame; if that fails, the frame's end is not written."""
     with closing(frame):
         try:
-            return _copied(source, frame)
+            return streams.copied(source, frame)
         except BaseException:
             sealing.close()
             raise
@@ -132,7 +130,7 @@ def unseal_stream(
         unsealing = stack.enter_context(closing(Unsealing(acc.engine, source, openers)))
         if decompress is not None:
             content = streams.Reader(unsealing, decompress, acc, max_output, owned=False)  # type: ignore[arg-type]
-            return _copied(stack.enter_context(closing(content)), outlet)
+            return streams.copied(stack.enter_context(closing(content)), outlet)
         count = 0
         for part in unsealing.parts():
             require_room(count + len(part), max_output)
@@ -166,7 +164,7 @@ class Sealing:
 
     def take(self, source: Any) -> int:
         """Take all of a file object and return its bytes."""
-        read, count = _reader(source), 0
+        read, count = streams.filler_of(source), 0
         while size := read(self._room()):
             self._advance(size)
             count += size
@@ -386,7 +384,7 @@ class _Inlet:
     """Reads from a file object that may give less than was asked for, and looks ahead."""
 
     def __init__(self, source: Any) -> None:
-        self._read = _reader(source)
+        self._read = streams.filler_of(source)
         self._held = memoryview(b"")
 
     def peek(self, size: int) -> bytes:
@@ -445,38 +443,6 @@ class _Dearmored:
 def _inlet_of(source: Any) -> _Inlet:
     inlet = _Inlet(source)
     return _Inlet(_Dearmored(inlet)) if armor.is_armored(inlet.peek(armor.LOOK)) else inlet
-
-
-def _reader(source: Any) -> Callable[[memoryview], int]:
-    """Return what puts bytes of a file object into a buffer and tells how many, 0 at the end."""
-    readinto = getattr(source, "readinto", None)
-    if readinto is not None:
-        return lambda room: _there(readinto(room))
-    read = source.read
-
-    def copied(room: memoryview) -> int:
-        data = _there(read(len(room)))
-        room[: len(data)] = data
-        return len(data)
-
-    return copied
-
-
-def _there(given: T | None) -> T:
-    """Return what a file gave; None is not its end, but that it has nothing yet."""
-    if given is None:
-        raise BlockingIOError(errno.EAGAIN, "a file that does not block gives nothing yet; make it block")
-    return given
-
-
-def _copied(source: Any, target: Any) -> int:
-    """Copy all of a file object into another and return the bytes."""
-    read, count = _reader(source), 0
-    buffer = file_buffer(_COPY)
-    while size := read(buffer):
-        target.write(buffer[:size])
-        count += size
-    return count
 
 
 def _buffers(size: int, count: int) -> Iterator[memoryview]:

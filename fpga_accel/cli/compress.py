@@ -54,7 +54,7 @@ def compress(
                 outlet = files.Outlet(target)
                 frame = streams.open(outlet, "wb", name, accelerator=acc, level=level, block_size=block_size)
                 with outlet.fed_by(frame):
-                    read = files.copied(source, frame, at)
+                    read = streams.copied(source, frame, at)
                 return jobs.Done(read, outlet.written)
 
         jobs.run(planned, work, acc, delivery)

@@ -67,7 +67,7 @@ def decompress(
                 inlet = files.Inlet(source)
                 content = streams.open(inlet, "rb", format, accelerator=acc, max_output=max_output)
                 with closing(content):
-                    written = files.copied(content, target, lambda _: at(inlet.taken))
+                    written = streams.copied(content, target, lambda _: at(inlet.taken))
                 done = jobs.Done(inlet.taken, written, content.format)
                 rows.append((job.source, done.format, done.bytes_in, done.bytes_out, _ratio(done)))
                 return done

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from fpga_accel.cli.failures import OutputExistsError, UsageError
-from fpga_accel.runtime.buffers import file_buffer
 
 # Standard input or output.
 STANDARD = "-"
-CHUNK = 4 << 20
 
 
 def is_standard(name: str) -> bool:
@@ -166,20 +164,6 @@ class Inlet(io.RawIOBase):
         if self._advanced is not None:
             self._advanced(self.taken)
         return count
-
-
-def copied(source: Any, target: Any, advanced: Callable[[int], None]) -> int:
-    """Copy all of one stream into another in bounded memory and return the bytes.
-
-    `advanced` is told how many bytes have been copied so far.
-    """
-    count = 0
-    buffer = file_buffer(CHUNK)
-    while size := source.readinto(buffer):
-        target.write(buffer[:size])
-        count += size
-        advanced(count)
-    return count
 
 
 def _refuse_to_overwrite(name: str, path: Path, force: bool) -> None:

@@ -112,6 +112,16 @@ _by_library: StreamDecoder = partial(_decoded, isal_zlib)
 _by_zlib: StreamDecoder = partial(_decoded, zlib)
 
 
+def _in_one(data: Flat, wbits: int) -> bytes | None:
+    """Decode what is one stream and nothing else in one call of the library, else return None."""
+    decoder = isal_zlib.decompressobj(wbits)
+    try:
+        content: bytes = decoder.decompress(data)
+    except _Malformed:
+        return None
+    return content if decoder.eof and not decoder.unused_data else None
+
+
 class _Inflate(Decompression):
     """What the formats around deflate have in common."""
 
@@ -136,12 +146,7 @@ class _Inflate(Decompression):
         return self.decode(memoryview(data), options, _by_library)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        decoder = isal_zlib.decompressobj(self.wbits)
-        try:
-            content: bytes = decoder.decompress(data)
-        except _Malformed:
-            return None
-        return content if decoder.eof and not decoder.unused_data else None
+        return _in_one(data, self.wbits)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         # As `library_call` does, without a step of Python's own for each item.
@@ -289,9 +294,10 @@ class GzipDecompress(_Inflate):
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         # One member with a header of nothing more: of others, the library does not look at everything.
-        data = flat(data)
+        if type(data) is not bytes:
+            data = flat(data)
         if data[3:4] == b"\0" and self.any_member:
-            return super().library_call(data)
+            return _in_one(data, self.wbits)
         return self._blocks_by_library(data)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
@@ -311,7 +317,7 @@ class GzipDecompress(_Inflate):
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
             end = position + int.from_bytes(start[-2:], "little") + 1
-            content = super().library_call(data[position:end])
+            content = _in_one(data[position:end], self.wbits)
             if content is None or len(content) > BGZF_CONTENT:
                 return None
             contents.append(content)
