@@ -20,7 +20,9 @@ def data_packages(folder: str) -> list[str]:
     return [f"fpga_accel.{name}" for name in (folder, *(f"{folder}.{sub}" for sub in find_namespace_packages(folder)))]
 
 
-OBJECTS = ("objects", "arrow", "direct", "frames", "sectors", "columns", "lz4_plain", "xts", "zstd_scan")
+PYTHON = ("objects", "arrays", "arrow", "direct", "frames", "lease", "sectors")
+# What of the other C these call.
+CALLED = ("columns", "lz4_plain", "xts", "zstd_scan")
 
 data = [name for folder in DATA_FOLDERS for name in data_packages(folder)]
 
@@ -37,7 +39,7 @@ setup(
     ext_modules=[
         Extension(
             "fpga_accel._objects",
-            [f"host/{name}.c" for name in OBJECTS],
+            [f"host/{name}.c" for name in PYTHON + CALLED],
             depends=[
                 "host/objects.h",
                 "host/host.h",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
-from fpga_accel.operations.buffers import Column, Items, Offsets, flat, joined, memory
+from fpga_accel.operations.buffers import Column, Items, Offsets, flat, joined, memory, spans
 from fpga_accel.segments import address_of
 
 # Bytes of a list that the interpreter joins at least as fast as what starts up for larger ones.
@@ -192,8 +192,7 @@ class Batch(Sequence[memoryview]):
 
     def spans(self) -> Items:
         """Return where the items lie, as the operations take them."""
-        offsets = self._offsets.view(np.uint64)
-        return Items(offsets[:-1] + np.uint64(self._address), offsets[1:] - offsets[:-1], self._view)
+        return Items(*spans(self._offsets, self._address), self._view)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Batch):
@@ -235,5 +234,6 @@ def items_of(buffers: Any) -> Items:
 
 def of_rows(array: npt.NDArray[Any]) -> Batch:
     """Return the rows of a two-dimensional array as a Batch, without a copy."""
-    width = array.shape[1] * array.itemsize
-    return Batch(array, np.arange(len(array) + 1, dtype=np.int64) * width)
+    count, width = len(array), array.shape[1] * array.itemsize
+    offsets = np.arange(0, count * width + 1, width) if width else np.zeros(count + 1, np.int64)
+    return Batch._of(memoryview(flat(array, "the array")).toreadonly(), offsets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from fpga_accel.launches import Launches, Mismatch, Sampler
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept
 from fpga_accel.planning import KINDS, Planner, Wanted, reason_of
-from fpga_accel.receipts import Ledger, Reason, Receipt, Seconds
+from fpga_accel.receipts import Ledger, OnDevice, Reason
 from fpga_accel.routing import CPU, Plan
 
 log = logging.getLogger(__name__)
@@ -180,7 +179,8 @@ class Executor:
             else:
                 call.take(job, errors)
                 ended = time.perf_counter()
-                self._file_device(call, plan, launches, started)
+                sizes = call.count, call.nbytes, call.nbytes_out
+                self.ledger.add_device(OnDevice(call.operation, plan, launches, *sizes, started, time.perf_counter()))
                 if route is not None and not errors:
                     self.planner.probe(call, route, ended - began, device_ran=True)
                 return
@@ -276,32 +276,6 @@ class Executor:
             log.warning("%s; running on the CPU", message)
         if self._fallback == "warn":
             warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=_callers_level())
-
-    def _file_device(self, call: Call, plan: Plan, launches: Launches, started: float) -> None:
-        total = time.perf_counter() - started
-        transfer, kernel, overlap = launches.transfer, launches.kernel, launches.overlap
-        queue = max(0.0, total - transfer - kernel + overlap)
-        self.ledger.add(
-            Receipt(
-                op=call.operation.op,
-                algorithm=call.operation.algorithm,
-                bytes_in=call.nbytes,
-                bytes_out=call.nbytes_out,
-                backend=plan.backend,
-                device="+".join(launches.devices) or plan.device,
-                variant=launches.told or plan.variant,
-                reason=plan.reason,
-                verified=launches.checked,
-                segments=launches.rows,
-                seconds=Seconds(queue, transfer, kernel, total, overlap),
-                items=call.count,
-                started=started,
-                thread=threading.get_ident(),
-                spans=tuple(launches.spans),
-                cycles=launches.cycles,
-                clock_mhz=launches.clock_mhz,
-            )
-        )
 
 
 def _listed(argument: Any) -> Any:

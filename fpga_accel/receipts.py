@@ -6,14 +6,14 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from fpga_accel._objects import Last, Tally
 from fpga_accel.runtime import forks
@@ -206,8 +206,77 @@ class Described(Protocol):
 Direct = tuple[Described, Reason, bool, int, int, int, float, float]
 
 
+class Placed(Protocol):
+    """What a receipt says of where a call was planned to run."""
+
+    @property
+    def backend(self) -> str: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def reason(self) -> Reason: ...
+
+
+class Ran(Protocol):
+    """What a receipt says of a call's launches."""
+
+    transfer: float
+    kernel: float
+    rows: int
+    checked: bool
+    devices: dict[str, None]
+    spans: list[Span]
+    cycles: int
+    clock_mhz: float
+
+    @property
+    def overlap(self) -> float: ...
+    @property
+    def told(self) -> str: ...
+
+
+class OnDevice(NamedTuple):
+    """A call that a device did."""
+
+    operation: Described
+    plan: Placed
+    launches: Ran
+    items: int
+    bytes_in: int
+    bytes_out: int
+    started: float
+    ended: float
+
+    def receipt(self) -> Receipt:
+        """Return the receipt."""
+        launches, total = self.launches, self.ended - self.started
+        transfer, kernel, overlap = launches.transfer, launches.kernel, launches.overlap
+        queue = max(0.0, total - transfer - kernel + overlap)
+        return Receipt(
+            op=self.operation.op,
+            algorithm=self.operation.algorithm,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            backend=self.plan.backend,
+            device="+".join(launches.devices) or self.plan.device,
+            variant=launches.told or self.plan.variant,
+            reason=self.plan.reason,
+            verified=launches.checked,
+            segments=launches.rows,
+            seconds=Seconds(queue, transfer, kernel, total, overlap),
+            items=self.items,
+            started=self.started,
+            thread=threading.get_ident(),
+            spans=tuple(launches.spans),
+            cycles=launches.cycles,
+            clock_mhz=launches.clock_mhz,
+        )
+
+
 class Local(threading.local):
-    """What the calling thread did last: a `Receipt` or a `Direct` in ``last.value``."""
+    """What the calling thread did last: a `Direct` or an `OnDevice` in ``last.value``."""
 
     # Seconds that the job waited which the thread runs.
     waited = 0.0
@@ -220,8 +289,8 @@ class Local(threading.local):
 class Ledger(forks.Resettable):
     """Counts and keeps receipts for one Accelerator: thread-safe, bounded memory.
 
-    Calls on the CPU path are filed as tuples and become receipts only where somebody looks, because making a receipt
-    costs more than a small call.
+    Calls are filed as tuples and become receipts only where somebody looks, because making a receipt costs more than a
+    small call.
 
     Attributes
     ----------
@@ -235,6 +304,8 @@ class Ledger(forks.Resettable):
         self._counts: Counter[str] = Counter()
         # Calls, items, bytes in and bytes out of the CPU path, by operation, reason and fallback.
         self._direct: dict[tuple[str, Reason, bool], list[int]] = {}
+        # Calls, items, bytes in, bytes out, segments and checked calls on devices, by backend and reason.
+        self._on_device: dict[tuple[str, Reason], list[int]] = {}
         # The same of the shortest way there, by operation and reason.
         self._tallies: dict[tuple[str, Reason], Tally] = {}
         # Told of every receipt. Replaced as a whole, never changed, so that it can be walked without the lock.
@@ -252,22 +323,22 @@ class Ledger(forks.Resettable):
         """Make a fresh lock: another thread may have held it at the fork."""
         self._lock = threading.Lock()
 
-    def add(self, receipt: Receipt) -> None:
-        """File one receipt."""
-        self.local.last.value = receipt
+    def add_device(self, call: OnDevice) -> None:
+        """File one call that a device did."""
+        self.local.last.value = call
+        key = (call.plan.backend, call.plan.reason)
         with self._lock:
-            counts = self._counts
-            counts["calls"] += 1
-            counts["items"] += receipt.items
-            counts["bytes_in"] += receipt.bytes_in
-            counts["bytes_out"] += receipt.bytes_out
-            counts["segments"] += receipt.segments
-            counts[f"backend.{receipt.backend}"] += 1
-            counts[f"reason.{receipt.reason.value}"] += 1
-            counts["fallbacks"] += receipt.fallback
-            counts["verified"] += receipt.verified
+            sums = self._on_device.get(key)
+            if sums is None:
+                sums = self._on_device[key] = [0, 0, 0, 0, 0, 0]
+            sums[0] += 1
+            sums[1] += call.items
+            sums[2] += call.bytes_in
+            sums[3] += call.bytes_out
+            sums[4] += call.launches.rows
+            sums[5] += call.launches.checked
         if self._observers:
-            self._tell(receipt)
+            self._tell(call.receipt())
 
     def add_direct(self, call: Direct) -> None:
         """File one call on the CPU path."""
@@ -315,18 +386,23 @@ class Ledger(forks.Resettable):
     @property
     def last(self) -> Receipt | None:
         """The calling thread's last receipt."""
-        last: Receipt | Direct | None = self.local.last.value
-        return _receipt(last) if isinstance(last, tuple) else last
+        last: Direct | OnDevice | None = self.local.last.value
+        return None if last is None else _receipt(last)
 
     def stats(self) -> dict[str, int]:
         """Return all counts so far, by name."""
         with self._lock:
             counts = self._counts.copy()
-            for (_, reason, fallback), (calls, items, bytes_in, bytes_out) in self._direct.items():
-                _count_cpu_calls(counts, reason, calls, items, (bytes_in, bytes_out))
+            for (backend, reason), (calls, *sizes, segments, checked) in self._on_device.items():
+                _count_calls(counts, backend, reason, calls, sizes)
+                counts["segments"] += segments
+                counts["verified"] += checked
+                counts["fallbacks"] += 0
+            for (_, reason, fallback), (calls, *sizes) in self._direct.items():
+                _count_calls(counts, "cpu", reason, calls, sizes)
                 counts["fallbacks"] += calls * fallback
             for (_, reason), tally in self._tallies.items():
-                _count_cpu_calls(counts, reason, tally.calls, tally.calls, (tally.bytes_in, tally.bytes_out))
+                _count_calls(counts, "cpu", reason, tally.calls, (tally.calls, tally.bytes_in, tally.bytes_out))
         return dict(counts)
 
     @contextmanager
@@ -358,20 +434,22 @@ class Ledger(forks.Resettable):
             tally.paused = bool(observers)
 
 
-def _count_cpu_calls(counts: Counter[str], reason: Reason, calls: int, items: int, sizes: tuple[int, int]) -> None:
+def _count_calls(counts: Counter[str], backend: str, reason: Reason, calls: int, sizes: Sequence[int]) -> None:
+    """Add calls whose `sizes` are items, bytes in and bytes out."""
     counts["calls"] += calls
-    counts["items"] += items
-    counts["bytes_in"] += sizes[0]
-    counts["bytes_out"] += sizes[1]
-    counts["backend.cpu"] += calls
+    for name, size in zip(("items", "bytes_in", "bytes_out"), sizes, strict=True):
+        counts[name] += size
+    counts[f"backend.{backend}"] += calls
     counts[f"reason.{reason.value}"] += calls
 
 
-def _receipt_of_job(last: Receipt | Direct, waited: float, thread: int) -> Receipt:
-    return replace(_receipt(last) if isinstance(last, tuple) else last, thread=thread).after(waited)
+def _receipt_of_job(last: Direct | OnDevice, waited: float, thread: int) -> Receipt:
+    return replace(_receipt(last), thread=thread).after(waited)
 
 
-def _receipt(call: Direct) -> Receipt:
+def _receipt(call: Direct | OnDevice) -> Receipt:
+    if isinstance(call, OnDevice):
+        return call.receipt()
     operation, reason, fallback, items, bytes_in, bytes_out, started, ended = call
     return Receipt(
         op=operation.op,

@@ -268,7 +268,7 @@ def address_of(array: npt.NDArray[Any]) -> int:
 
     ``array.data`` would take as long for a table: numpy then spells out what its fields are.
     """
-    return _objects.address(array)[0]
+    return _objects.start_of(array)
 
 
 def words_at(values: Addresses) -> Any:

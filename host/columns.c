@@ -19,6 +19,36 @@ void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint
              (size_t)(offsets[i + 1] - offsets[i]));
 }
 
+uint64_t fa_offsets(const uint64_t *sizes, size_t count, int64_t *offsets) {
+  uint64_t end = 0;
+  for (size_t i = 0; i < count; end += sizes[i++])
+    offsets[i] = (int64_t)end;
+  offsets[count] = (int64_t)end;
+  return end;
+}
+
+void fa_spans(const int64_t *offsets, size_t count, uint64_t address, uint64_t *addresses,
+              uint64_t *sizes) {
+  for (size_t i = 0; i < count; i++) {
+    addresses[i] = address + (uint64_t)offsets[i];
+    sizes[i] = (uint64_t)(offsets[i + 1] - offsets[i]);
+  }
+}
+
+uint64_t fa_sizes_largest(const uint64_t *sizes, size_t count) {
+  uint64_t largest = 0;
+  for (size_t i = 0; i < count; i++)
+    largest = sizes[i] > largest ? sizes[i] : largest;
+  return largest;
+}
+
+uint64_t fa_sizes_padded(const uint64_t *sizes, size_t count) {
+  uint64_t padded = 0;
+  for (size_t i = 0; i < count; i++)
+    padded += (sizes[i] + 15) & ~(uint64_t)15;
+  return padded;
+}
+
 int64_t fa_sizes_first_outside(const uint64_t *sizes, size_t count, uint64_t low, uint64_t high) {
   uint64_t outside = 0;
   for (size_t i = 0; i < count; i++)

@@ -84,6 +84,19 @@ int64_t fa_offsets_first_wrong(const int64_t *offsets, size_t count, uint64_t li
  */
 void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint8_t *out);
 
+/* Writes the count + 1 offsets of items of these sizes; returns their bytes. */
+uint64_t fa_offsets(const uint64_t *sizes, size_t count, int64_t *offsets);
+
+/* Where the items are whose first would be at an address if its offset were 0, and their sizes. */
+void fa_spans(const int64_t *offsets, size_t count, uint64_t address, uint64_t *addresses,
+              uint64_t *sizes);
+
+/* The largest size; 0 of none. */
+uint64_t fa_sizes_largest(const uint64_t *sizes, size_t count);
+
+/* The bytes of all, each up to a multiple of 16. */
+uint64_t fa_sizes_padded(const uint64_t *sizes, size_t count);
+
 /* The first size that is less than low or more than high, or -1. */
 int64_t fa_sizes_first_outside(const uint64_t *sizes, size_t count, uint64_t low, uint64_t high);
 

@@ -1,14 +1,16 @@
-/* fpga_accel._objects: what arrow.c, direct.c, frames.c and sectors.c add to the module of
- * objects.c. Each returns 0, or -1 with an exception. */
+/* fpga_accel._objects: what arrays.c, arrow.c, direct.c, frames.c, lease.c and sectors.c add to the
+ * module of objects.c. Each returns 0, or -1 with an exception. */
 #ifndef FPGA_ACCEL_OBJECTS_H
 #define FPGA_ACCEL_OBJECTS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+int arrays_add_functions(PyObject *module);
 int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
 int frames_add_functions(PyObject *module);
+int lease_add_type(PyObject *module);
 int sectors_add_functions(PyObject *module);
 
 #endif

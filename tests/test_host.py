@@ -443,6 +443,7 @@ def test_address_of_any_buffer(make: Callable[[], Any]) -> None:
     address, nbytes, keep = _objects.address(buffer)
     assert nbytes == size
     assert read(address, nbytes) == content
+    assert _objects.start_of(buffer) == address
     keep.release()
     keep.release()
     addresses, sizes, many = columns([buffer, b"z", buffer])
@@ -470,6 +471,8 @@ BAD: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
 def test_what_is_no_buffer_is_refused(make: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         _objects.address(make())
+    with pytest.raises(error, match=text):
+        _objects.start_of(make())
     held = bytearray(b"held")
     with pytest.raises(error, match=f"item 2: .*{text}"):
         columns([b"a", held, make(), b"b"])
@@ -788,7 +791,7 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
 
 
 # They know Python objects.
-OBJECTS = ("objects.c", "arrow.c", "direct.c", "frames.c", "sectors.c")
+OBJECTS = ("objects.c", "arrays.c", "arrow.c", "direct.c", "frames.c", "lease.c", "sectors.c")
 
 
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
@@ -811,6 +814,114 @@ def test_sanitizers_find_nothing(compiler: str, tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     done = run(program, 1000)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---- arrays of sizes and offsets ----
+
+
+@given(st.lists(st.integers(0, 2**40), max_size=70), st.integers(0, 2**60))
+def test_offsets_and_spans_are_those_of_items_behind_each_other(listed: list[int], address: int) -> None:
+    sizes, count = np.array(listed, np.uint64), len(listed)
+    offsets = np.full(count + 1, -1, np.int64)
+    assert _objects.column_offsets(sizes, offsets) == sum(listed)
+    assert offsets.tolist() == [sum(listed[:index]) for index in range(count + 1)]
+    places, again = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    _objects.column_spans(address, offsets, places, again)
+    assert places.tolist() == [address + offset for offset in offsets[:-1].tolist()]
+    assert again.tolist() == listed
+    assert _objects.sizes_same(sizes, again)
+    assert _objects.sizes_largest(sizes) == max(listed, default=0)
+    assert _objects.sizes_padded(sizes) == sum(-(-size // 16) * 16 for size in listed)
+
+
+def test_sizes_that_differ_anywhere_are_not_the_same() -> None:
+    sizes = np.arange(5, dtype=np.uint64)
+    for index in range(5):
+        other = sizes.copy()
+        other[index] += np.uint64(1 << 33)
+        assert not _objects.sizes_same(sizes, other)
+    assert not _objects.sizes_same(sizes, sizes[:-1])
+
+
+untyped: Any = _objects
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: _objects.column_offsets(a[:3], np.empty(3, np.int64)),
+        lambda a: _objects.column_spans(0, a[:3], a[:3].copy(), a[:2].copy()),
+        lambda a: _objects.column_spans(0, a[:3], a[:2].copy(), a[:3].copy()),
+        lambda a: _objects.column_spans(-1, a[:3], a[:2].copy(), a[:2].copy()),
+        lambda a: _objects.sizes_largest(a.view(np.uint8)[:7]),
+        lambda a: _objects.sizes_padded(a.view(np.uint8)[1:9]),
+        lambda a: _objects.sizes_largest(a[::2]),
+        lambda a: untyped.column_offsets(a[:3], b"x" * 32),
+        _objects.sizes_same,
+        lambda a: untyped.sizes_largest(f"{a}"),
+    ],
+)
+def test_arrays_that_are_none_or_do_not_belong_together_are_refused(call: Callable[[Any], object]) -> None:
+    with pytest.raises((ValueError, TypeError, OverflowError, BufferError)):
+        call(np.arange(8, dtype=np.uint64))
+
+
+# ---- memory on loan ----
+
+
+class _Owner:
+    def __init__(self) -> None:
+        self.memory = np.zeros(64, np.uint8)
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+    def lend(self, size: int = 64) -> _objects.Lease:
+        return _objects.Lease(self, address_of(self.memory), size)
+
+
+def test_memory_comes_back_with_the_last_array_over_it() -> None:
+    owner = _Owner()
+    lease: Any = owner.lend()
+    whole = np.ndarray(8, np.uint64, lease)
+    del lease
+    part: Any = whole[2:4]
+    part[:] = 7
+    view = memoryview(part)
+    del whole, part
+    gc.collect()
+    assert (owner.released, owner.memory[16], owner.memory[15]) == (0, 7, 0)
+    del view
+    assert owner.released == 1
+
+
+def _fail_and_drop(held: list[Any]) -> None:
+    try:
+        raise KeyError("kept")
+    finally:
+        held.clear()
+
+
+def test_an_error_of_who_lent_it_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    owner = _Owner()
+    monkeypatch.setattr(owner, "release", lambda: 1 // 0)
+    lease = owner.lend()
+    assert len(memoryview(lease)) == 64
+    held = [lease]
+    del lease
+    # In the middle of an error that has nothing to do with it.
+    with pytest.raises(KeyError, match="kept"):
+        _fail_and_drop(held)
+    assert [each.exc_type for each in told] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("arguments", [(), (None, 0, 1), (None, 8, -1), (None, 0, -1), (None, "8", 1)])
+def test_a_lease_of_no_memory_is_refused(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        _objects.Lease(*arguments)
 
 
 # ---- direct calls ----

@@ -233,19 +233,20 @@ class ColumnSink(Sink):
         offsets = offsets_of(sizes)
         data = POOL.array(int(offsets[-1]))
         self._whole = data, offsets
-        self._addresses, self._sizes = offsets[:-1].view(np.uint64) + np.uint64(address_of(data)), sizes
+        self._addresses, self._sizes = spans(offsets, address_of(data))
 
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         end = first + len(sizes)
         if self._whole is None and len(sizes) == self._count:
             self._lay_out(sizes)
-        elif self._whole is None or not np.array_equal(self._sizes[first:end], sizes):
+        elif self._whole is None or not _objects.sizes_same(
+            self._sizes[first:end], np.ascontiguousarray(sizes, np.uint64)
+        ):
             self._scatter()
             offsets = offsets_of(sizes)
             data = POOL.array(int(offsets[-1]))
             self._keep.append(data)
-            self._addresses[first:end] = offsets[:-1].view(np.uint64) + np.uint64(address_of(data))
-            self._sizes[first:end] = sizes
+            self._addresses[first:end], self._sizes[first:end] = spans(offsets, address_of(data))
         return self._addresses[first:end]
 
     def put(self, index: int, data: Flat) -> None:
@@ -345,12 +346,11 @@ class PlacedSink(BufferSink):
 
     def __init__(self, out: memoryview, sizes: Sizes) -> None:
         super().__init__(out)
-        self._sizes = sizes.copy()
-        self._addresses = offsets_of(sizes)[:-1].view(np.uint64) + np.uint64(self._address)
+        self._addresses, self._sizes = spans(offsets_of(sizes), self._address)
 
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         end = first + len(sizes)
-        if not np.array_equal(self._sizes[first:end], sizes):
+        if not same_sizes(self._sizes[first:end], sizes):
             raise ValueError("results of other sizes than their places")
         return self._addresses[first:end]
 
@@ -372,9 +372,21 @@ class PlacedSink(BufferSink):
 def offsets_of(sizes: Sizes) -> Offsets:
     """Return the offsets of items that lie behind each other."""
     offsets: Offsets = np.empty(len(sizes) + 1, np.int64)
-    offsets[0] = 0
-    np.cumsum(sizes, out=offsets[1:].view(np.uint64))
+    _objects.column_offsets(np.ascontiguousarray(sizes, np.uint64), offsets)
     return offsets
+
+
+def same_sizes(sizes: Sizes, others: Sizes) -> bool:
+    """Whether as many items have the same sizes."""
+    return _objects.sizes_same(sizes, np.ascontiguousarray(others, np.uint64))
+
+
+def spans(offsets: Offsets, address: int) -> tuple[Sizes, Sizes]:
+    """Return addresses and sizes of items that lie behind each other."""
+    count = len(offsets) - 1
+    addresses, sizes = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    _objects.column_spans(address, offsets, addresses, sizes)
+    return addresses, sizes
 
 
 def joined(items: Items) -> Column:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
+from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
@@ -47,8 +48,6 @@ LARGEST_IN_PARTS = 16 << 10
 # The rows of messages that are one row each.
 _EACH = np.arange(1 << 14)
 _EACH.flags.writeable = False
-# Room for parts may be wasted up to here; from here on they are counted.
-_SMALL_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Cut:
     def of(cls, sizes: Sizes, row: int | None = ROW) -> Cut:
         """Cut into rows of `row` bytes, None for no cut; an empty message is one empty row."""
         count = len(sizes)
-        if row is None or not count or int(sizes.max()) <= row:
+        if row is None or _objects.sizes_largest(sizes) <= row:
             return cls.none(count)
         rows = np.maximum(-(-sizes.astype(np.int64) // row), 1)
         first = np.cumsum(rows) - rows
@@ -233,7 +232,7 @@ def _parts(job: Job[CipherOptions]) -> list[slice]:
         # Results in one buffer cost the host little: a launch more would cost more than it hides.
         return [slice(0, count)]
     shared = len(options.keys) == 1 and len(options.aads or (b"",)) == 1
-    if not shared or count < 2 * PART or int(sizes.max()) > LARGEST_IN_PARTS:
+    if not shared or count < 2 * PART or _objects.sizes_largest(sizes) > LARGEST_IN_PARTS:
         return [slice(0, count)]
     parts = min(PARTS, count // PART)
     bounds = [count * part // parts for part in range(parts + 1)]
@@ -275,7 +274,7 @@ def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -
     """Return table and parameters of messages of one row each, marks included, made in C."""
     count = len(texts.sizes)
     parts = _given(texts, options)
-    params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_most_room, parts))))
+    params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_room, parts))))
     table: Table = POOL.array(count, SEGMENT)
     used = lib.fa_keyed_rows(
         ffi.cast("segment_t *", address_of(table)),
@@ -299,7 +298,7 @@ def rows_of_sectors(texts: Texts, options: CipherOptions, sector: int, step: int
         count = int((-(-texts.sizes.astype(np.int64) // step)).sum())
     keys = Items.of(options.keys)
     table: Table = POOL.array(count, SEGMENT)
-    params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _most_room(keys)))
+    params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _room(keys)))
     used = lib.fa_sector_rows(
         ffi.cast("segment_t *", address_of(table)),
         ffi.cast("uint8_t *", address_of(params)),
@@ -324,9 +323,9 @@ def require_rows(sizes: Sizes, room: int = 0) -> None:
     DeviceError
         One is too large.
     """
-    largest = int(sizes.max()) if len(sizes) else 0
-    if largest + room >= 2**32:
-        raise DeviceError(f"a message of {largest} bytes; a device takes less than 4 GiB in one row")
+    most = _objects.sizes_largest(sizes)
+    if most + room >= 2**32:
+        raise DeviceError(f"a message of {most} bytes; a device takes less than 4 GiB in one row")
 
 
 def _given(texts: Texts, options: CipherOptions) -> tuple[Items, Items, Items]:
@@ -334,16 +333,9 @@ def _given(texts: Texts, options: CipherOptions) -> tuple[Items, Items, Items]:
     return Items.of(options.keys), texts.nonces, items_of(options.aads or (b"",))
 
 
-def _most_room(part: Items) -> int:
-    """Return the bytes that the entries of a part take at most, each from a multiple of 16 on."""
-    count, largest = len(part), int(part.sizes.max()) if len(part) else 0
-    if count * largest < _SMALL_PART:
-        return count * _padded(largest)
-    return part.nbytes + count * (BLOCK - 1)
-
-
-def _padded(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+def _room(part: Items) -> int:
+    """Return the bytes that keys, nonces or associated data take, each from a multiple of 16 on."""
+    return _objects.sizes_padded(part.sizes)
 
 
 def _within_limit(nbytes: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.errors import DeviceTimeoutError
 from fpga_accel.runtime import forks
@@ -83,23 +84,6 @@ class Slab:
             self.release()
 
 
-class _Lease:
-    """Gives a slab back when the last array over it is gone."""
-
-    __slots__ = ("_slab",)
-
-    def __init__(self, slab: Slab) -> None:
-        self._slab = slab
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
-        slab = self._slab
-        return {"version": 3, "typestr": "|u1", "shape": (slab.size,), "data": (slab.address, False)}
-
-    def __del__(self) -> None:
-        self._slab.release()
-
-
 def size_class(size: int) -> int:
     """Return the bytes of the slab that serves `size`: powers of two from one page up, larger ones in eighths.
 
@@ -149,8 +133,9 @@ class PagePool(forks.Resettable):
 
         For tables of many rows: fresh memory of that size is page faults at every call.
         """
-        nbytes = count * np.dtype(dtype).itemsize
-        return np.ndarray(count, dtype, np.asarray(_Lease(self.take(nbytes))))
+        slab = self.take(count * np.dtype(dtype).itemsize)
+        memory: Any = _objects.Lease(slab, slab.address, slab.size)
+        return np.ndarray(count, dtype, memory)
 
     def forsake(self, address: int) -> None:
         """Never use or free the slab on loan at an address again: a device may still write there."""

@@ -399,6 +399,17 @@ static void round_columns(void) {
     CHECK(memcmp(out + offsets[i], items[i], size) == 0);
     free(items[i]);
   }
+  uint64_t places[MAX_ROWS], sizes[MAX_ROWS], largest = 0, padded = 0;
+  int64_t again[MAX_ROWS + 1];
+  fa_spans(offsets, count, address(out), places, sizes);
+  CHECK(fa_offsets(sizes, count, again) == whole - (size_t)offsets[0]);
+  for (size_t i = 0; i < count; i++) {
+    CHECK(places[i] == address(out) + (uint64_t)offsets[i]);
+    CHECK(again[i + 1] - again[i] == offsets[i + 1] - offsets[i]);
+    largest = sizes[i] > largest ? sizes[i] : largest;
+    padded += (sizes[i] + 15) / 16 * 16;
+  }
+  CHECK(fa_sizes_largest(sizes, count) == largest && fa_sizes_padded(sizes, count) == padded);
   free(out);
   CHECK(fa_offsets_first_wrong(offsets, count, whole) == -1);
   CHECK(whole == 0 || fa_offsets_first_wrong(offsets, count, whole - 1) >= 0);
