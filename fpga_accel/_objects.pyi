@@ -84,6 +84,7 @@ class Direct:
         position: int,
         limit: int,
         number_size: int = 0,
+        target: int = -1,
         /,
     ) -> Self: ...
     def run(self, *arguments: Any) -> Any: ...

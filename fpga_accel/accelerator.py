@@ -1115,7 +1115,11 @@ class _DirectInto(_Direct):
     """The same into buffers."""
 
     def _way(self, operation: Operation[Any]) -> Direct:
-        return self._engine.planner.direct(operation, operation.library_into, 0, operation.into_limit)
+        direct = self._engine.planner.direct
+        if type(operation).library_into is Operation.library_into:
+            # The same as that does, without a step in Python.
+            return direct(operation, operation.library_call, 0, operation.into_limit, target=1)
+        return direct(operation, operation.library_into, 0, operation.into_limit)
 
 
 _VERBS = tuple(

@@ -214,7 +214,7 @@ class ManyCall(Call):
     def weigh(self) -> Work:
         if not self.count:
             return Work(0)
-        return _like_the_first(self, flat(self.buffers[0]))
+        return like_the_first(self.operation, self.buffers[0], self.nbytes)
 
     def job(self) -> Job[Any]:
         return Job(self.items, self.options, _list_sink(self.operation, self.count))
@@ -285,7 +285,7 @@ class BatchCall(Call):
         return BatchCall(self.operation, self.operation.fresh(self.options), self.batch)
 
     def weigh(self) -> Work:
-        return _like_the_first(self, self.batch[0]) if self.count else Work(0)
+        return like_the_first(self.operation, self.batch[0], self.nbytes) if self.count else Work(0)
 
     def job(self) -> Job[Any]:
         number = self.operation.number_size
@@ -381,8 +381,7 @@ class BatchCall(Call):
             stop = min(end, first + _CHUNK_ITEMS, max(first + 1, most))
             items = self.batch[first:stop]
             # Large items are not worth copying for a library that is faster with `bytes`.
-            copied = items.nbytes <= _CHUNK_BYTES and not self.operation.takes_views
-            yield first, items.to_list() if copied else list(items)
+            yield first, library_items(self.operation, items) if items.nbytes <= _CHUNK_BYTES else list(items)
             first = stop
 
     @property
@@ -457,17 +456,23 @@ class Supposed(Call):
         return 0
 
 
-def _like_the_first(call: Call, first: Flat) -> Work:
-    """Return the work of a call whose items are taken to be like the first."""
-    work = call.operation.work(first)
-    return work._replace(nbytes=work.nbytes * call.nbytes // len(first) if len(first) else call.nbytes)
+def like_the_first(operation: Operation[Any], first: Any, nbytes: int) -> Work:
+    """Return the work of a batch of so many bytes whose items are taken to be like the first."""
+    first = flat(first)
+    work = operation.work(first)
+    return work._replace(nbytes=work.nbytes * nbytes // len(first) if len(first) else nbytes)
+
+
+def in_threads(operation: Operation[Any], count: int, nbytes: int, workers: Workers) -> bool:
+    """Whether the CPU path shares a batch out to threads."""
+    least = operation.threads_from
+    return least is not None and count > 1 and nbytes >= max(_THREAD_BYTES * workers.count, least * count)
 
 
 def _in_parts(call: Call, workers: Workers, work: Callable[[int, int], T]) -> list[T]:
     """Do ranges of a call's items on threads where that pays, else all on the calling thread."""
-    least, count = call.operation.threads_from, call.count
-    threaded = least is not None and call.nbytes >= max(_THREAD_BYTES * workers.count, least * count)
-    if not threaded or count < 2:
+    count = call.count
+    if not in_threads(call.operation, count, call.nbytes, workers):
         return [work(0, count)]
     parts = min(2 * workers.count, count)
     bounds = [count * part // parts for part in range(parts + 1)]
@@ -488,6 +493,12 @@ def _listed(sink: Sink) -> list[Any]:
         return numbers
     assert isinstance(sink, BytesSink)
     return sink.values
+
+
+def library_items(operation: Operation[Any], batch: Batch) -> list[Any]:
+    """Return items of a Batch as a library takes them in the least time, what is around its calls counted."""
+    viewed = operation.takes_views and batch.nbytes > _SMALL * len(batch)
+    return list(batch) if viewed else batch.to_list()
 
 
 def apart(data: Flat, out: memoryview) -> Flat:

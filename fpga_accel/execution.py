@@ -15,7 +15,7 @@ import numpy as np
 from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch, of_rows
-from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, apart, sink_is_callers
+from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, apart, library_items, sink_is_callers
 from fpga_accel.errors import (
     BufferTooSmallError,
     DeviceError,
@@ -136,12 +136,13 @@ class Executor:
             return None
         if nbytes < 0:
             return None
-        count = len(items)
-        reason = self.planner.loop_reason(operation, count, nbytes)
+        into = batch is not None and not operation.number_size
+        reason = self.planner.loop_reason(operation, items, nbytes, into=into)
         if reason is None:
             return None
+        count = len(items)
         started = time.perf_counter()
-        listed: Any = items if batch is None else batch.to_list()
+        listed: Any = items if batch is None else library_items(operation, batch)
         with self._workers.turn():
             results: Any = operation.library_many(listed, *(_listed(each) for each in arguments))
         if results is None:

@@ -16,7 +16,7 @@ from fpga_accel.backends import Backend, NoCore
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
 from fpga_accel.batch import Batch
-from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, Supposed
+from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, Supposed, in_threads, like_the_first
 from fpga_accel.errors import (
     DeviceError,
     DeviceNotFoundError,
@@ -295,17 +295,24 @@ class Planner(forks.Resettable):
                     yield _Offer(name, choice, True, f"not compared: auto takes {own}")
 
     def direct(
-        self, operation: Operation[Any], call: Callable[..., Any], position: int, limit: int | None = None
+        self,
+        operation: Operation[Any],
+        call: Callable[..., Any],
+        position: int,
+        limit: int | None = None,
+        target: int = -1,
     ) -> Direct:
         """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
 
         It does nothing where such items have to be planned, or have `limit` bytes, by default those of `library_call`,
-        and leaves to the caller what it does not do.
+        and leaves to the caller what it does not do. Results are copied into argument `target` where there is one.
         """
         reason = self.direct_reason(operation, 1, 1)
         limit = 0 if reason is None else limit or operation.call_limit or operation.small
         tally = self._ledger.tally(operation, reason or Reason.ASKED)
-        return Direct(tally, self._ledger.local, operation, reason, call, position, limit, operation.number_size)
+        return Direct(
+            tally, self._ledger.local, operation, reason, call, position, limit, operation.number_size, target
+        )
 
     def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
@@ -318,31 +325,33 @@ class Planner(forks.Resettable):
             return Reason.ASKED
         return Reason.EMPTY if nbytes == 0 else None
 
-    def loop_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
+    def loop_reason(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, *, into: bool) -> Reason | None:
         """Return why a batch runs in the library's own loop, without more planning; None where it has to be planned."""
         if nbytes == 0:
             return None
+        count = len(items)
         if is_small_batch(count, nbytes):
             return self.direct_reason(operation, count, nbytes)
-        threaded = operation.threads_from is not None and nbytes >= operation.threads_from * count
-        if nbytes >= LOOPED or threaded:
+        if nbytes >= LOOPED or in_threads(operation, count, nbytes, self._workers):
             return None
         if self._device == CPU:
             return Reason.ASKED
-        on_cpu = self._device == "auto" and len(operation.kinds) == 1 and self._guessed(operation, count, nbytes)
-        return Reason.FASTER if on_cpu else None
+        return Reason.FASTER if self._device == "auto" and self._guessed(operation, items, nbytes, into) else None
 
-    def _guessed(self, operation: Operation[Any], count: int, nbytes: int) -> bool:
+    def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool) -> bool:
         """Whether the CPU does a batch, by what was found for batches like it; larger ones are probed."""
+        count = len(items)
         if not self._worth_opening(operation, count, nbytes):
             return True
-        case = Case(operation.name, "", large=False, into=False, many=True)
+        work = like_the_first(operation, items[0], nbytes) if len(operation.kinds) > 1 else Work(nbytes)
+        case = Case(operation.name, work.kind, large=work.nbytes >= LARGE * count, into=into, many=True)
         route = self._routes.get(case)
         if route is None:
             return False
         if route.choice.source is Source.PRIOR:
-            return not self._router_of(route.device_plan.device or "").due(case, route.candidate, count, nbytes)
-        return not route.choice.device_wins(count, nbytes)
+            router = self._router_of(route.device_plan.device or "")
+            return not router.due(case, route.candidate, count, work.nbytes)
+        return not route.choice.device_wins(count, work.nbytes)
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""

@@ -17,6 +17,7 @@ SOURCES = [
     "columns.c",
     "keyed_rows.c",
     "xts.c",
+    "hchacha20.c",
     "base64.c",
     "xxh32.c",
     "lz4_frame.c",

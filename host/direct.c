@@ -3,6 +3,7 @@
 #include "objects.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <structmember.h>
 #include <time.h>
 
@@ -165,6 +166,7 @@ typedef struct {
   Py_ssize_t position; /* of the data among the arguments */
   Py_ssize_t limit;
   Py_ssize_t number_size; /* bytes that a result counts for, 0: its length */
+  Py_ssize_t target;      /* the argument that results are copied into, -1: none */
   unsigned long long serial;
 } direct_t;
 
@@ -210,17 +212,18 @@ static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
 
 static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   PyObject *tally, *local, *operation, *reason, *call;
-  Py_ssize_t position, limit, number_size = 0;
+  Py_ssize_t position, limit, number_size = 0, target = -1;
   if (kwargs && PyDict_Size(kwargs) > 0) {
     PyErr_SetString(PyExc_TypeError, "Direct() takes no keyword arguments");
     return NULL;
   }
-  if (!PyArg_ParseTuple(args, "OOOOOnn|n:Direct", &tally, &local, &operation, &reason, &call,
-                        &position, &limit, &number_size))
+  if (!PyArg_ParseTuple(args, "OOOOOnn|nn:Direct", &tally, &local, &operation, &reason, &call,
+                        &position, &limit, &number_size, &target))
     return NULL;
-  if (!is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS) {
+  if (!is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS || target < -1 ||
+      target >= MOST_ARGUMENTS || target == position) {
     if (!PyErr_Occurred())
-      PyErr_Format(PyExc_TypeError, "Direct() takes a Tally and a position below %d",
+      PyErr_Format(PyExc_TypeError, "Direct() takes a Tally and different positions below %d",
                    MOST_ARGUMENTS);
     return NULL;
   }
@@ -235,6 +238,7 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   direct->position = position;
   direct->limit = limit;
   direct->number_size = number_size;
+  direct->target = target;
   direct->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
   return (PyObject *)direct;
 }
@@ -265,6 +269,26 @@ static Py_ssize_t result_size(const direct_t *direct, PyObject *result) {
     return written;
   }
   return PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
+}
+
+/* How many bytes of a result a buffer now holds; -1 without an exception where it takes none or is
+ * too small: the long way says what is wrong. */
+static Py_ssize_t copied(PyObject *result, PyObject *target) {
+  Py_buffer from, to;
+  if (PyObject_GetBuffer(target, &to, PyBUF_WRITABLE) < 0) {
+    PyErr_Clear();
+    return -1;
+  }
+  if (PyObject_GetBuffer(result, &from, PyBUF_SIMPLE) < 0) {
+    PyBuffer_Release(&to);
+    return -1;
+  }
+  Py_ssize_t size = from.len <= to.len ? from.len : -1;
+  if (size > 0)
+    memcpy(to.buf, from.buf, (size_t)size);
+  PyBuffer_Release(&from);
+  PyBuffer_Release(&to);
+  return size;
 }
 
 /* The clock of time.perf_counter(). */
@@ -316,12 +340,14 @@ PyDoc_STRVAR(run_doc,
              "Call the library and count the call. None, with nothing done, for data of no\n"
              "bytes, of `limit` bytes or more, or in a buffer of an unusual type, and while the\n"
              "tally is paused. What the library raises passes through; where it returns None,\n"
-             "nothing is counted.");
+             "nothing is counted. With a `target`, the result is copied into that argument, which\n"
+             "the library is not given, and its size returned; None where there is no room.");
 
 static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) {
   direct_t *direct = (direct_t *)object;
-  if (given <= direct->position || given > MOST_ARGUMENTS) {
-    PyErr_Format(PyExc_TypeError, "run() takes %zd to %d arguments, not %zd", direct->position + 1,
+  Py_ssize_t least = direct->position > direct->target ? direct->position : direct->target;
+  if (given <= least || given > MOST_ARGUMENTS) {
+    PyErr_Format(PyExc_TypeError, "run() takes %zd to %d arguments, not %zd", least + 1,
                  MOST_ARGUMENTS, given);
     return NULL;
   }
@@ -329,13 +355,23 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
   if (size <= 0 || size >= direct->limit || ((tally_t *)direct->tally)->paused)
     Py_RETURN_NONE;
   PyObject *each[MOST_ARGUMENTS] = {NULL};
-  for (Py_ssize_t i = 0; i < given; i++)
-    each[i] = args[i];
+  for (Py_ssize_t i = 0, taken = 0; i < given; i++)
+    if (i != direct->target)
+      each[taken++] = args[i];
   double started = now();
   PyObject *result =
       PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], each[4], NULL);
   if (!result || result == Py_None)
     return result;
+  if (direct->target >= 0) {
+    Py_ssize_t written = copied(result, args[direct->target]);
+    Py_DECREF(result);
+    if (written < 0)
+      return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    result = PyLong_FromSsize_t(written);
+    if (!result)
+      return NULL;
+  }
   Py_ssize_t out = result_size(direct, result);
   if (out < 0 || file(direct, size, out, started, now()) < 0)
     Py_CLEAR(result);
@@ -347,7 +383,8 @@ static PyMethodDef direct_methods[] = {
 
 PyDoc_STRVAR(
     direct_doc,
-    "Direct(tally, local, operation, reason, call, position, limit, number_size=0, /)\n--\n\n"
+    "Direct(tally, local, operation, reason, call, position, limit, number_size=0, target=-1,\n"
+    "/)\n--\n\n"
     "A library's call for one item of less than `limit` bytes, which is argument `position`.\n"
     "Its results count for `number_size` bytes where that is not 0, else for their length,\n"
     "or for what they say where they are ints.\n"

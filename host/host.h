@@ -140,6 +140,11 @@ void fa_xts_numbers(const uint8_t *first, uint64_t skip, size_t count, uint8_t *
 void fa_xts_combine(const uint8_t *text, const uint8_t *firsts, size_t units, size_t unit,
                     uint8_t *result);
 
+/* ---- hchacha20.c ---- */
+
+/* The subkey of 32 bytes for a key of 32 and the first 16 bytes of a nonce. */
+void fa_hchacha20(const uint8_t *key, const uint8_t *nonce, uint8_t *subkey);
+
 /* ---- base64.c ---- */
 
 /* Writes lines of 64 characters and a line feed, 65 bytes each, for 48 bytes of data each. */

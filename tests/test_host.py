@@ -948,6 +948,46 @@ def test_direct_counts_and_times_calls() -> None:
     assert (tally.calls, tally.bytes_in, tally.bytes_out) == (2, 4, 8)
 
 
+def test_direct_copies_results_into_a_target() -> None:
+    given: list[tuple[Any, ...]] = []
+
+    def call(*arguments: Any) -> Any:
+        given.append(arguments)
+        return memoryview(arguments[0] * 2) if arguments[0] != b"none" else None
+
+    tally, local = _objects.Tally(), _Local()
+    found = _objects.Direct(tally, local, "operation", "reason", call, 0, 100, 0, 1)
+    targets: list[Any] = [bytearray(8), memoryview(bytearray(8)), np.zeros(4, np.uint16), np.zeros((2, 4), np.uint8)]
+    for target in targets:
+        assert found.run(b"abc", target, "key") == 6
+        assert bytes(memoryview(target).cast("B")) == b"abcabc\0\0"
+    assert given == [(b"abc", "key")] * 4
+    assert local.last.value[4:6] == (3, 6)
+    assert (tally.calls, tally.bytes_in, tally.bytes_out) == (4, 12, 24)
+    exact = bytearray(6)
+    assert found.run(b"xyz", exact) == 6
+    assert exact == b"xyzxyz"
+    # The long way says what is wrong with these.
+    refused: list[Any] = [bytearray(5), b"12345678", np.zeros(16, np.uint8)[::2], None, "text"]
+    for target in refused:
+        assert found.run(b"abc", target) is None
+    assert found.run(b"none", bytearray(9)) is None
+    assert tally.calls == 5
+    with pytest.raises(TypeError, match="2 to 5 arguments"):
+        found.run(b"abc")
+    for positions in ((0, 0), (1, 5), (0, -2)):
+        with pytest.raises(TypeError, match="different positions"):
+            _objects.Direct(tally, local, "", "", call, positions[0], 100, 0, positions[1])
+
+
+def test_direct_tells_when_a_result_has_no_bytes_to_copy() -> None:
+    tally = _objects.Tally()
+    found = _objects.Direct(tally, _Local(), "", "", lambda data: 5, 0, 100, 0, 1)
+    with pytest.raises(TypeError):
+        found.run(b"abc", bytearray(9))
+    assert tally.calls == 0
+
+
 def test_direct_keeps_the_last_call_of_each_thread() -> None:
     found, tally, local = direct(bytes)
     found.run(b"here")

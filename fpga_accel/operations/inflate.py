@@ -296,9 +296,9 @@ class GzipDecompress(_Inflate):
         # One member with a header of nothing more: of others, the library does not look at everything.
         if type(data) is not bytes:
             data = flat(data)
-        if data[3:4] == b"\0" and self.any_member:
-            return _in_one(data, self.wbits)
-        return self._blocks_by_library(data)
+        if data[3:4] != b"\0" or not self.any_member:
+            return self._blocks_by_library(data)
+        return _in_one(data, 31)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if self.any_member and all(item[3:4] == b"\0" for item in items):
@@ -317,7 +317,7 @@ class GzipDecompress(_Inflate):
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
             end = position + int.from_bytes(start[-2:], "little") + 1
-            content = _in_one(data[position:end], self.wbits)
+            content = _in_one(data[position:end], 31)
             if content is None or len(content) > BGZF_CONTENT:
                 return None
             contents.append(content)

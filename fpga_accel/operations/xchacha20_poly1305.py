@@ -4,49 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from fpga_accel._host import ffi, lib
 from fpga_accel.operations.chacha20_poly1305 import KEY, ChaChaOperation
 from fpga_accel.operations.sealed import Opening, Sealing
 
 NONCE = 24
 # What HChaCha20 takes of a nonce.
 _FIRST = 16
-_CONSTANTS = b"expand 32-byte k"
-_ZEROS = bytes(64)
-# The highest bit of each of eight 32-bit words, and the others.
-_HIGHEST = int.from_bytes(b"\0\0\0\x80" * 8, "little")
-_OTHERS = _HIGHEST ^ (2**256 - 1)
 
 
-def hchacha20(key: Any, nonce: bytes) -> bytes:
+def hchacha20(key: bytes, nonce: bytes) -> bytes:
     """Return the subkey for the first 16 bytes of a nonce (§2.2).
+
+    Raises
+    ------
+    ValueError
+        The key has other than 32 bytes, or the nonce other than 16.
 
     Examples
     --------
     >>> hchacha20(bytes(32), bytes(16)).hex()[:16]
     '1140704c328d1d5d'
     """
-    return _subkey(_stream(key, nonce), nonce)
-
-
-def _stream(key: Any, nonce: bytes) -> Any:
-    return Cipher(algorithms.ChaCha20(key, nonce), None).encryptor()
-
-
-def _subkey(stream: Any, nonce: bytes) -> bytes:
-    """Return the subkey from the library's key stream, at the start of which it stands.
-
-    HChaCha20 is a block of ChaCha20 without the addition of its input at the end, of which words 0 to 3 and 12 to 15
-    count: the library's block less that input, which is not secret in these places.
-    """
-    block = stream.update(_ZEROS)
-    total = int.from_bytes(block[:16] + block[48:], "little")
-    added = int.from_bytes(_CONSTANTS + nonce, "little")
-    # Eight subtractions modulo 2^32 in one: no word borrows from the next while its highest bit is set.
-    rest = ((total | _HIGHEST) - (added & _OTHERS)) ^ ((total ^ added ^ _HIGHEST) & _HIGHEST)
-    return rest.to_bytes(KEY, "little")
+    if len(key) != KEY or len(nonce) != _FIRST:
+        raise ValueError(f"HChaCha20 takes {KEY} and {_FIRST} bytes, not {len(key)} and {len(nonce)}")
+    made = ffi.new("uint8_t[32]")
+    lib.fa_hchacha20(key, nonce, made)
+    subkey = bytes(ffi.buffer(made))
+    lib.fa_wipe(made, KEY)
+    return subkey
 
 
 class XChaCha20Poly1305:
@@ -56,8 +44,6 @@ class XChaCha20Poly1305:
         # For the library's checks of a key.
         ChaCha20Poly1305(key)
         self._key = bytes(key)
-        # A new stream takes four times as long as another nonce for one. Each thread takes one out, or makes its own.
-        self._streams: list[Any] = []
 
     def encrypt(self, nonce: Any, data: Any, aad: Any) -> bytes:
         """Return ciphertext and tag."""
@@ -80,16 +66,8 @@ class XChaCha20Poly1305:
         return cipher.decrypt_into(rest, data, aad, buf)
 
     def _inner(self, nonce: Any) -> tuple[ChaCha20Poly1305, bytes]:
-        whole = _checked(bytes(memoryview(nonce)))
-        first = whole[:_FIRST]
-        try:
-            stream = self._streams.pop()
-            stream.reset_nonce(first)
-        except IndexError:
-            stream = _stream(self._key, first)
-        subkey = _subkey(stream, first)
-        self._streams.append(stream)
-        return ChaCha20Poly1305(subkey), _rest(whole)
+        subkey, rest = inner(self._key, bytes(memoryview(nonce)))
+        return ChaCha20Poly1305(subkey), rest
 
 
 def _checked(nonce: bytes) -> bytes:
@@ -98,13 +76,9 @@ def _checked(nonce: bytes) -> bytes:
     return nonce
 
 
-def _rest(nonce: bytes) -> bytes:
-    return bytes(4) + nonce[_FIRST:]
-
-
 def inner(key: bytes, nonce: bytes) -> tuple[bytes, bytes]:
     """Return key and nonce of RFC 8439 (§2.3)."""
-    return hchacha20(key, _checked(nonce)[:_FIRST]), _rest(nonce)
+    return hchacha20(key, _checked(nonce)[:_FIRST]), bytes(4) + nonce[_FIRST:]
 
 
 class _XChaCha(ChaChaOperation):
