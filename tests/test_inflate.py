@@ -14,6 +14,7 @@ from sizes import KIB, around, mixed, noise, periodic, text, zeros
 from zlib_ng import zlib_ng
 
 import fpga_accel as fa
+from fpga_accel.operations import inflate
 
 CONTENTS = [maker(size) for maker in (text, noise, zeros, periodic, mixed) for size in (0, 1, 300, 5000, 70 * KIB)]
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED)
@@ -351,3 +352,49 @@ def test_the_corpus_is_read(acc: fa.Accelerator, corpus_file: bytes) -> None:
     content = corpus_file[: 4 << 20]
     assert acc.decompress(bgzf(content), "bgzf") == content
     assert acc.decompress(gzip.compress(content), "gzip") == content
+
+
+# ---- large members of the CPU path ----
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_member_is_decoded_where_it_belongs(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    content = text(300 * KIB) + noise(600 * KIB) + bytes(200 * KIB)
+    member, other = gzip.compress(content, 1), gzip.compress(text(200 * KIB))
+    monkeypatch.setattr(inflate, "_NEW_MEMORY", 100 * KIB)
+    monkeypatch.setattr(inflate, "_PIECE", 10 * KIB)
+    wrong_crc, wrong_size = bytearray(member), bytearray(member)
+    wrong_crc[-5] ^= 1
+    wrong_size[-1] ^= 0x10
+    smaller = member[:-4] + (len(content) - 1).to_bytes(4, "little")
+    with fa.Accelerator("cpu", threads=threads) as cpu:
+        for data, right in (
+            (member, content),
+            (member + bytes(1000), content),
+            # What the last bytes declare is not the size of all there is.
+            (member + other, content + text(200 * KIB)),
+            (other + member, text(200 * KIB) + content),
+            (member + gzip.compress(b""), content),
+        ):
+            assert cpu.decompress(data, "gzip") == right
+            for room in (len(right), len(right) + 9):
+                out = bytearray(room)
+                assert cpu.decompress_into(data, out, "gzip") == len(right)
+                assert out[: len(right)] == right
+            with pytest.raises(fa.OutputLimitError):
+                cpu.decompress(data, "gzip", max_output=len(right) - 1)
+            with pytest.raises(fa.BufferTooSmallError):
+                cpu.decompress_into(data, bytearray(len(right) - 1), "gzip")
+        for data, error in (
+            (bytes(wrong_crc), fa.IntegrityError),
+            (bytes(wrong_size), fa.IntegrityError),
+            (smaller, fa.IntegrityError),
+            (member[:-9], fa.TruncatedError),
+            (member[: len(member) // 2], fa.TruncatedError),
+            (member[:-8] + b"x" + member[-8:], fa.IntegrityError),
+            (member + b"garbage behind it", fa.FormatError),
+        ):
+            with pytest.raises(error):
+                cpu.decompress(data, "gzip")
+            with pytest.raises(error):
+                cpu.decompress_into(data, bytearray(len(content) + 9), "gzip")

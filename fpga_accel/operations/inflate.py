@@ -6,6 +6,7 @@ import itertools
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -56,6 +57,10 @@ _SMALL_CONTENT = 256 << 10
 # Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
 _GUESS = 4
 _LARGEST_ROW = MAX_ROW - 1
+# Larger results are new memory of the system's each time, of which `made` asks for huge pages.
+_NEW_MEMORY = 32 << 20
+# What the library is given at once of a member that is written where it belongs.
+_PIECE = 256 << 10
 # Of a BGZF block with neither time nor system: all of its header but its size.
 _USUAL_START = BGZF_END[: BGZF_HEADER - 2]
 # Kinds of data: streams that are decoded one symbol after the other, and independent members.
@@ -69,9 +74,14 @@ def crc32(data: Flat) -> int:
 
 
 def _checked(crc: int, size: int, content: Flat) -> None:
-    if size != len(content) & 0xFFFFFFFF:
-        raise IntegrityError(f"a gzip member declares {size} bytes and holds {len(content)}")
-    if crc != crc32(content):
+    _require((size, crc), len(content), crc32(content))
+
+
+def _require(declared: tuple[int, int], size: int, crc: int) -> None:
+    """Check size and CRC-32 of a member's content against what it declares."""
+    if declared[0] != size & 0xFFFFFFFF:
+        raise IntegrityError(f"a gzip member declares {declared[0]} bytes and holds {size}")
+    if declared[1] != crc:
         raise IntegrityError("the CRC-32 of a gzip member is wrong")
 
 
@@ -325,28 +335,33 @@ class GzipDecompress(_Inflate):
         return b"".join(contents) if position == stop and len(data) else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
-        members = self._shared_out(data, options, workers)
-        if members:
-            return made(_content_size(members), lambda out: _by_threads(memoryview(data), members, out, workers))
+        view, members = memoryview(data), self._members(data, options)
+        if len(members) > 1 and workers.count > 1:
+            return made(_content_size(members), lambda out: _by_threads(view, members, out, workers))
+        if len(members) == 1 and members[0].content_size > _NEW_MEMORY:
+            # If it is not all there is, the general way finds that out, too.
+            with suppress(*DATA_ERRORS):
+                return made(members[0].content_size, lambda out: _write_member(view, members[0], out))
         if workers.count > 1 and len(data) >= self.small:
-            return self.decode(memoryview(data), options, _Ahead(memoryview(data), workers))
+            return self.decode(view, options, _Ahead(view, workers))
         return super().on_cpu(data, options, index, workers)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
-        members = self._shared_out(data, options, workers)
-        if not members:
-            return super().on_cpu_into(data, options, index, workers, out)
+        members = self._members(data, options)
         size = _content_size(members)
-        require_room(size, len(out))
-        _by_threads(memoryview(data), members, out, workers)
-        return size
+        if len(members) > 1 and workers.count > 1:
+            require_room(size, len(out))
+            _by_threads(memoryview(data), members, out, workers)
+            return size
+        if len(members) == 1 and size <= len(out):
+            with suppress(*DATA_ERRORS):
+                _write_member(memoryview(data), members[0], out[:size])
+                return size
+        return super().on_cpu_into(data, options, index, workers, out)
 
-    def _shared_out(self, data: Flat, options: DecompressOptions, workers: Workers) -> list[Member]:
-        """Return the members that threads decode where they belong; none where there is nothing to share out."""
-        if workers.count == 1 or len(data) < self.small:
-            return []
-        members = _members(data, options, self.any_member)
-        return members if len(members) > 1 else []
+    def _members(self, data: Flat, options: DecompressOptions) -> list[Member]:
+        """Return the members that are decoded where they belong; none of little data, or where they do not tell."""
+        return _members(data, options, self.any_member) if len(data) >= self.small else []
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         slow = _decode_placed(job, run, self.any_member)
@@ -458,28 +473,33 @@ def _by_threads(data: memoryview, members: list[Member], out: memoryview, worker
 
     def put(some: range) -> None:
         for each in some:
-            out[starts[each] : starts[each + 1]] = _member_on_cpu(data, members[each])
+            _write_member(data, members[each], out[starts[each] : starts[each + 1]])
 
     step = max(1, len(members) // (4 * workers.count))
     workers.map(put, [range(at, min(at + step, len(members))) for at in range(0, len(members), step)])
 
 
-def _member_on_cpu(data: memoryview, member: Member) -> bytes:
-    options = DecompressOptions(member.content_size)
-    stream = data[member.start : member.end]
-    decoder = isal_zlib.decompressobj(-15)
-    try:
-        content: bytes = decoder.decompress(stream, options.most + 1)
-    except _Malformed as error:
-        raise FormatError(f"malformed deflate stream: {error}") from None
-    if len(content) > member.content_size:
-        raise IntegrityError(f"a gzip member declares {member.content_size} bytes and holds more")
+def _write_member(data: memoryview, member: Member, out: memoryview) -> None:
+    """Decode a member into `out`, which has just the room that it declares; through little memory of the library's."""
+    stream, most = data[member.start : member.end], len(out)
+    decoder, size, crc = isal_zlib.decompressobj(-15), 0, 0
+    for at in range(0, len(stream), _PIECE):
+        if decoder.eof:
+            raise FormatError("a gzip member is larger than its stream")
+        try:
+            # One byte more than there is room for tells that there is more.
+            content = decoder.decompress(stream[at : at + _PIECE], most + 1 - size)
+        except _Malformed as error:
+            raise FormatError(f"malformed deflate stream: {error}") from None
+        if size + len(content) > most:
+            raise IntegrityError(f"a gzip member declares {most} bytes and holds more")
+        out[size : size + len(content)] = content
+        size, crc = size + len(content), isal_zlib.crc32(content, crc)
     if not decoder.eof:
-        raise TruncatedError("a deflate stream goes on behind the end of its BGZF block")
+        raise TruncatedError("a deflate stream goes on behind the end of its gzip member")
     if decoder.unused_data:
-        raise FormatError("a BGZF block is larger than its stream")
-    _checked(member.crc, member.content_size, content)
-    return content
+        raise FormatError("a gzip member is larger than its stream")
+    _require((member.content_size, member.crc), size, crc)
 
 
 class _Ahead:
