@@ -183,7 +183,8 @@ def test_calls_of_a_work_give_right_bytes(work: Any, size: int) -> None:
             assert [f"{one.entry.contestant.label}: {one.error}" for one in timed if one.error] == []
             assert all(len(one.entry.items) == len(items) for one in timed)
             names = {one.entry.contestant.name for one in timed}
-            assert names == {"cpu", "auto"} | {peer.name for peer in peers.of(work.name)}
+            found = {peer.name for peer in peers.of(work.name) if len(items) == 1 or not peer.keyed}
+            assert names == {"cpu", "auto"} | found
 
 
 def test_threads_of_peers_share_one_input() -> None:
@@ -339,6 +340,15 @@ def test_single_call_stands_against_one_thread_and_its_own_form() -> None:
     assert found[1].versus[1] == {"slow": 0.9, "fast": 0.8}
     assert found[0].best(1) == 0.8
     assert math.isnan(found[0].best(3))
+
+
+def test_what_is_given_the_key_in_each_call_stands_against_peers_that_are_too() -> None:
+    made, keyed = "AESGCM", "AESGCM(key)"
+    rows = [row(0.5, made), row(0.8, keyed), row(0.4, made, "into"), row(0.9, keyed, "into")]
+    found = run_of(row(1.0), row(1.0, bound=True), row(1.0, result="into"), *rows).rows
+    assert [one.against for one in found[:3]] == [(1, keyed), (1, made), (1, keyed)]
+    alone = run_of(row(1.0, bound=True), row(0.8, keyed)).rows
+    assert alone[0].against is None
 
 
 def test_batch_stands_against_any_number_of_threads() -> None:

@@ -143,6 +143,8 @@ class Field:
 
     def _peer(self, peer: Peer, work: Work) -> Iterator[Entry]:
         single = len(work.items) == 1
+        if peer.keyed and not single:
+            return
         for threads in dict.fromkeys((1, self.cores)):
             if threads > 1 and single and work.nbytes < THREADS_FROM:
                 continue

@@ -36,6 +36,9 @@ class Peer:
         Its calls that return new memory.
     into
         Its calls that write into the caller's, None where it has none.
+    keyed
+        Whether each call begins with the key, as a call of an Accelerator does. Other rows of the library have made
+        its object before, as a cipher class has. For single calls; in batches that is once for all.
     """
 
     work: str
@@ -43,6 +46,7 @@ class Peer:
     distribution: str
     calls: Maker
     into: Maker | None = None
+    keyed: bool = False
 
     def version(self) -> str | None:
         """Return the version, None where it is not installed."""
@@ -79,16 +83,32 @@ def aead(name: str, method: str) -> Maker:
     return make
 
 
-def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+def keyed_aead(name: str, method: str) -> Maker:
+    """Take the same of an object that is made of the key in each call."""
+
+    def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+        cipher = resolve_name(f"cryptography.hazmat.primitives.ciphers.aead:{name}")
+
+        def call(*arguments: Any) -> Any:
+            return getattr(cipher(KEY), method)(*arguments)
+
+        return call, aead(name, method)(work, fed, outs)[1]
+
+    return make
+
+
+def counter_mode(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
     """Take pyca's AES-CTR; encryption and decryption are the same."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    key = algorithms.AES(KEY)
+    made = algorithms.AES(KEY)
 
     def call(nonce: bytes, item: bytes) -> bytes:
+        key = algorithms.AES(KEY) if keyed else made
         return Cipher(key, modes.CTR(nonce)).encryptor().update(item)
 
     def call_into(nonce: bytes, item: bytes, out: memoryview) -> int:
+        key = algorithms.AES(KEY) if keyed else made
         return Cipher(key, modes.CTR(nonce)).encryptor().update_into(item, out)
 
     nonces = work.nonces(len(fed))
@@ -196,16 +216,18 @@ def pyca_poly1305(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] |
     return tag, [(KEY, item) for item in fed]
 
 
-def pyca_cbc(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+def pyca_cbc(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
     """Take pyca's AES-CBC; padding is put there and taken away by hand, which is faster than its own way."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    key = algorithms.AES(KEY)
+    made = algorithms.AES(KEY)
 
     def encrypt(nonce: bytes, item: bytes) -> bytes:
+        key = algorithms.AES(KEY) if keyed else made
         return Cipher(key, modes.CBC(nonce)).encryptor().update(padded(item))
 
     def decrypt(nonce: bytes, item: bytes) -> bytes:
+        key = algorithms.AES(KEY) if keyed else made
         plain = Cipher(key, modes.CBC(nonce)).decryptor().update(item)
         size = plain[-1]
         if not 1 <= size <= 16 or not plain.endswith(bytes([size]) * size):
@@ -216,14 +238,14 @@ def pyca_cbc(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None
     return call, list(zip(work.nonces(len(fed)), fed, strict=True))
 
 
-def pyca_xts(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+def pyca_xts(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
     """Take pyca's AES-XTS, one data unit after the other."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    key, encrypts = algorithms.AES(XTS_KEY), work.name.endswith(".encrypt")
+    made, encrypts = algorithms.AES(XTS_KEY), work.name.endswith(".encrypt")
 
     def call(nonce: bytes, item: bytes) -> bytes:
-        both = Cipher(key, modes.XTS(nonce))
+        both = Cipher(algorithms.AES(XTS_KEY) if keyed else made, modes.XTS(nonce))
         return (both.encryptor() if encrypts else both.decryptor()).update(item)
 
     return call, list(zip(work.nonces(len(fed)), fed, strict=True))
@@ -321,6 +343,12 @@ _SPONGES_AND_BLAKE = ("sha3-224", "sha3-256", "sha3-384", "sha3-512", "blake2b",
 _SHA = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 _BOTH = ("encrypt", "decrypt")
+_AEADS = {
+    "aes-gcm": "AESGCM",
+    "aes-ccm": "AESCCM",
+    "aes-gcm-siv": "AESGCMSIV",
+    "chacha20-poly1305": "ChaCha20Poly1305",
+}
 
 PEERS = (
     Peer("lz4.compress", "lz4.frame", "lz4", function("lz4.frame:compress")),
@@ -416,7 +444,31 @@ PEERS = (
     Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
+    *(
+        Peer(
+            f"{algorithm}.{op}",
+            f"{name}(key)",
+            "cryptography",
+            keyed_aead(name, op),
+            None if name == "AESCCM" else keyed_aead(name, f"{op}_into"),
+            keyed=True,
+        )
+        for algorithm, name in _AEADS.items()
+        for op in _BOTH
+    ),
+    *(
+        Peer(f"aes-{mode}.{op}", f"Cipher {mode.upper()}, AES(key)", "cryptography", calls, into, keyed=True)
+        for mode, calls, into in (
+            ("ctr", partial(counter_mode, keyed=True), partial(counter_mode, keyed=True)),
+            ("cbc", partial(pyca_cbc, keyed=True), None),
+            ("xts", partial(pyca_xts, keyed=True), None),
+        )
+        for op in _BOTH
+    ),
 )
+
+# The peers that begin with the key, by name.
+KEYED = frozenset(peer.name for peer in PEERS if peer.keyed)
 
 
 def of(work: str) -> list[Peer]:

@@ -14,6 +14,7 @@ from typing import Any
 from fpga_accel.bench.cases import Case, Phase, case_name
 from fpga_accel.bench.contestants import Result
 from fpga_accel.bench.measure import Timed, median, spread
+from fpga_accel.bench.peers import KEYED
 
 FORMAT = 1
 # What a result of ours is compared with where the peer has none of the same form.
@@ -239,9 +240,11 @@ def _compared(row: Row, peers: Sequence[Row]) -> Row:
 def _fastest(row: Row, peers: Sequence[Row]) -> tuple[int, str] | None:
     """Return the fastest that stands against a row: of one thread for a single call, of any for a batch.
 
-    It gives the same form of result, where any peer does.
+    It gives the same form of result, where any peer does; and it begins with the key where the row does.
     """
     counted = [peer for peer in peers if row.count > 1 or peer.threads == 1]
+    keyed = [] if row.bound else [peer for peer in counted if peer.contestant in KEYED]
+    counted = keyed or [peer for peer in counted if peer.contestant not in KEYED]
     if not counted:
         return None
     alike = [peer for peer in counted if peer.result == row.result]
