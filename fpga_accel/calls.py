@@ -32,6 +32,8 @@ from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, 
 
 # A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
 _THREAD_BYTES = 256 << 10
+# Batches of fewer bytes may be done without planning, which takes 50 to 100 µs: that shows up to some 1 ms of work.
+LOOPED = 1 << 20
 # The items of a Batch that are handed to a library at once: few enough that they, as `bytes`, and their results stay
 # in the cache and take no fresh memory, and enough that the steps around it do not show.
 _CHUNK_ITEMS = 1 << 10
@@ -189,9 +191,10 @@ class ManyCall(Call):
 
     def __init__(self, operation: Operation[Any], options: Any, buffers: Sequence[Any]) -> None:
         self.buffers = buffers if isinstance(buffers, list | tuple) else tuple(buffers)
-        # Where the items lie is only looked at for a device; but whether they are buffers, for both.
+        # Where the items lie is only looked at for a device, or where that is most likely; but whether they are
+        # buffers, for both.
         self._items: Items | None = None
-        nbytes = _objects.bytes_total(self.buffers)
+        nbytes = -1 if seems_large(self.buffers) else _objects.bytes_total(self.buffers)
         if nbytes < 0:
             self._items = Items.of(self.buffers)
             nbytes = self._items.nbytes
@@ -288,11 +291,11 @@ class BatchCall(Call):
         return like_the_first(self.operation, self.batch[0], self.nbytes) if self.count else Work(0)
 
     def job(self) -> Job[Any]:
-        number = self.operation.number_size
-        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes())
-        return Job(self.batch.spans(), self.options, sink)
+        number, items = self.operation.number_size, self.batch.spans()
+        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes(items.sizes))
+        return Job(items, self.options, sink)
 
-    def _known_sizes(self) -> Sizes | None:
+    def _known_sizes(self, sizes: Sizes) -> Sizes | None:
         """Return the sizes of the results where they do not depend on the data; 0 for items that are too short."""
         size = self.operation.result_size(self.options)
         if size is not None:
@@ -300,7 +303,6 @@ class BatchCall(Call):
         grown = self.operation.grown(self.options)
         if grown is None:
             return None
-        sizes: Sizes = self.batch.sizes.view(np.uint64)
         return sizes + np.uint64(grown) if grown >= 0 else sizes - np.minimum(sizes, np.uint64(-grown))
 
     def take(self, job: Job[Any], errors: Errors) -> None:
@@ -317,7 +319,7 @@ class BatchCall(Call):
         if self.operation.number_size:
             self._numbers(workers)
             return
-        sizes = self._known_sizes()
+        sizes = self._known_sizes(self.batch.spans().sizes)
         if sizes is None:
             self._appended(workers)
         else:
@@ -412,7 +414,7 @@ class PlacedCall(BatchCall):
         return Job(self.batch.spans(), self.options, PlacedSink(self.out, self._places()))
 
     def _places(self) -> Sizes:
-        sizes = self._known_sizes()
+        sizes = self._known_sizes(self.batch.spans().sizes)
         assert sizes is not None, "an operation whose results have sizes of their own"
         return sizes
 
@@ -454,6 +456,14 @@ class Supposed(Call):
     @property
     def nbytes_out(self) -> int:
         return 0
+
+
+def seems_large(items: Sequence[Any]) -> bool:
+    """Whether a list is most likely of more bytes than are done without planning; a look at all takes as long as that.
+
+    A guess: items need not be like the first.
+    """
+    return len(items) > 1 and type(items[0]) is bytes and len(items) * len(items[0]) >= 2 * LOOPED
 
 
 def like_the_first(operation: Operation[Any], first: Any, nbytes: int) -> Work:

@@ -15,7 +15,17 @@ import numpy as np
 from fpga_accel import _objects
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch, of_rows
-from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, apart, library_items, sink_is_callers
+from fpga_accel.calls import (
+    BatchCall,
+    Call,
+    IntoCall,
+    ManyCall,
+    OneCall,
+    apart,
+    library_items,
+    seems_large,
+    sink_is_callers,
+)
 from fpga_accel.errors import (
     BufferTooSmallError,
     DeviceError,
@@ -130,7 +140,7 @@ class Executor:
         batch = items if isinstance(items, Batch) else None
         if batch is not None:
             nbytes = batch.nbytes
-        elif isinstance(items, list):
+        elif isinstance(items, list) and not seems_large(items):
             nbytes = _objects.bytes_total(items)
         else:
             return None

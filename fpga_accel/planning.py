@@ -16,7 +16,17 @@ from fpga_accel.backends import Backend, NoCore
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
 from fpga_accel.batch import Batch
-from fpga_accel.calls import BatchCall, Call, IntoCall, ManyCall, OneCall, Supposed, in_threads, like_the_first
+from fpga_accel.calls import (
+    LOOPED,
+    BatchCall,
+    Call,
+    IntoCall,
+    ManyCall,
+    OneCall,
+    Supposed,
+    in_threads,
+    like_the_first,
+)
 from fpga_accel.errors import (
     DeviceError,
     DeviceNotFoundError,
@@ -56,8 +66,6 @@ log = logging.getLogger(__name__)
 # "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
 OPENING_SECONDS = 0.1
 
-# Planning a batch takes 50 to 100 µs, which shows up to some 1 ms of work.
-LOOPED = 1 << 20
 
 # Every case is timed, though those before it took longer than their share; 400 cases of this are 12 s.
 LEAST_BUDGET_SECONDS = 0.03

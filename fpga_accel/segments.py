@@ -117,7 +117,7 @@ class Launch:
     @property
     def nbytes(self) -> int:
         """Bytes the rows read."""
-        return int(self.table["src_size"].sum(dtype=np.uint64))
+        return lib.fa_rows_bytes(ffi.cast("segment_t *", address_of(self.table)), len(self.table))
 
 
 # ---- linked launches ----

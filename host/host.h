@@ -62,6 +62,9 @@ void fa_rows_scatter(const segment_t *rows, const segment_t *placed, const resul
 void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64_t *sizes,
                   size_t count);
 
+/* The bytes that rows read. */
+uint64_t fa_rows_bytes(const segment_t *rows, size_t count);
+
 /* The first row that is not STATUS_OK, or -1. */
 int64_t fa_rows_first_failed(const result_t *results, size_t count);
 

@@ -72,6 +72,13 @@ void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64
       memmove(at(targets[i]), at(sources[i]), sizes[i]);
 }
 
+uint64_t fa_rows_bytes(const segment_t *rows, size_t count) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < count; i++)
+    bytes += rows[i].src_size;
+  return bytes;
+}
+
 int64_t fa_rows_first_failed(const result_t *results, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (results[i].status != STATUS_OK)

@@ -766,7 +766,8 @@ def test_probes_run_the_other_candidate_and_leave_results_alone(
             elif form == "into":
                 assert fa.decompress(out[: acc.compress_into(TEXT, out)]) == TEXT
             else:
-                assert fa.decompress(acc.compress_many([TEXT[:KIB]] * 300)[299]) == TEXT[:KIB]
+                # Smaller ones go where larger ones were found to be faster, without planning and so without probes.
+                assert fa.decompress(acc.compress_many([TEXT[:KIB]] * 1100)[1099]) == TEXT[:KIB]
     assert len(trace.receipts) == acc.stats()["calls"] == 3
     assert acc.stats()["probes"] == device.passes["run"] == 3
 

@@ -43,7 +43,7 @@ SHORT_ROW = 4 << 10
 # Messages a part has at least: below that a launch of its own costs more than it hides. And the largest message
 # worth it.
 PART = 1024
-PARTS = 3
+PARTS = 2
 LARGEST_IN_PARTS = 16 << 10
 # The rows of messages that are one row each.
 _EACH = np.arange(1 << 14)

@@ -103,6 +103,8 @@ static void test_fit(void) {
         fa_rows_fit(rows, 3, cases[i].src_limit, cases[i].dst_limit, cases[i].align, &src, &dst);
     CHECK(fits == cases[i].fits && src == cases[i].src_bytes && dst == cases[i].dst_bytes);
   }
+  CHECK(fa_rows_bytes(rows, 0) == 0);
+  CHECK(fa_rows_bytes(rows, 3) == (uint64_t)rows[0].src_size + rows[1].src_size + rows[2].src_size);
   size_t src, dst; /* more than 4 GiB in one slab */
   CHECK(fa_rows_fit(rows, 3, SIZE_MAX, SIZE_MAX, 64, &src, &dst) == 3 && src > UINT32_MAX);
 }
