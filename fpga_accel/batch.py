@@ -236,4 +236,4 @@ def of_rows(array: npt.NDArray[Any]) -> Batch:
     """Return the rows of a two-dimensional array as a Batch, without a copy."""
     count, width = len(array), array.shape[1] * array.itemsize
     offsets = np.arange(0, count * width + 1, width) if width else np.zeros(count + 1, np.int64)
-    return Batch._of(memoryview(flat(array, "the array")).toreadonly(), offsets)
+    return Batch._of(memoryview(flat(array, "the buffer")).toreadonly(), offsets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Sequence
@@ -190,8 +191,9 @@ class Executor:
             else:
                 call.take(job, errors)
                 ended = time.perf_counter()
-                sizes = call.count, call.nbytes, call.nbytes_out
-                self.ledger.add_device(OnDevice(call.operation, plan, launches, *sizes, started, time.perf_counter()))
+                sizes, times = (call.count, call.nbytes, call.nbytes_out), (started, time.perf_counter())
+                thread = threading.get_ident()
+                self.ledger.add_device(OnDevice(call.operation, plan, launches.ran, *sizes, *times, thread))
                 if route is not None and not errors:
                     self.planner.probe(call, route, ended - began, device_ran=True)
                 return

@@ -13,10 +13,11 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations import links
 from fpga_accel.operations.contract import Errors, Job, Operation, StartLinked, output_of, row_of
+from fpga_accel.receipts import Ran
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Linked, Place, Span, Status, Table, address_of, first_impossible
+from fpga_accel.segments import Launch, Linked, Place, Status, Table, address_of, first_impossible
 
 log = logging.getLogger(__name__)
 
@@ -79,18 +80,8 @@ class Launches:
 
     Attributes
     ----------
-    transfer, kernel, waited
-        Seconds that the device copied and worked, and that the host waited for it.
-    rows
-        Rows launched.
-    checked
-        Whether output was compared with the CPU path.
-    devices
-        Who took part, where there are several devices.
-    spans
-        What the device did when.
-    cycles, clock_mhz
-        Clocks of simulated cores, and the clock that the slowest of them reaches on a chip, 0 where one is not known.
+    ran
+        What they were and took, for the receipt.
     """
 
     def __init__(
@@ -109,16 +100,7 @@ class Launches:
         # What is on its way, and what waits for it, given since when its time counts.
         self._pending: dict[int, tuple[Pending, Callable[[float], object]]] = {}
         self._last_end = 0.0
-        self.transfer = self.kernel = self.waited = 0.0
-        self.rows = 0
-        self.checked = False
-        self._variants: dict[str, None] = {}
-        # How launches of a chain were joined: by the device, by the host, or both.
-        self._joined: dict[str, None] = {}
-        self.devices: dict[str, None] = {}
-        self.spans: list[Span] = []
-        self.cycles = 0
-        self.clock_mhz = 0.0
+        self.ran = Ran()
 
     def __call__(self, launch: Launch) -> Table:
         """Run a launch to its end and return the results of its rows."""
@@ -151,7 +133,7 @@ class Launches:
             rows = self._sampler.rows(launch, max(seconds, outcome.kernel))
             self._compare(launch, outcome.results, rows)
             if self._operation.kernel == links.KERNEL:
-                self._joined["fused" if launch.kernel == links.KERNEL else "by stages"] = None
+                self.ran.joined["fused" if launch.kernel == links.KERNEL else "by stages"] = None
         except DeviceTimeoutError as error:
             if error.buffers_in_use:
                 _forsaken.append(launch)
@@ -173,22 +155,23 @@ class Launches:
         return outcome, waited
 
     def _add(self, outcome: Outcome, waited: float) -> None:
-        self.transfer += outcome.transfer
-        self.kernel += outcome.kernel
-        self.waited += waited
-        self.rows += len(outcome.results)
-        self._variants |= dict.fromkeys(outcome.variant.split("+"))
-        self.devices |= dict.fromkeys(filter(None, outcome.device.split("+")))
-        self.spans += outcome.spans
+        ran = self.ran
+        ran.transfer += outcome.transfer
+        ran.kernel += outcome.kernel
+        ran.waited += waited
+        ran.rows += len(outcome.results)
+        ran.variants |= dict.fromkeys(outcome.variant.split("+"))
+        ran.devices |= dict.fromkeys(filter(None, outcome.device.split("+")))
+        ran.spans += outcome.spans
         if outcome.cycles:
-            self.clock_mhz = min(self.clock_mhz, outcome.clock_mhz) if self.cycles else outcome.clock_mhz
-            self.cycles += outcome.cycles
+            ran.clock_mhz = min(ran.clock_mhz, outcome.clock_mhz) if ran.cycles else outcome.clock_mhz
+            ran.cycles += outcome.cycles
 
     def _compare(self, launch: Launch, results: Table, rows: Iterable[int]) -> None:
         began, operation = time.perf_counter(), self._operation.of_rows(launch)
         with self._workers.turn():
             for row in rows:
-                self.checked = True
+                self.ran.checked = True
                 if not operation.agrees(row_of(launch, row), output_of(launch, results, row)):
                     raise Mismatch(f"{launch.entry} gave wrong bytes in row {row} of {len(results)}")
         self._sampler.spent(time.perf_counter() - began)
@@ -234,31 +217,21 @@ class Launches:
             self._awaited(pending, since, seconds)
         finally:
             _wipe_linked(linked)
-        self._joined["linked"] = None
+        self.ran.joined["linked"] = None
 
     def compare_items(self, job: Job[Any], errors: Errors) -> None:
         """Compare items whose rows were nowhere to be compared."""
         began = time.perf_counter()
         with self._workers.turn():
-            for index in self._sampler.chosen(job.items.sizes, self.transfer + self.kernel):
+            for index in self._sampler.chosen(job.items.sizes, self.ran.transfer + self.ran.kernel):
                 if index in errors:
                     continue
-                self.checked = True
+                self.ran.checked = True
                 if not self._operation.agrees_on(job, index):
                     raise Mismatch(f"{self._operation.name} gave wrong bytes for item {index} of {len(job.items)}")
         self._sampler.spent(time.perf_counter() - began)
 
-    # -- what a receipt says --------------------------------------------------------------------------------------
-
-    @property
-    def told(self) -> str:
-        """The variants that ran, and how their launches were joined."""
-        return f"{'+'.join(self._variants)} {', '.join(self._joined)}".strip()
-
-    @property
-    def overlap(self) -> float:
-        """Seconds that the device was busy while the host, or another part of the device, was too."""
-        return max(0.0, self.transfer + self.kernel - self.waited)
+    # -- failures -------------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
         """Wait for what is still on its way when its operation, or an item of it, has failed.

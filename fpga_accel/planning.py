@@ -349,9 +349,9 @@ class Planner(forks.Resettable):
     def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool) -> bool:
         """Whether the CPU does a batch, by what was found for batches like it; larger ones are probed."""
         count = len(items)
-        if not self._worth_opening(operation, count, nbytes):
-            return True
         work = like_the_first(operation, items[0], nbytes) if len(operation.kinds) > 1 else Work(nbytes)
+        if not self._worth_opening(operation, count, work.nbytes):
+            return True
         case = Case(operation.name, work.kind, large=work.nbytes >= LARGE * count, into=into, many=True)
         route = self._routes.get(case)
         if route is None:

@@ -219,22 +219,61 @@ class Placed(Protocol):
     def reason(self) -> Reason: ...
 
 
-class Ran(Protocol):
-    """What a receipt says of a call's launches."""
+class Ran:
+    """What a receipt says of a call's launches.
 
-    transfer: float
-    kernel: float
-    rows: int
-    checked: bool
-    devices: dict[str, None]
-    spans: list[Span]
-    cycles: int
-    clock_mhz: float
+    Attributes
+    ----------
+    transfer, kernel, waited
+        Seconds that the device copied and worked, and that the host waited for it.
+    rows
+        Rows launched.
+    checked
+        Whether output was compared with the CPU path.
+    variants, joined
+        The variants that ran, and how launches of a chain were joined: by the device, by the host, or both.
+    devices
+        Who took part, where there are several devices.
+    spans
+        What the device did when.
+    cycles, clock_mhz
+        Clocks of simulated cores, and the clock that the slowest of them reaches on a chip, 0 where one is not known.
+    """
+
+    __slots__ = (
+        "checked",
+        "clock_mhz",
+        "cycles",
+        "devices",
+        "joined",
+        "kernel",
+        "rows",
+        "spans",
+        "transfer",
+        "variants",
+        "waited",
+    )
+
+    def __init__(self) -> None:
+        self.transfer = self.kernel = self.waited = 0.0
+        self.rows = 0
+        self.checked = False
+        self.variants: dict[str, None] = {}
+        self.joined: dict[str, None] = {}
+        self.devices: dict[str, None] = {}
+        self.spans: list[Span] = []
+        self.cycles = 0
+        self.clock_mhz = 0.0
 
     @property
-    def overlap(self) -> float: ...
+    def told(self) -> str:
+        """The variants that ran, and how their launches were joined."""
+        return f"{'+'.join(self.variants)} {', '.join(self.joined)}".strip()
+
     @property
-    def told(self) -> str: ...
+    def overlap(self) -> float:
+        """Seconds that the device was busy while the host, or another part of the device, was too."""
+        return max(0.0, self.transfer + self.kernel - self.waited)
 
 
 class OnDevice(NamedTuple):
@@ -242,17 +281,18 @@ class OnDevice(NamedTuple):
 
     operation: Described
     plan: Placed
-    launches: Ran
+    ran: Ran
     items: int
     bytes_in: int
     bytes_out: int
     started: float
     ended: float
+    thread: int
 
     def receipt(self) -> Receipt:
         """Return the receipt."""
-        launches, total = self.launches, self.ended - self.started
-        transfer, kernel, overlap = launches.transfer, launches.kernel, launches.overlap
+        ran, total = self.ran, self.ended - self.started
+        transfer, kernel, overlap = ran.transfer, ran.kernel, ran.overlap
         queue = max(0.0, total - transfer - kernel + overlap)
         return Receipt(
             op=self.operation.op,
@@ -260,18 +300,18 @@ class OnDevice(NamedTuple):
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
             backend=self.plan.backend,
-            device="+".join(launches.devices) or self.plan.device,
-            variant=launches.told or self.plan.variant,
+            device="+".join(ran.devices) or self.plan.device,
+            variant=ran.told or self.plan.variant,
             reason=self.plan.reason,
-            verified=launches.checked,
-            segments=launches.rows,
+            verified=ran.checked,
+            segments=ran.rows,
             seconds=Seconds(queue, transfer, kernel, total, overlap),
             items=self.items,
             started=self.started,
-            thread=threading.get_ident(),
-            spans=tuple(launches.spans),
-            cycles=launches.cycles,
-            clock_mhz=launches.clock_mhz,
+            thread=self.thread,
+            spans=tuple(ran.spans),
+            cycles=ran.cycles,
+            clock_mhz=ran.clock_mhz,
         )
 
 
@@ -335,8 +375,8 @@ class Ledger(forks.Resettable):
             sums[1] += call.items
             sums[2] += call.bytes_in
             sums[3] += call.bytes_out
-            sums[4] += call.launches.rows
-            sums[5] += call.launches.checked
+            sums[4] += call.ran.rows
+            sums[5] += call.ran.checked
         if self._observers:
             self._tell(call.receipt())
 

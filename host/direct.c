@@ -271,14 +271,25 @@ static Py_ssize_t result_size(const direct_t *direct, PyObject *result) {
   return PyBytes_CheckExact(result) ? PyBytes_Size(result) : PyObject_Size(result);
 }
 
+/* Opens a buffer to write to. What holds Python objects is none ('O' in a format, which a field's
+ * name may hold as well), however writable it is. */
+static int open_target(PyObject *target, Py_buffer *to) {
+  if (PyObject_GetBuffer(target, to, PyBUF_WRITABLE | PyBUF_ND | PyBUF_FORMAT) < 0) {
+    PyErr_Clear();
+    return -1;
+  }
+  if (!to->format || !strchr(to->format, 'O'))
+    return 0;
+  PyBuffer_Release(to);
+  return -1;
+}
+
 /* How many bytes of a result a buffer now holds; -1 without an exception where it takes none or is
  * too small: the long way says what is wrong. */
 static Py_ssize_t copied(PyObject *result, PyObject *target) {
   Py_buffer from, to;
-  if (PyObject_GetBuffer(target, &to, PyBUF_WRITABLE) < 0) {
-    PyErr_Clear();
+  if (open_target(target, &to) < 0)
     return -1;
-  }
   if (PyObject_GetBuffer(result, &from, PyBUF_SIMPLE) < 0) {
     PyBuffer_Release(&to);
     return -1;

@@ -969,8 +969,14 @@ def test_direct_copies_results_into_a_target() -> None:
     assert exact == b"xyzxyz"
     # The long way says what is wrong with these.
     refused: list[Any] = [bytearray(5), b"12345678", np.zeros(16, np.uint8)[::2], None, "text"]
+    # Whose bytes are references, or nothing that a memoryview knows.
+    held = np.array(["held"] * 8, object)
+    fields = np.zeros(8, np.dtype([("one", np.int32), ("other", object)]))
+    untouched: Any = held
+    refused += [held, memoryview(untouched), fields, np.zeros(8, "datetime64[s]")]
     for target in refused:
         assert found.run(b"abc", target) is None
+    assert held.tolist() == ["held"] * 8
     assert found.run(b"none", bytearray(9)) is None
     assert tally.calls == 5
     with pytest.raises(TypeError, match="2 to 5 arguments"):

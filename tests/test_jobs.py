@@ -228,6 +228,25 @@ def test_a_receipt_of_a_device_adds_the_time_in_the_queue(tmp_path: Path) -> Non
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
+def test_a_job_that_is_done_holds_no_device() -> None:
+    opened = []
+
+    class Watched(FaultyDevice):
+        def open_backend(self) -> Any:
+            backend = super().open_backend()
+            opened.append(weakref.ref(backend))
+            return backend
+
+    acc = fa.Accelerator(Watched(), fallback="never")
+    job = acc.submit("encrypt", TEXT, KEY, nonce=NONCE)
+    assert job.result() == SEALED
+    acc.close()
+    del acc
+    gc.collect()
+    assert [backend() for backend in opened] == [None]
+    assert receipt_of(job).backend == "opencl"
+
+
 def test_a_call_that_failed_has_its_receipt() -> None:
     with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
         job = acc.submit("decompress", FRAME[:-9])

@@ -41,8 +41,9 @@ ALONE = Workers(1)
 # Content bytes of one launch of a codec, and the room that decoding gets at a time: bounds the memory of any call. Rows
 # of Zstandard divide it.
 GROUP = 16 << 20
-# Results of a fixed size that are made first and copied into place all at once.
+# Results of a fixed size up to this are made first and copied into place together, so many and so many bytes at a time.
 _SHORT = 4 << 10
+_FEW, _FEW_BYTES = 1 << 10, 1 << 20
 # Results of `library_call` that are copied in less time than a call is planned in.
 COPIED = 32 << 10
 
@@ -208,14 +209,25 @@ class Operation(ABC, Generic[OptionsT]):
         self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
     ) -> Errors:
         """Do items `first` and on, of known sizes, on the calling thread, each to its offset in `out`."""
-        errors: Errors = {}
         size = self.result_size(options)
-        if size is not None and size <= _SHORT:
-            # The fastest loop and one copy take less time than some calls more for each.
-            results, errors = self.on_cpu_many(items, options, first)
-            if not errors:
-                out[offsets[0] : offsets[-1]] = b"".join(results)
-                return errors
+        if size is None or size > _SHORT:
+            return self._each_placed(items, options, first, out, offsets)
+        # A few at a time, the fastest loop and one copy take less time than some calls more for each.
+        errors: Errors = {}
+        step = min(_FEW, _FEW_BYTES // max(1, size))
+        for at in range(0, len(items), step):
+            some, bounds = items[at : at + step], offsets[at : at + step + 1]
+            results, failed = self.on_cpu_many(some, options, first + at)
+            if failed:
+                errors |= self._each_placed(some, options, first + at, out, bounds)
+            else:
+                out[bounds[0] : bounds[-1]] = b"".join(results)
+        return errors
+
+    def _each_placed(
+        self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
+    ) -> Errors:
+        errors: Errors = {}
         for index, (data, (start, end)) in enumerate(zip(items, itertools.pairwise(offsets), strict=True), first):
             try:
                 self.on_cpu_into(data, options, index, ALONE, out[start:end])

@@ -73,12 +73,8 @@ def crc32(data: Flat) -> int:
     return value
 
 
-def _checked(crc: int, size: int, content: Flat) -> None:
-    _require((size, crc), len(content), crc32(content))
-
-
-def _require(declared: tuple[int, int], size: int, crc: int) -> None:
-    """Check size and CRC-32 of a member's content against what it declares."""
+def _check(declared: tuple[int, int], size: int, crc: int) -> None:
+    """Check size and CRC-32 of a member's content against those that it declares."""
     if declared[0] != size & 0xFFFFFFFF:
         raise IntegrityError(f"a gzip member declares {declared[0]} bytes and holds {size}")
     if declared[1] != crc:
@@ -291,7 +287,8 @@ class GzipDecompress(_Inflate):
             likely = Likely(header.member_size) if parts or header.member_size else _only(data)
             content, size = stream(data[position:], likely, options, produced)
             position += size
-            _checked(*gzip_member.trailer(data, position), content)
+            crc, declared = gzip_member.trailer(data, position)
+            _check((declared, crc), len(content), crc32(content))
             if header.member_size and header.member_size != header.size + size + TRAILER:
                 raise FormatError(f"a BGZF block claims {header.member_size} bytes, not {header.size + size + TRAILER}")
             if not self.any_member and len(content) > BGZF_CONTENT:
@@ -339,8 +336,8 @@ class GzipDecompress(_Inflate):
         if len(members) > 1 and workers.count > 1:
             return made(_content_size(members), lambda out: _by_threads(view, members, out, workers))
         if len(members) == 1 and members[0].content_size > _NEW_MEMORY:
-            # If it is not all there is, the general way finds that out, too.
-            with suppress(*DATA_ERRORS):
+            # If it is not all there is, or claims more than there is memory for, the general way finds out.
+            with suppress(*DATA_ERRORS, MemoryError):
                 return made(members[0].content_size, lambda out: _write_member(view, members[0], out))
         if workers.count > 1 and len(data) >= self.small:
             return self.decode(view, options, _Ahead(view, workers))
@@ -354,8 +351,12 @@ class GzipDecompress(_Inflate):
             _by_threads(memoryview(data), members, out, workers)
             return size
         if len(members) == 1 and size <= len(out):
-            with suppress(*DATA_ERRORS):
+            try:
                 _write_member(memoryview(data), members[0], out[:size])
+            except DATA_ERRORS:
+                # Nothing that nobody has checked stays there.
+                np.frombuffer(out, np.uint8)[:size] = 0
+            else:
                 return size
         return super().on_cpu_into(data, options, index, workers, out)
 
@@ -499,7 +500,7 @@ def _write_member(data: memoryview, member: Member, out: memoryview) -> None:
         raise TruncatedError("a deflate stream goes on behind the end of its gzip member")
     if decoder.unused_data:
         raise FormatError("a gzip member is larger than its stream")
-    _require((member.content_size, member.crc), size, crc)
+    _check((member.content_size, member.crc), size, crc)
 
 
 class _Ahead:

@@ -98,7 +98,7 @@ class Lz4Decompress(Decompression):
         if frame is not None:
             with suppress(_Refused):
                 return made(frame.size, lambda out: _write_blocks(frame, out, workers))
-        with suppress(_Refused):
+        with suppress(_Refused, MemoryError):
             return _large_plain_frame(data, options.most)
         return _one_plain_frame(data, options.most) or _decode(memoryview(data), options, _frame_on_cpu)
 
