@@ -191,9 +191,8 @@ class Executor:
             else:
                 call.take(job, errors)
                 ended = time.perf_counter()
-                sizes, times = (call.count, call.nbytes, call.nbytes_out), (started, time.perf_counter())
-                thread = threading.get_ident()
-                self.ledger.add_device(OnDevice(call.operation, plan, launches.ran, *sizes, *times, thread))
+                sizes, thread = (call.count, call.nbytes, call.nbytes_out), threading.get_ident()
+                self.ledger.add_device(OnDevice(call.operation, plan, launches.ran, *sizes, started, ended, thread))
                 if route is not None and not errors:
                     self.planner.probe(call, route, ended - began, device_ran=True)
                 return

@@ -66,7 +66,6 @@ log = logging.getLogger(__name__)
 # "auto" looks for a device once calls were worth this much CPU time: listing, opening and building take as long.
 OPENING_SECONDS = 0.1
 
-
 # Every case is timed, though those before it took longer than their share; 400 cases of this are 12 s.
 LEAST_BUDGET_SECONDS = 0.03
 # Shapes of one kind of an operation's data, which take some 100 MB.

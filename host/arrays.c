@@ -112,17 +112,22 @@ static PyObject *sizes_same(PyObject *module, PyObject *const *args, Py_ssize_t 
   return PyBool_FromLong(same);
 }
 
+/* What a function of columns.c says of an array of sizes. */
+static PyObject *told(PyObject *sizes, uint64_t (*of)(const uint64_t *, size_t)) {
+  arrays_t arrays;
+  if (open_arrays(&arrays, &sizes, 1, 0) < 0)
+    return NULL;
+  uint64_t number = of(start(&arrays, 0), length(&arrays, 0));
+  close_arrays(&arrays);
+  return PyLong_FromUnsignedLongLong(number);
+}
+
 PyDoc_STRVAR(sizes_largest_doc, "sizes_largest(sizes, /) -> int\n\n"
                                 "The largest size, 0 of none.");
 
 static PyObject *sizes_largest(PyObject *module, PyObject *sizes) {
   (void)module;
-  arrays_t arrays;
-  if (open_arrays(&arrays, &sizes, 1, 0) < 0)
-    return NULL;
-  uint64_t largest = fa_sizes_largest(start(&arrays, 0), length(&arrays, 0));
-  close_arrays(&arrays);
-  return PyLong_FromUnsignedLongLong(largest);
+  return told(sizes, fa_sizes_largest);
 }
 
 PyDoc_STRVAR(sizes_padded_doc, "sizes_padded(sizes, /) -> int\n\n"
@@ -130,15 +135,8 @@ PyDoc_STRVAR(sizes_padded_doc, "sizes_padded(sizes, /) -> int\n\n"
 
 static PyObject *sizes_padded(PyObject *module, PyObject *sizes) {
   (void)module;
-  arrays_t arrays;
-  if (open_arrays(&arrays, &sizes, 1, 0) < 0)
-    return NULL;
-  uint64_t padded = fa_sizes_padded(start(&arrays, 0), length(&arrays, 0));
-  close_arrays(&arrays);
-  return PyLong_FromUnsignedLongLong(padded);
+  return told(sizes, fa_sizes_padded);
 }
-
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
 
 static PyMethodDef methods[] = {FAST(column_offsets),
                                 FAST(column_spans),

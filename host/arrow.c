@@ -300,8 +300,5 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL}};
 
 int arrow_add(PyObject *module) {
-  PyObject *type = PyType_FromModuleAndSpec(module, &column_spec, NULL);
-  int failed = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-  Py_XDECREF(type);
-  return failed < 0 ? -1 : PyModule_AddFunctions(module, methods);
+  return objects_add_type(module, &column_spec) < 0 ? -1 : PyModule_AddFunctions(module, methods);
 }

@@ -417,15 +417,8 @@ static PyType_Spec direct_spec = {
     .slots = direct_slots,
 };
 
-static int add_type(PyObject *module, PyType_Spec *spec) {
-  PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
-  int failed = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-  Py_XDECREF(type);
-  return failed;
-}
-
 int direct_add_types(PyObject *module) {
-  if (add_type(module, &tally_spec) < 0 || add_type(module, &last_spec) < 0)
+  if (objects_add_type(module, &tally_spec) < 0 || objects_add_type(module, &last_spec) < 0)
     return -1;
-  return add_type(module, &direct_spec);
+  return objects_add_type(module, &direct_spec);
 }

@@ -74,8 +74,6 @@ static PyObject *zstd_all_plain(PyObject *module, PyObject *const *args, Py_ssiz
   return all_plain(fa_zstd_plain_size, args, given);
 }
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
-
 static PyMethodDef methods[] = {{"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
                                 FAST(lz4_all_plain),
                                 {"zstd_plain_size", zstd_plain_size, METH_O, zstd_plain_size_doc},

@@ -67,9 +67,4 @@ static PyType_Spec lease_spec = {
     .slots = lease_slots,
 };
 
-int lease_add_type(PyObject *module) {
-  PyObject *type = PyType_FromModuleAndSpec(module, &lease_spec, NULL);
-  int failed = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-  Py_XDECREF(type);
-  return failed;
-}
+int lease_add_type(PyObject *module) { return objects_add_type(module, &lease_spec); }

@@ -538,8 +538,6 @@ static PyObject *bytes_list_from_column(PyObject *module, PyObject *const *args,
 
 /* ---- the module ---- */
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
-
 static PyMethodDef methods[] = {FAST(addresses_from_buffers),
                                 FAST(bytes_total),
                                 FAST(address),
@@ -548,6 +546,13 @@ static PyMethodDef methods[] = {FAST(addresses_from_buffers),
                                 FAST(new_bytes_list),
                                 FAST(bytes_list_from_column),
                                 {NULL, NULL, 0, NULL}};
+
+int objects_add_type(PyObject *module, PyType_Spec *spec) {
+  PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+  int failed = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+  Py_XDECREF(type);
+  return failed;
+}
 
 static int module_exec(PyObject *module) {
   PyObject *type = PyType_FromModuleAndSpec(module, &keep_spec, NULL);

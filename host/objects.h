@@ -6,6 +6,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+/* An entry of a table of methods for a function that takes its arguments as an array. */
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
+
+/* Adds a type, for the others. */
+int objects_add_type(PyObject *module, PyType_Spec *spec);
+
 int arrays_add_functions(PyObject *module);
 int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);

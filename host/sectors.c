@@ -46,8 +46,6 @@ static PyObject *xts_combine(PyObject *module, PyObject *const *args, Py_ssize_t
   Py_RETURN_NONE;
 }
 
-#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
-
 static PyMethodDef methods[] = {FAST(xts_numbers), FAST(xts_combine), {NULL, NULL, 0, NULL}};
 
 int sectors_add_functions(PyObject *module) { return PyModule_AddFunctions(module, methods); }

@@ -361,7 +361,7 @@ def test_the_corpus_is_read(acc: fa.Accelerator, corpus_file: bytes) -> None:
 def test_a_large_member_is_decoded_where_it_belongs(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     content = text(300 * KIB) + noise(600 * KIB) + bytes(200 * KIB)
     member, other = gzip.compress(content, 1), gzip.compress(text(200 * KIB))
-    monkeypatch.setattr(inflate, "_NEW_MEMORY", 100 * KIB)
+    monkeypatch.setattr(inflate, "NEW_MEMORY", 100 * KIB)
     monkeypatch.setattr(inflate, "_PIECE", 10 * KIB)
     wrong_crc, wrong_size = bytearray(member), bytearray(member)
     wrong_crc[-5] ^= 1

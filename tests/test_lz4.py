@@ -473,7 +473,7 @@ def test_a_buffer_too_small_tells_what_is_needed(acc: fa.Accelerator) -> None:
 
 @pytest.mark.parametrize("linked", [False, True], ids=["independent", "linked"])
 def test_large_content_is_decoded_in_place_on_one_thread(monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
-    monkeypatch.setattr(lz4_decompress, "_NEW_MEMORY", len(TEXT) - 1)
+    monkeypatch.setattr(lz4_decompress, "NEW_MEMORY", len(TEXT) - 1)
     frame = lz4.frame.compress(TEXT, block_linked=linked, content_checksum=True)
     with fa.Accelerator("cpu", threads=1) as cpu:
         assert cpu.decompress(frame) == TEXT

@@ -69,22 +69,8 @@ def function(path: str, **options: Any) -> Maker:
     return make
 
 
-def aead(name: str, method: str) -> Maker:
+def aead(name: str, method: str, *, keyed: bool = False) -> Maker:
     """Take a method of a class of ``cryptography.hazmat.primitives.ciphers.aead``."""
-
-    def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-        cipher = resolve_name(f"cryptography.hazmat.primitives.ciphers.aead:{name}")(KEY)
-        nonces = work.nonces(len(fed))
-        if outs is None:
-            return getattr(cipher, method), [(nonce, item, None) for nonce, item in zip(nonces, fed, strict=True)]
-        into = [(nonce, item, None, out) for nonce, item, out in zip(nonces, fed, outs, strict=True)]
-        return getattr(cipher, method), into
-
-    return make
-
-
-def keyed_aead(name: str, method: str) -> Maker:
-    """Take the same of an object that is made of the key in each call."""
 
     def make(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
         cipher = resolve_name(f"cryptography.hazmat.primitives.ciphers.aead:{name}")
@@ -92,7 +78,11 @@ def keyed_aead(name: str, method: str) -> Maker:
         def call(*arguments: Any) -> Any:
             return getattr(cipher(KEY), method)(*arguments)
 
-        return call, aead(name, method)(work, fed, outs)[1]
+        made = call if keyed else getattr(cipher(KEY), method)
+        nonces = work.nonces(len(fed))
+        if outs is None:
+            return made, [(nonce, item, None) for nonce, item in zip(nonces, fed, strict=True)]
+        return made, [(nonce, item, None, out) for nonce, item, out in zip(nonces, fed, outs, strict=True)]
 
     return make
 
@@ -393,30 +383,35 @@ PEERS = (
     Peer("zstd.compress", "zstandard 2 threads", "zstandard", zstandard_threads),
     Peer("zstd.decompress", "zstandard", "zstandard", function("zstandard:decompress")),
     Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
-    Peer("aes-gcm.encrypt", "AESGCM", "cryptography", aead("AESGCM", "encrypt"), aead("AESGCM", "encrypt_into")),
-    Peer("aes-gcm.decrypt", "AESGCM", "cryptography", aead("AESGCM", "decrypt"), aead("AESGCM", "decrypt_into")),
-    Peer("aes-ctr.encrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
-    Peer("aes-ctr.decrypt", "Cipher CTR", "cryptography", counter_mode, counter_mode),
-    *(Peer(f"aes-cbc.{op}", "Cipher CBC", "cryptography", pyca_cbc) for op in _BOTH),
-    *(Peer(f"aes-ccm.{op}", "AESCCM", "cryptography", aead("AESCCM", op)) for op in _BOTH),
     *(
-        Peer(f"aes-gcm-siv.{op}", "AESGCMSIV", "cryptography", aead("AESGCMSIV", op), aead("AESGCMSIV", f"{op}_into"))
+        Peer(
+            f"{algorithm}.{op}",
+            f"{name}(key)" if keyed else name,
+            "cryptography",
+            aead(name, op, keyed=keyed),
+            None if name == "AESCCM" else aead(name, f"{op}_into", keyed=keyed),
+            keyed,
+        )
+        for algorithm, name in _AEADS.items()
         for op in _BOTH
+        for keyed in (False, True)
     ),
-    *(Peer(f"aes-xts.{op}", "Cipher XTS", "cryptography", pyca_xts) for op in _BOTH),
+    *(
+        Peer(
+            f"aes-{mode}.{op}",
+            f"Cipher {mode.upper()}, AES(key)" if keyed else f"Cipher {mode.upper()}",
+            "cryptography",
+            partial(calls, keyed=keyed),
+            partial(calls, keyed=keyed) if mode == "ctr" else None,
+            keyed,
+        )
+        for mode, calls in (("ctr", counter_mode), ("cbc", pyca_cbc), ("xts", pyca_xts))
+        for op in _BOTH
+        for keyed in (False, True)
+    ),
     *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
     Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
-    *(
-        Peer(
-            f"chacha20-poly1305.{way}",
-            "ChaCha20Poly1305",
-            "cryptography",
-            aead("ChaCha20Poly1305", way),
-            aead("ChaCha20Poly1305", f"{way}_into"),
-        )
-        for way in ("encrypt", "decrypt")
-    ),
     *(Peer(f"xchacha20-poly1305.{way}", "libsodium", "pynacl", sodium(way)) for way in ("encrypt", "decrypt")),
     Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),
@@ -444,27 +439,6 @@ PEERS = (
     Peer("xxh3-64.checksum", "xxhash", "xxhash", function("xxhash:xxh3_64_intdigest")),
     *(Peer(work.name, "Cipher SM4", "cryptography", sm4) for work in SM4_WORKS),
     Peer("lz4.compress > aes-gcm.encrypt", "lz4.frame then AESGCM", "lz4", compress_then_encrypt),
-    *(
-        Peer(
-            f"{algorithm}.{op}",
-            f"{name}(key)",
-            "cryptography",
-            keyed_aead(name, op),
-            None if name == "AESCCM" else keyed_aead(name, f"{op}_into"),
-            keyed=True,
-        )
-        for algorithm, name in _AEADS.items()
-        for op in _BOTH
-    ),
-    *(
-        Peer(f"aes-{mode}.{op}", f"Cipher {mode.upper()}, AES(key)", "cryptography", calls, into, keyed=True)
-        for mode, calls, into in (
-            ("ctr", partial(counter_mode, keyed=True), partial(counter_mode, keyed=True)),
-            ("cbc", partial(pyca_cbc, keyed=True), None),
-            ("xts", partial(pyca_xts, keyed=True), None),
-        )
-        for op in _BOTH
-    ),
 )
 
 # The peers that begin with the key, by name.

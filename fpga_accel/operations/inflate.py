@@ -17,7 +17,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, flat, made, memory, require_room
 from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
@@ -57,8 +57,6 @@ _SMALL_CONTENT = 256 << 10
 # Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
 _GUESS = 4
 _LARGEST_ROW = MAX_ROW - 1
-# Larger results are new memory of the system's each time, of which `made` asks for huge pages.
-_NEW_MEMORY = 32 << 20
 # What the library is given at once of a member that is written where it belongs.
 _PIECE = 256 << 10
 # Of a BGZF block with neither time nor system: all of its header but its size.
@@ -305,7 +303,7 @@ class GzipDecompress(_Inflate):
             data = flat(data)
         if data[3:4] != b"\0" or not self.any_member:
             return self._blocks_by_library(data)
-        return _in_one(data, 31)
+        return _in_one(data, self.wbits)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if self.any_member and all(item[3:4] == b"\0" for item in items):
@@ -324,7 +322,7 @@ class GzipDecompress(_Inflate):
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
             end = position + int.from_bytes(start[-2:], "little") + 1
-            content = _in_one(data[position:end], 31)
+            content = _in_one(data[position:end], self.wbits)
             if content is None or len(content) > BGZF_CONTENT:
                 return None
             contents.append(content)
@@ -333,9 +331,9 @@ class GzipDecompress(_Inflate):
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         view, members = memoryview(data), self._members(data, options)
-        if len(members) > 1 and workers.count > 1:
+        if len(members) > 1:
             return made(_content_size(members), lambda out: _by_threads(view, members, out, workers))
-        if len(members) == 1 and members[0].content_size > _NEW_MEMORY:
+        if len(members) == 1 and members[0].content_size > NEW_MEMORY:
             # If it is not all there is, or claims more than there is memory for, the general way finds out.
             with suppress(*DATA_ERRORS, MemoryError):
                 return made(members[0].content_size, lambda out: _write_member(view, members[0], out))
@@ -346,7 +344,7 @@ class GzipDecompress(_Inflate):
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
         members = self._members(data, options)
         size = _content_size(members)
-        if len(members) > 1 and workers.count > 1:
+        if len(members) > 1:
             require_room(size, len(out))
             _by_threads(memoryview(data), members, out, workers)
             return size

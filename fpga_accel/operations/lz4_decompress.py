@@ -28,7 +28,7 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations import lz4_block, lz4_frame
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat_writable, made, memory
+from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, Sizes, flat_writable, made, memory
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
@@ -73,8 +73,6 @@ _LARGEST_CONTENT = 2**64 - 1
 # Frames from this size on are decoded by several threads: each block is copied once more, which takes a fifth of the
 # time that decoding it does.
 _THREADS_FROM = 4 << 20
-# Larger results are new memory of the system's each time, of which `made` asks for huge pages: 1.7 times as fast.
-_NEW_MEMORY = 32 << 20
 
 
 class Lz4Decompress(Decompression):
@@ -254,7 +252,7 @@ def _plain_frame_into(data: Flat, most: int, out: memoryview) -> int:
 def _large_plain_frame(data: Flat, most: int) -> bytes:
     """Decode such a frame in place, in new memory."""
     size = _objects.lz4_plain_size(data)
-    if not _NEW_MEMORY < size <= min(most, len(data) * lz4_frame.MAX_EXPANSION):
+    if not NEW_MEMORY < size <= min(most, len(data) * lz4_frame.MAX_EXPANSION):
         raise _Refused
 
     def fill(out: memoryview) -> None:

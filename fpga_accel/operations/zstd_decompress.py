@@ -17,7 +17,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import zstd_block, zstd_frame
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, made, memory
+from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, Sizes, made, memory
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
@@ -38,8 +38,6 @@ _launch = partial(launch, "zstd_decompress", "zstd_decompress")
 
 # Content that the library decodes in less time than a launch takes.
 _SMALL_CONTENT = 512 << 10
-# Larger results are new memory of the system's each time, of which `made` asks for huge pages: up to 1.8 times as fast.
-_NEW_MEMORY = 32 << 20
 # Joined frames from this size on are decoded by several threads.
 _THREADS_FROM = 256 << 10
 # Items of several frames, which a device decodes side by side.
@@ -64,7 +62,7 @@ class ZstdDecompress(Decompression):
     call_limit = 2 * _SMALL_CONTENT
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
-        plain = _one_plain_frame(data, min(options.most, _NEW_MEMORY))
+        plain = _one_plain_frame(data, min(options.most, NEW_MEMORY))
         return plain if plain is not None else _decode(memoryview(data), options, workers)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
