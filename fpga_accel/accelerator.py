@@ -655,19 +655,17 @@ class Accelerator:
         >>> Accelerator("cpu").digest(b"abc", "sha256").hex()[:16]
         'ba7816bf8f01cfea'
         """
-        if length is None:
-            result: bytes | None = self._digests[algorithm](data)
-            if result is not None:
-                return result
+        result: bytes | None = self._digests[algorithm](data, length)
+        if result is not None:
+            return result
         operation = registry.find("digest", algorithm)
         return self._executor.one(operation, operation.settings(length=length), flat(data))
 
     def digest_into(self, data: Any, out: Any, algorithm: str = "sha256", *, length: int | None = None) -> int:
         """Write the hash into a writable buffer and return the bytes written."""
-        if length is None:
-            written = self._digests_into[algorithm](data, out)
-            if written is not None:
-                return int(written)
+        written = self._digests_into[algorithm](data, out, length)
+        if written is not None:
+            return int(written)
         operation = registry.find("digest", algorithm)
         return self._executor.into(operation, operation.settings(length=length), flat(data), flat_writable(out))
 
@@ -688,7 +686,7 @@ class Accelerator:
         ['ba7816bf', 'e3b0c442']
         """
         operation = registry.find("digest", algorithm)
-        results: list[Any] | Batch | None = self._executor.few(operation, items) if length is None else None
+        results: list[Any] | Batch | None = self._executor.few(operation, items, length)
         if results is not None:
             return results
         return self._many(operation, items, operation.settings(length=length), False)

@@ -6,7 +6,7 @@ The layouts are those of ``kernels/common/abi.h``; a test compiles that file and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -83,7 +83,7 @@ class Helpers(Protocol):
         """Apply `work` to all inputs, on the calling thread and on those that have nothing else to do."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Launch:
     """One kernel launch, told without reference to any runtime.
 
@@ -108,11 +108,11 @@ class Launch:
     kernel: str
     entry: str
     table: Table
-    params: Bytes = field(repr=False)
-    keep: Any = field(default=None, repr=False)
+    params: Bytes
+    keep: Any = None
     secret: bool = False
     seconds: float | None = None
-    workers: Helpers | None = field(default=None, repr=False)
+    workers: Helpers | None = None
 
     @property
     def nbytes(self) -> int:
@@ -159,7 +159,7 @@ def spread(sizes: Addresses) -> tuple[Addresses, int]:
     return ends - rooms, int(ends[-1]) if len(ends) else 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Scattered:
     """Items of host memory, seen by rows as one space in which they lie one behind the other.
 
@@ -187,7 +187,7 @@ class Scattered:
         return self.addresses[items] + (offsets - self.starts[items])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Step:
     """One launch of a linked sequence.
 
@@ -206,13 +206,13 @@ class Step:
     kernel: str
     entry: str
     table: Table
-    params: Bytes | Place = field(repr=False)
+    params: Bytes | Place
     src: Place = INPUT
     dst: Place = SCRATCH
     secret: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Linked:
     """Launches that run one behind the other on a device; what is in between stays there.
 
@@ -240,7 +240,7 @@ class Linked:
     inputs: Scattered
     scratch: int
     outputs: Scattered | int
-    keep: Any = field(default=None, repr=False)
+    keep: Any = None
     private: bool = False
     then: Callable[[list[Table]], Linked | None] | None = None
     collect: Callable[[list[Table], int], None] | None = None

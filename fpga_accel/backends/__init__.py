@@ -6,7 +6,6 @@ The CPU path has no backend here: it does not run segment tables but calls each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from fpga_accel.errors import DeviceError
@@ -60,8 +59,7 @@ class Pending(Protocol):
         """Give it up without waiting: what it uses is never used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(NamedTuple):
     """A launch that runs when it is waited for, where two on their way at once would meet."""
 
     run: Callable[[float | None], Outcome]

@@ -8,8 +8,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,16 +29,15 @@ log = logging.getLogger(__name__)
 TRIAL_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
+class _Built(NamedTuple):
     """A kernel folder as this device runs it."""
 
     program: cl.Program
     variant: Variant
+    # Channels belong to the program, so that launches of a channel pipeline take turns.
+    turn: threading.Lock
     # None where it was built from source.
     image: Path | None = None
-    # Channels belong to the program, so that launches of a channel pipeline take turns.
-    turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 class _InUse(DeviceError):
@@ -161,7 +160,7 @@ class OpenClBackend(forks.Resettable):
         if self._listed.kind == "fpga":
             self._reprogram(path)
         log.info("%s: loading the image %s", self._device_id, path)
-        return _Built(self._loaded(content), variant, path)
+        return _Built(self._loaded(content), variant, threading.Lock(), path)
 
     def _reprogram(self, path: Path) -> None:
         """Make way for another image on a card, which holds one at a time."""
@@ -195,7 +194,7 @@ class OpenClBackend(forks.Resettable):
                 log.info("%s refused a cached program (%s); rebuilding", self._device_id, error)
                 continue
             break
-        return _Built(program, variant)
+        return _Built(program, variant, threading.Lock())
 
     def _is_whole(self, variant: Variant) -> bool:
         """Whether a first launch would specialise nothing: of an FPGA's pipelines, and on a GPU.
@@ -314,8 +313,7 @@ class OpenClBackend(forks.Resettable):
         self._pipeline.reset_after_fork()
 
 
-@dataclass(frozen=True, slots=True)
-class _Flying:
+class _Flying(NamedTuple):
     """A launch, or linked ones, on their way on this device; `variants` has all that ran once they have ended."""
 
     backend: OpenClBackend

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,7 +40,7 @@ NEWEST = 0.3
 _Entry = tuple[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Member:
     """One device, with its thread, the kernel entries it has, its health by these, and its bytes a second by entry."""
 
@@ -278,8 +279,7 @@ class _Share:
         return not (self.stopped or self._returned or self._out) and self._next == len(self._ends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(NamedTuple):
     """A launch on its way over several devices."""
 
     share: _Share

@@ -67,9 +67,6 @@ class Blake3(DigestOperation):
         digest: bytes = blake3(data, max_threads=workers.count).digest(options.length)
         return digest
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
-        return [blake3(data).digest() for data in items]
-
     def on_cpu_many(self, items: Sequence[Flat], options: DigestOptions, first: int) -> tuple[list[Any], Errors]:
         length = options.length
         return [blake3(data).digest(length) for data in items], {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def made(size: int, write: Callable[[memoryview], object]) -> bytes:
     return result
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Items:
     """Input buffers and where they lie.
 
@@ -107,7 +107,7 @@ class Items:
 
     addresses: Sizes
     sizes: Sizes
-    keep: Any = field(repr=False)
+    keep: Any
 
     @classmethod
     def of(cls, buffers: Sequence[Any]) -> Items:

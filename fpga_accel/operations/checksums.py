@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +88,7 @@ class ChecksumOperation(Operation[OptionsT]):
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class ContinuedOptions:
+class ContinuedOptions(NamedTuple):
     """Options of a checksum: `value` is that of the bytes in front."""
 
     value: int

@@ -6,7 +6,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -62,12 +62,12 @@ class Run(Protocol):
         """Whether short rows, of which there are more, keep the device busier."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Job(Generic[OptionsT]):
     """One call: its inputs, options and sink."""
 
     items: Items
-    options: OptionsT = field(repr=False)
+    options: OptionsT
     sink: Sink
 
 
@@ -95,15 +95,15 @@ class RowOutput(NamedTuple):
     partial: bytes = bytes(16)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RowInput:
     """One row of a launch, with its bytes at hand."""
 
-    src: memoryview = field(repr=False)
+    src: memoryview
     capacity: int
     flags: int
     param: int
-    params: Bytes = field(repr=False)
+    params: Bytes
 
 
 class Operation(ABC, Generic[OptionsT]):

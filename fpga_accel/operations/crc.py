@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -20,8 +19,7 @@ from fpga_accel.operations.contract import Errors
 _LARGE = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Polynomial:
+class Polynomial(NamedTuple):
     """Arithmetic modulo a polynomial P over GF(2).
 
     Attributes

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -34,8 +33,7 @@ MOST = 1 << 24
 _LANES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class DigestOptions:
+class DigestOptions(NamedTuple):
     """Options of a hash: `length` is the bytes of the digest."""
 
     length: int
@@ -85,14 +83,24 @@ class DigestOperation(Operation[DigestOptions]):
         return [hashed(data, length) for data in items], {}
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
+        (asked,) = arguments
+        length = self.size if asked is None else self._legal(asked)
         try:
-            return self.hashed(data, self.size) if self.size else None
+            return self.hashed(data, length) if length else None
         except (TypeError, BufferError):
             # Such as an array of two dimensions, which libraries do not take.
             return None
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
-        return self.on_cpu_many(items, DigestOptions(self.size), 0)[0] if self.size else None
+        (asked,) = arguments
+        length = self.size if asked is None else self._legal(asked)
+        return self.on_cpu_many(items, DigestOptions(length), 0)[0] if length else None
+
+    def _legal(self, length: Any) -> int:
+        """Return a length that a caller names; 0 where `options` has to look at it."""
+        if type(length) is not int:
+            return 0
+        return length if length == self.size or (self.xof and 1 <= length <= MOST) else 0
 
     def on_device(self, job: Job[DigestOptions], run: Run) -> Errors:
         items, length = job.items, job.options.length

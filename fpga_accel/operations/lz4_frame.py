@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import xxhash
 
@@ -42,8 +42,7 @@ MAX_EXPANSION = 255
 _WORD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """A frame descriptor.
 
     Attributes

@@ -89,7 +89,7 @@ def _frame(source: Source, decompress: Start, limit: DecompressOptions) -> Itera
     if header.content_size is not None:
         limit.check(header.content_size)
     hasher, produced = xxhash.xxh32(), 0
-    inner = replace(header, content_checksum=False, content_size=None)
+    inner = header._replace(content_checksum=False, content_size=None)
     for chunk in (_independent if header.independent else _linked)(_groups(source, header), inner, decompress):
         if header.content_checksum:
             hasher.update(chunk)

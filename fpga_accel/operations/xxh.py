@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import xxhash
@@ -17,8 +16,7 @@ from fpga_accel.operations.keyed import require_rows
 from fpga_accel.segments import Launch
 
 
-@dataclass(frozen=True, slots=True)
-class SeedOptions:
+class SeedOptions(NamedTuple):
     """Options of a hash function: with another `seed` it is another function."""
 
     seed: int = 0

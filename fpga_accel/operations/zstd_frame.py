@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fpga_accel._host import ffi, lib
@@ -36,8 +35,7 @@ HEADER_START = 5
 _WORD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """A frame's header.
 
     Attributes
@@ -190,8 +188,7 @@ _HAS_CHECKSUMS = 0x80
 _RESERVED = 0x7C
 
 
-@dataclass(frozen=True, slots=True)
-class SeekEntry:
+class SeekEntry(NamedTuple):
     """What a seek table says of one frame: its size, that of its content, and the low 32 bits of that one's XXH64."""
 
     compressed: int

@@ -43,7 +43,7 @@ class _Estimate(NamedTuple):
     account: SizeClass | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Choice:
     """The two candidates of a case: the CPU library and one kernel variant.
 
@@ -64,7 +64,7 @@ class Choice:
     margin: float
     source: Source = Source.CALIBRATED
     probes: Probes | None = None
-    _known: dict[tuple[int, int, int], _Estimate] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[int, int, int], _Estimate] = field(default_factory=dict)
 
     def device_wins(self, count: int, nbytes: int) -> bool:
         """Whether the device is estimated to be faster by enough."""

@@ -50,7 +50,7 @@ class Strategy(StrEnum):
     STAGED = "staged"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Elapsed:
     """What a device did for a launch."""
 
@@ -131,7 +131,7 @@ class _Region:
         self.slab.release()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Kernel:
     """A kernel object and its arguments, which it keeps from one launch to the next.
 
@@ -251,7 +251,7 @@ class Command(NamedTuple):
         return cls(event, time.perf_counter())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Piece:
     """Rows in flight on one lane."""
 
@@ -275,8 +275,7 @@ class OnLanes(Protocol):
         """Give it up without waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """A launch on its way over some lanes."""
 
     pipeline: Pipeline

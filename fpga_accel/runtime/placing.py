@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,14 +22,14 @@ from fpga_accel.segments import (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Placed:
     """One launch of a sequence, its rows as a device takes them."""
 
     step: Step
     table: Table
     results: Table
-    params: Bytes = field(repr=False)
+    params: Bytes
 
 
 class HostPlaces:

@@ -29,7 +29,7 @@ def _identity() -> Identity:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SimulatedDevice:
     """The simulator; nothing is looked for or built yet."""
 
