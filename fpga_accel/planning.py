@@ -52,7 +52,7 @@ from fpga_accel.routing import (
     Shape,
     Source,
     Timings,
-    cpu_prior,
+    guessed_cpu_seconds,
     is_small_batch,
 )
 from fpga_accel.runtime import discovery, forks, manifests
@@ -405,7 +405,7 @@ class Planner(forks.Resettable):
         """Whether a device is open, or there was work enough to look for one."""
         if self.backend is not None or self._absence is not None or self._routing == "pinned":
             return True
-        self._unopened += cpu_prior(operation.name).seconds(count, nbytes)
+        self._unopened += guessed_cpu_seconds(operation.name, count, nbytes)
         return self._unopened >= OPENING_SECONDS
 
     def _new_route(self, case: Case, operation: Operation[Any], found: Plan) -> Route:

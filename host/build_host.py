@@ -28,6 +28,7 @@ SOURCES = [
     "deflate_frame.c",
     "gzip_scan.c",
     "snappy.c",
+    "snappy_plain.c",
 ]
 
 # -Werror stays out of users' builds, where a newer compiler may know new

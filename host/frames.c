@@ -57,6 +57,25 @@ static PyObject *lz4_all_plain(PyObject *module, PyObject *const *args, Py_ssize
   return all_plain(fa_lz4_plain_size, args, given);
 }
 
+PyDoc_STRVAR(snappy_plain_size_doc,
+             "snappy_plain_size(stream, /) -> int\n\n"
+             "The content size of a raw Snappy stream that declares one it can have; 0 for all\n"
+             "others. Its elements are not looked at.");
+
+static PyObject *snappy_plain_size(PyObject *module, PyObject *stream) {
+  (void)module;
+  return PyLong_FromUnsignedLongLong(plain_size(fa_snappy_plain_size, stream));
+}
+
+PyDoc_STRVAR(snappy_all_plain_doc,
+             "snappy_all_plain(streams, most, /) -> bool\n\n"
+             "Whether snappy_plain_size is from 1 to `most` for each object of a list or tuple.");
+
+static PyObject *snappy_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
+  (void)module;
+  return all_plain(fa_snappy_plain_size, args, given);
+}
+
 PyDoc_STRVAR(zstd_plain_size_doc, "zstd_plain_size(frame, /) -> int\n\n"
                                   "As lz4_plain_size, of a Zstandard frame.");
 
@@ -74,10 +93,13 @@ static PyObject *zstd_all_plain(PyObject *module, PyObject *const *args, Py_ssiz
   return all_plain(fa_zstd_plain_size, args, given);
 }
 
-static PyMethodDef methods[] = {{"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
-                                FAST(lz4_all_plain),
-                                {"zstd_plain_size", zstd_plain_size, METH_O, zstd_plain_size_doc},
-                                FAST(zstd_all_plain),
-                                {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    {"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
+    FAST(lz4_all_plain),
+    {"snappy_plain_size", snappy_plain_size, METH_O, snappy_plain_size_doc},
+    FAST(snappy_all_plain),
+    {"zstd_plain_size", zstd_plain_size, METH_O, zstd_plain_size_doc},
+    FAST(zstd_all_plain),
+    {NULL, NULL, 0, NULL}};
 
 int frames_add_functions(PyObject *module) { return PyModule_AddFunctions(module, methods); }

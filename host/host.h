@@ -254,6 +254,19 @@ uint64_t fa_lz4_check(const uint64_t *sources, const uint64_t *sizes, const uint
  * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
 uint64_t fa_lz4_plain_size(const uint8_t *frame, uint64_t size);
 
+/* ---- snappy_plain.c ---- */
+
+/* The most that so many bytes of elements become: one of 3 bytes stands for 64. */
+#define MOST_OF_ELEMENTS(count) ((count) * 64 / 3)
+
+/* Reads a raw stream's size of its content. Returns its bytes; 0 where there is no varint of at
+ * most 5 bytes and 32 bits. */
+uint32_t fa_snappy_preamble(const uint8_t *stream, uint64_t size, uint64_t *content);
+
+/* The content size that a raw stream declares and can have; 0 for all others. Its elements are not
+ * looked at. */
+uint64_t fa_snappy_plain_size(const uint8_t *stream, uint64_t size);
+
 /* ---- snappy.c: raw streams, and streams of the framing format, which are `framed` ---- */
 
 /* How many rows fa_snappy_cut makes. */
@@ -287,10 +300,6 @@ int64_t fa_snappy_stream_sizes(const segment_t *rows, const result_t *results,
 int64_t fa_snappy_streams(const segment_t *rows, const result_t *results,
                           const uint64_t *first_rows, const uint64_t *sizes, size_t count,
                           int framed, const uint64_t *targets, const uint64_t *stream_sizes);
-
-/* Reads a raw stream's size of its content. Returns its bytes; 0 where there is no varint of at
- * most 5 bytes and 32 bits. */
-uint32_t fa_snappy_preamble(const uint8_t *stream, uint64_t size, uint64_t *content);
 
 /* What is wrong with a compressed item. */
 #define FA_SNAPPY_SOUND 0

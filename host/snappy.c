@@ -17,9 +17,6 @@
 #define IDENTIFIER_BYTES 10u
 #define MASK_DELTA 0xA282EAD8u
 
-/* An element of 3 bytes stands for 64. */
-#define MOST_OF_BYTES(count) ((count) * 64 / 3)
-
 static const uint8_t identifier[IDENTIFIER_BYTES] = {IDENTIFIER, 6,   0,   0,   's',
                                                      'N',        'a', 'P', 'p', 'Y'};
 
@@ -177,16 +174,6 @@ int64_t fa_snappy_streams(const segment_t *rows, const result_t *results,
 
 /* ---- streams to contents ---- */
 
-uint32_t fa_snappy_preamble(const uint8_t *stream, uint64_t size, uint64_t *content) {
-  *content = 0;
-  for (uint32_t i = 0; i < 5 && i < size; i++) {
-    *content |= (uint64_t)(stream[i] & 0x7F) << (7 * i);
-    if (stream[i] < 0x80)
-      return *content >> 32 ? 0 : i + 1;
-  }
-  return 0;
-}
-
 typedef struct {
   uint32_t type;
   const uint8_t *payload; /* behind the checksum */
@@ -213,7 +200,7 @@ static uint64_t data_fault(chunk_t *chunk) {
   uint64_t content = chunk->size;
   if (chunk->type == COMPRESSED) {
     uint32_t preamble = fa_snappy_preamble(chunk->payload, chunk->size, &content);
-    if (!preamble || content > MOST_OF_BYTES((uint64_t)(chunk->size - preamble)))
+    if (!preamble || content > MOST_OF_ELEMENTS((uint64_t)(chunk->size - preamble)))
       return FA_SNAPPY_BAD_SIZE;
   }
   chunk->content = (uint32_t)content;
@@ -269,7 +256,7 @@ static void look_at_raw(const uint8_t *data, uint64_t size, fa_snappy_t *item) {
   item->content = content;
   if (size > UINT32_MAX)
     item->fault = FA_SNAPPY_TOO_LONG;
-  else if (content > MOST_OF_BYTES(size - preamble))
+  else if (content > MOST_OF_ELEMENTS(size - preamble))
     item->fault = FA_SNAPPY_IMPLAUSIBLE;
 }
 

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import lz4.block
 import lz4.frame
 import numpy as np
@@ -1161,6 +1162,26 @@ def test_plain_frames_of_zstandard_are_told_from_others() -> None:
     assert _objects.zstd_all_plain([frame, memoryview(frame)], len(content))
     assert not _objects.zstd_all_plain((frame, compress(content * 2)), len(content))
     assert not _objects.zstd_all_plain([frame, unsized], len(content))
+
+
+def test_a_plain_raw_snappy_stream_declares_what_it_can_hold() -> None:
+    content = b"page " * 200
+    stream = bytes(cramjam.snappy.compress_raw(content))
+    assert _objects.snappy_plain_size(stream) == _objects.snappy_plain_size(memoryview(stream)) == len(content)
+    # A preamble of 6 bytes, one of more than 32 bits, one without an end, a size that the elements cannot have.
+    others = [
+        b"\x80" * 5 + b"\0" + stream[2:],
+        b"\xff\xff\xff\xff\x10" + stream[2:],
+        b"\x80",
+        b"",
+        b"\xff\x7f" + stream[2:],
+    ]
+    assert [_objects.snappy_plain_size(other) for other in (*others, None, memoryview(stream)[::2])] == [0] * 7
+    assert _objects.snappy_plain_size(b"\xc0\0" + bytes(3)) == 64
+    assert _objects.snappy_plain_size(b"\xc1\0" + bytes(3)) == 0
+    assert _objects.snappy_all_plain([stream, memoryview(stream)], len(content))
+    assert not _objects.snappy_all_plain((stream, b"\0"), len(content)), "nothing"
+    assert not _objects.snappy_all_plain([stream], len(content) - 1)
 
 
 def test_all_plain_looks_at_every_frame() -> None:

@@ -11,6 +11,7 @@ import cramjam
 import numpy as np
 import numpy.typing as npt
 
+from fpga_accel import _objects
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
@@ -175,7 +176,14 @@ class RawDecompress(_Decompress):
     framed = False
 
     def _quickly(self, data: Flat, most: int) -> bytes | None:
-        return content_of_elements(data, most) or None
+        return content_of_elements(data, most)
+
+    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+        return _contents(items, _SMALL_CONTENT)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
+        contents = _contents(items, min(options.most, _SMALL_CONTENT))
+        return (contents, {}) if contents is not None else super().on_cpu_many(items, options, first)
 
     def _library_stream(self, content: bytes) -> bytes:
         return bytes(cramjam.snappy.compress_raw(content))
@@ -185,6 +193,16 @@ class RawDecompress(_Decompress):
         source = memory(int(row["src"]), int(row["src_size"]))
         if cramjam.snappy.decompress_raw_into(source, out) != len(out):
             raise cramjam.DecompressionError("a content of another size than declared")
+
+
+def _contents(streams: Sequence[Flat], most: int) -> list[Any] | None:
+    """Decode raw streams in the loop that users would write; None where one of them needs more than that."""
+    if not _objects.snappy_all_plain(streams, most):
+        return None
+    try:
+        return list(map(bytes, map(cramjam.snappy.decompress_raw, streams)))
+    except cramjam.DecompressionError:
+        return None
 
 
 # Columns of a row that decoding needs.

@@ -15,6 +15,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
+from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.errors import (
     BufferTooSmallError,
@@ -42,10 +43,6 @@ UNCOMPRESSED = 1
 _MASK_DELTA = 0xA282EAD8
 # Type and size of a chunk in one word, and its checksum.
 _CHUNK = struct.Struct("<II")
-# An element of 3 bytes stands for 64.
-_GREATEST_EXPANSION = 22
-# The bit of a varint's byte that says that another one follows.
-_GOES_ON = 0x80
 # The size of the content in front of a raw stream is a varint of 32 bits.
 LARGEST_RAW = 2**32 - 1
 PREAMBLE = 5
@@ -232,15 +229,10 @@ def content_of_chunk(stream: Flat, most: int) -> bytes | None:
 
 
 def content_of_elements(stream: Flat, most: int) -> bytes | None:
-    """Decode a raw stream by the library; None for more than `most` bytes, and where something is wrong."""
+    """Decode a raw stream by the library; None for none and more than `most` bytes, and where something is wrong."""
+    if not 0 < _objects.snappy_plain_size(stream) <= most:
+        return None
     try:
-        content = cramjam.snappy.decompress_raw_len(stream)
-        # The library takes sizes of more bytes than the format has.
-        if (
-            content > min(most, _GREATEST_EXPANSION * len(stream))
-            or min(stream[:PREAMBLE], default=_GOES_ON) >= _GOES_ON
-        ):
-            return None
         return bytes(cramjam.snappy.decompress_raw(stream))
     except cramjam.DecompressionError:
         return None

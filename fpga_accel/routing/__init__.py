@@ -22,7 +22,7 @@ from fpga_accel.routing.costs import (
     Case,
     Cost,
     Shape,
-    cpu_prior,
+    guessed_cpu_seconds,
     is_small_batch,
 )
 from fpga_accel.routing.plans import CPU, Candidate, Plan, Source
@@ -46,6 +46,6 @@ __all__ = [
     "Shape",
     "Source",
     "Timings",
-    "cpu_prior",
+    "guessed_cpu_seconds",
     "is_small_batch",
 ]

@@ -174,6 +174,12 @@ def cpu_prior(operation: str) -> Cost:
     return Cost.affine(0.0, *_CPU_PRIORS.get(operation, _OTHER_PRIOR))
 
 
+def guessed_cpu_seconds(operation: str, count: int, nbytes: int) -> float:
+    """Return what `cpu_prior` says of one call, in a time that small calls can spend."""
+    item, byte = _CPU_PRIORS.get(operation, _OTHER_PRIOR)
+    return count * item + nbytes * byte
+
+
 def device_prior(cpu: Cost) -> Cost:
     """Return the guess for any device: a launch, and then no faster than the CPU path."""
     return Cost({shape: seconds + LAUNCH_SECONDS for shape, seconds in cpu.timings.items()})

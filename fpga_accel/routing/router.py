@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fpga_accel.backends.cpu import available_cores
-from fpga_accel.routing.costs import Case, Cost, Shape, cpu_prior, device_prior, simulator_prior
+from fpga_accel.routing.costs import Case, Cost, Shape, cpu_prior, device_prior, guessed_cpu_seconds, simulator_prior
 from fpga_accel.routing.plans import Source
 from fpga_accel.routing.probes import LARGEST, Probes, SizeClass
 from fpga_accel.routing.saved import CalibrationFile, machine
@@ -183,7 +183,7 @@ class Router(forks.Resettable):
         """Count a call that runs on a guess; return whether its case is to be timed before it."""
         if not self._learns or _key(case, candidate) in self._refused:
             return False
-        seconds = cpu_prior(case.operation).seconds(count, nbytes)
+        seconds = guessed_cpu_seconds(case.operation, count, nbytes)
         with self._lock:
             waited = self._waited[case] = self._waited.get(case, 0.0) + seconds
         return waited >= PATIENCE_SECONDS

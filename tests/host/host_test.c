@@ -659,6 +659,17 @@ static void round_plain(void) {
   free(frame);
 }
 
+/* A raw Snappy stream is looked at inside the bytes that there are. */
+static void round_plain_snappy(void) {
+  size_t size = below(9);
+  uint8_t *stream = malloc(size + 1);
+  for (size_t i = 0; i < size; i++)
+    stream[i] = (uint8_t)(below(2) ? 0x80 | below(128) : below(128));
+  uint64_t found = fa_snappy_plain_size(stream, size);
+  CHECK(found <= size * 64 / 3);
+  free(stream);
+}
+
 /* As above, of a Zstandard frame: a single segment of one raw block, and a checksum. */
 static void round_plain_zstd(void) {
   uint32_t content = 1 + below(200);
@@ -822,6 +833,7 @@ int main(int argc, char **argv) {
     round_xts();
     round_first_impossible();
     round_plain();
+    round_plain_snappy();
     round_plain_zstd();
     round_gzip_starts();
   }
