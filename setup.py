@@ -22,7 +22,7 @@ def data_packages(folder: str) -> list[str]:
 
 PYTHON = ("objects", "arrays", "arrow", "direct", "frames", "lease", "sectors")
 # What of the other C these call.
-CALLED = ("columns", "lz4_plain", "snappy_plain", "xts", "zstd_scan")
+CALLED = ("columns", "gzip_scan", "lz4_plain", "snappy_plain", "xts", "zstd_scan")
 
 data = [name for folder in DATA_FOLDERS for name in data_packages(folder)]
 
@@ -43,6 +43,7 @@ setup(
             depends=[
                 "host/objects.h",
                 "host/host.h",
+                "host/bgzf.h",
                 "host/bytes.h",
                 "host/huge.h",
                 "host/number.h",

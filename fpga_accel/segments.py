@@ -83,6 +83,8 @@ class Helpers(Protocol):
         """Apply `work` to all inputs, on the calling thread and on those that have nothing else to do."""
 
 
+# Nobody compares it, and it shows nothing, as params may hold keys. It is defined in a quarter of the time, for which
+# the first call of every process waits; other internal classes are like it.
 @dataclass(slots=True, eq=False, repr=False)
 class Launch:
     """One kernel launch, told without reference to any runtime.

@@ -13,6 +13,7 @@ SOURCES = [
     "abi.c",
     "pages.c",
     "wipe.c",
+    "pause.c",
     "rows.c",
     "columns.c",
     "keyed_rows.c",
@@ -119,6 +120,7 @@ ffibuilder.set_source(
     include_dirs=["host", "kernels/common"],
     depends=[
         "host/host.h",
+        "host/bgzf.h",
         "host/bytes.h",
         "host/huge.h",
         "host/number.h",

@@ -1,17 +1,11 @@
 /* DEFLATE streams of rows, and what wraps them: gzip (RFC 1952), zlib (RFC 1950), BGZF (SAM format
  * specification, section 4.1). */
 #include "../kernels/deflate/params.h"
+#include "bgzf.h"
 #include "bytes.h"
 #include "host.h"
 
 #include <string.h>
-
-#define BGZF_HEAD 18u
-#define BGZF_TAIL 8u
-
-static const uint8_t BGZF_END[FA_BGZF_END] = {0x1F, 0x8B, 8,   4,   0, 0, 0,  0, 0, 0xFF,
-                                              6,    0,    'B', 'C', 2, 0, 27, 0, 3, 0,
-                                              0,    0,    0,   0,   0, 0, 0,  0};
 
 /* Empty content is still a stream, and as BGZF no member. */
 static uint64_t row_count(uint64_t size, uint64_t block, int linked) {

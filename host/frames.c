@@ -2,7 +2,7 @@
 #include "host.h"
 #include "objects.h"
 
-/* Of a buffer that is one frame and nothing else: a size that it declares to hold and can have. 0
+/* Of a buffer that one call of a library decodes: the size that it declares to hold and can have. 0
  * for all others. */
 typedef uint64_t (*plain_size_t)(const uint8_t *frame, uint64_t size);
 
@@ -38,68 +38,35 @@ static PyObject *all_plain(plain_size_t of, PyObject *const *args, Py_ssize_t gi
   return PyBool_FromLong(all);
 }
 
-PyDoc_STRVAR(lz4_plain_size_doc,
-             "lz4_plain_size(frame, /) -> int\n\n"
-             "The content size of a buffer that is one LZ4 frame and nothing else, which declares\n"
-             "a size it can have; 0 for all others. What the blocks hold is not looked at.");
+/* The two functions of a format: NAME_plain_size of one buffer, which is WHAT, and NAME_all_plain.
+ */
+#define FORMAT(NAME, WHAT)                                                                         \
+  PyDoc_STRVAR(NAME##_plain_size_doc, #NAME                                                        \
+               "_plain_size(data, /) -> int\n\n"                                                   \
+               "The content size of a buffer that is " WHAT ", which declares\n"                   \
+               "a size it can have; 0 for all others. What is compressed is not looked at.");      \
+  static PyObject *NAME##_plain_size(PyObject *module, PyObject *data) {                           \
+    (void)module;                                                                                  \
+    return PyLong_FromUnsignedLongLong(plain_size(fa_##NAME##_plain_size, data));                  \
+  }                                                                                                \
+  PyDoc_STRVAR(NAME##_all_plain_doc, #NAME                                                         \
+               "_all_plain(items, most, /) -> bool\n\n"                                            \
+               "Whether " #NAME "_plain_size is from 1 to `most` for each object of a list\n"      \
+               "or tuple.");                                                                       \
+  static PyObject *NAME##_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {   \
+    (void)module;                                                                                  \
+    return all_plain(fa_##NAME##_plain_size, args, given);                                         \
+  }
 
-static PyObject *lz4_plain_size(PyObject *module, PyObject *frame) {
-  (void)module;
-  return PyLong_FromUnsignedLongLong(plain_size(fa_lz4_plain_size, frame));
-}
+FORMAT(lz4, "one LZ4 frame and nothing else")
+FORMAT(snappy, "one raw Snappy stream")
+FORMAT(bgzf, "one BGZF block and perhaps the empty last one")
+FORMAT(zstd, "one Zstandard frame and nothing else")
 
-PyDoc_STRVAR(lz4_all_plain_doc,
-             "lz4_all_plain(frames, most, /) -> bool\n\n"
-             "Whether lz4_plain_size is from 1 to `most` for each object of a list or tuple.");
-
-static PyObject *lz4_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
-  (void)module;
-  return all_plain(fa_lz4_plain_size, args, given);
-}
-
-PyDoc_STRVAR(snappy_plain_size_doc,
-             "snappy_plain_size(stream, /) -> int\n\n"
-             "The content size of a raw Snappy stream that declares one it can have; 0 for all\n"
-             "others. Its elements are not looked at.");
-
-static PyObject *snappy_plain_size(PyObject *module, PyObject *stream) {
-  (void)module;
-  return PyLong_FromUnsignedLongLong(plain_size(fa_snappy_plain_size, stream));
-}
-
-PyDoc_STRVAR(snappy_all_plain_doc,
-             "snappy_all_plain(streams, most, /) -> bool\n\n"
-             "Whether snappy_plain_size is from 1 to `most` for each object of a list or tuple.");
-
-static PyObject *snappy_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
-  (void)module;
-  return all_plain(fa_snappy_plain_size, args, given);
-}
-
-PyDoc_STRVAR(zstd_plain_size_doc, "zstd_plain_size(frame, /) -> int\n\n"
-                                  "As lz4_plain_size, of a Zstandard frame.");
-
-static PyObject *zstd_plain_size(PyObject *module, PyObject *frame) {
-  (void)module;
-  return PyLong_FromUnsignedLongLong(plain_size(fa_zstd_plain_size, frame));
-}
-
-PyDoc_STRVAR(zstd_all_plain_doc,
-             "zstd_all_plain(frames, most, /) -> bool\n\n"
-             "Whether zstd_plain_size is from 1 to `most` for each object of a list or tuple.");
-
-static PyObject *zstd_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {
-  (void)module;
-  return all_plain(fa_zstd_plain_size, args, given);
-}
+#define METHODS(NAME)                                                                              \
+  {#NAME "_plain_size", NAME##_plain_size, METH_O, NAME##_plain_size_doc}, FAST(NAME##_all_plain)
 
 static PyMethodDef methods[] = {
-    {"lz4_plain_size", lz4_plain_size, METH_O, lz4_plain_size_doc},
-    FAST(lz4_all_plain),
-    {"snappy_plain_size", snappy_plain_size, METH_O, snappy_plain_size_doc},
-    FAST(snappy_all_plain),
-    {"zstd_plain_size", zstd_plain_size, METH_O, zstd_plain_size_doc},
-    FAST(zstd_all_plain),
-    {NULL, NULL, 0, NULL}};
+    METHODS(lz4), METHODS(snappy), METHODS(bgzf), METHODS(zstd), {NULL, NULL, 0, NULL}};
 
 int frames_add_functions(PyObject *module) { return PyModule_AddFunctions(module, methods); }

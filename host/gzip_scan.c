@@ -1,4 +1,7 @@
-/* Where gzip members (RFC 1952, 2.3.1) may start. */
+/* Where gzip members (RFC 1952, 2.3.1) may start, and blocks of BGZF that one call of a library
+ * decodes. */
+#include "bgzf.h"
+#include "bytes.h"
 #include "host.h"
 
 #include <string.h>
@@ -18,4 +21,20 @@ uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, u
       starts[count++] = position - 1;
   }
   return count;
+}
+
+uint64_t fa_bgzf_plain_size(const uint8_t *data, uint64_t size) {
+  /* Magic, flags, and that the subfield of the size is all there is; not time and system. */
+  if (size < BGZF_HEAD + BGZF_TAIL || memcmp(data, BGZF_END, 4) != 0 ||
+      memcmp(data + 10, BGZF_END + 10, 6) != 0)
+    return 0;
+  uint64_t block = (uint64_t)(data[16] | data[17] << 8) + 1;
+  if (block < BGZF_HEAD + BGZF_TAIL)
+    return 0;
+  if (size == block + FA_BGZF_END && memcmp(data + block, BGZF_END, FA_BGZF_END) == 0)
+    size = block;
+  if (size != block)
+    return 0;
+  uint32_t content = load_le32(data + block - 4);
+  return content <= BGZF_MOST_CONTENT ? content : 0;
 }

@@ -39,6 +39,11 @@ int fa_pages_free(void *pages, size_t size);
 /* Writes zeros that no optimiser drops. */
 void fa_wipe(void *memory, size_t size);
 
+/* ---- pause.c ---- */
+
+/* Sleeps so long, and little longer; less where a signal comes. */
+void fa_pause(uint64_t nanoseconds);
+
 /* ---- rows.c ---- */
 
 /* How many leading rows fit a pair of slabs when each row's source and
@@ -257,7 +262,7 @@ uint64_t fa_lz4_plain_size(const uint8_t *frame, uint64_t size);
 /* ---- snappy_plain.c ---- */
 
 /* The most that so many bytes of elements become: one of 3 bytes stands for 64. */
-#define MOST_OF_ELEMENTS(count) ((count) * 64 / 3)
+#define FA_SNAPPY_MOST(count) ((count) * 64 / 3)
 
 /* Reads a raw stream's size of its content. Returns its bytes; 0 where there is no varint of at
  * most 5 bytes and 32 bits. */
@@ -344,6 +349,10 @@ uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *re
  * and flags that are not reserved. Returns how many, at most `room`. */
 uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
                         uint64_t room);
+
+/* The content size of what is one BGZF block and perhaps the empty last block, as the first
+ * declares it; 0 for all others. What is compressed is not looked at. */
+uint64_t fa_bgzf_plain_size(const uint8_t *data, uint64_t size);
 
 /* ---- deflate_frame.c: what the rows of deflate_compress become ---- */
 

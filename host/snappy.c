@@ -200,7 +200,7 @@ static uint64_t data_fault(chunk_t *chunk) {
   uint64_t content = chunk->size;
   if (chunk->type == COMPRESSED) {
     uint32_t preamble = fa_snappy_preamble(chunk->payload, chunk->size, &content);
-    if (!preamble || content > MOST_OF_ELEMENTS((uint64_t)(chunk->size - preamble)))
+    if (!preamble || content > FA_SNAPPY_MOST((uint64_t)(chunk->size - preamble)))
       return FA_SNAPPY_BAD_SIZE;
   }
   chunk->content = (uint32_t)content;
@@ -256,7 +256,7 @@ static void look_at_raw(const uint8_t *data, uint64_t size, fa_snappy_t *item) {
   item->content = content;
   if (size > UINT32_MAX)
     item->fault = FA_SNAPPY_TOO_LONG;
-  else if (content > MOST_OF_ELEMENTS(size - preamble))
+  else if (content > FA_SNAPPY_MOST(size - preamble))
     item->fault = FA_SNAPPY_IMPLAUSIBLE;
 }
 

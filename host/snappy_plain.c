@@ -14,5 +14,5 @@ uint32_t fa_snappy_preamble(const uint8_t *stream, uint64_t size, uint64_t *cont
 uint64_t fa_snappy_plain_size(const uint8_t *stream, uint64_t size) {
   uint64_t content;
   uint32_t preamble = fa_snappy_preamble(stream, size, &content);
-  return preamble && content <= MOST_OF_ELEMENTS(size - preamble) ? content : 0;
+  return preamble && content <= FA_SNAPPY_MOST(size - preamble) ? content : 0;
 }

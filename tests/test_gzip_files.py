@@ -544,3 +544,21 @@ def test_what_stands_behind_small_members_is_not_copied_for_each(acc: fa.Acceler
     assert found == content * 1000
     assert source.peeked < 10 * len(found)
     assert streamed(acc, gzip.compress(content) * 1000, "gzip") == found
+
+
+@pytest.mark.parametrize("form", [list, fa.Batch.from_items])
+def test_a_batch_of_one_block_items_is_judged_item_by_item(form: Callable[[list[bytes]], Any]) -> None:
+    contents = [b"page %d " % number * 100 for number in range(5)]
+    with fa.Accelerator("cpu") as acc:
+        items = acc.compress_many(contents, "bgzf")
+        assert list(acc.decompress_many(form(items), "bgzf")) == contents
+        # Without the last block; two blocks; a wrong checksum; a block that says that it ends a byte later.
+        wrong, late = bytearray(items[2]), bytearray(items[3])
+        wrong[-36] ^= 1
+        late[16] += 1
+        mixed = [items[0][:-28], items[1][:-28] + items[1], bytes(wrong), bytes(late), items[4]]
+        found = acc.decompress_many(form(mixed), "bgzf", return_exceptions=True)
+        assert [found[0], found[1], found[4]] == [contents[0], contents[1] * 2, contents[4]]
+        errors = found.errors if isinstance(found, fa.Batch) else {2: found[2], 3: found[3]}
+        assert isinstance(errors[2], fa.IntegrityError)
+        assert isinstance(errors[3], fa.FormatError)

@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
+from fpga_accel.accelerator import Accelerator
 from fpga_accel.runtime.buffers import file_buffer
 from fpga_accel.segments import RESULT, SEGMENT, address_of
 
@@ -1182,6 +1183,35 @@ def test_a_plain_raw_snappy_stream_declares_what_it_can_hold() -> None:
     assert _objects.snappy_all_plain([stream, memoryview(stream)], len(content))
     assert not _objects.snappy_all_plain((stream, b"\0"), len(content)), "nothing"
     assert not _objects.snappy_all_plain([stream], len(content) - 1)
+
+
+def test_a_plain_bgzf_item_is_one_block_and_perhaps_the_last() -> None:
+    accelerator = Accelerator("cpu")
+    content = b"page " * 200
+    item = accelerator.compress(content, "bgzf")
+    block, last = item[:-28], item[-28:]
+    assert last == bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+    assert _objects.bgzf_plain_size(item) == _objects.bgzf_plain_size(memoryview(block)) == len(content)
+    two = accelerator.compress(bytes(100_000), "bgzf")
+    others = [
+        last,
+        block + block,
+        two,
+        item + b"x",
+        item[:-1],
+        block[:-1],
+        item[1:],
+        b"",
+        accelerator.compress(content, "gzip"),
+    ]
+    assert [_objects.bgzf_plain_size(other) for other in (*others, None, memoryview(item)[::2])] == [0] * 11
+    for position in (0, 1, 2, 3, *range(10, 18)):
+        wrong = bytearray(block)
+        wrong[position] ^= 1
+        assert _objects.bgzf_plain_size(wrong) == 0, position
+    assert _objects.bgzf_all_plain([item, memoryview(block)], len(content))
+    assert not _objects.bgzf_all_plain((item, last), len(content)), "nothing"
+    assert not _objects.bgzf_all_plain([item], len(content) - 1)
 
 
 def test_all_plain_looks_at_every_frame() -> None:

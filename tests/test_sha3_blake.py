@@ -494,3 +494,11 @@ def memory_at(address: int, size: int) -> Any:
 def test_samples_are_of_the_size_asked_for(algorithm: str) -> None:
     items, _ = registry.find("digest", algorithm).sample(3, 1000, "")
     assert [len(data) for data in items] == [1000] * 3
+
+
+def test_long_digests_of_few_bytes_go_where_they_belong() -> None:
+    texts = [bytes([number]) * 50 for number in range(20)]
+    with fa.Accelerator("cpu") as acc:
+        digests = acc.digest_many(fa.Batch.from_items(texts), "shake128", length=1 << 20)
+        assert digests.nbytes > 16 << 20
+        assert all(digests[i] == hashlib.shake_128(text).digest(1 << 20) for i, text in enumerate(texts))

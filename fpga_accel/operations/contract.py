@@ -239,7 +239,7 @@ class Operation(ABC, Generic[OptionsT]):
         """Do one item with default options in one call of the CPU library, in the least time.
 
         None where that is not enough, which the planned way then does, or says what is wrong. Ciphers are given key,
-        nonce and associated data.
+        nonce and associated data, hashes the length that was asked for or None.
         """
         return None
 
@@ -258,7 +258,8 @@ class Operation(ABC, Generic[OptionsT]):
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         """Do a few items with default options in the loop that users would write.
 
-        None where that is not enough, as for `library_call`, and where an item fails. Ciphers are given key and nonces.
+        None where that is not enough, as for `library_call`, and where an item fails. Ciphers are given key and
+        nonces, hashes a length.
         """
         return None
 

@@ -13,6 +13,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items
 from fpga_accel.operations.contract import (
+    GROUP,
     Errors,
     Job,
     Operation,
@@ -83,8 +84,7 @@ class DigestOperation(Operation[DigestOptions]):
         return [hashed(data, length) for data in items], {}
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        (asked,) = arguments
-        length = self.size if asked is None else self._legal(asked)
+        length = self._length(*arguments)
         try:
             return self.hashed(data, length) if length else None
         except (TypeError, BufferError):
@@ -92,15 +92,17 @@ class DigestOperation(Operation[DigestOptions]):
             return None
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
-        (asked,) = arguments
-        length = self.size if asked is None else self._legal(asked)
-        return self.on_cpu_many(items, DigestOptions(length), 0)[0] if length else None
+        length = self._length(*arguments)
+        # Long digests, which are more than the items, go where they belong on the planned way.
+        return self.on_cpu_many(items, DigestOptions(length), 0)[0] if 0 < length * len(items) <= GROUP else None
 
-    def _legal(self, length: Any) -> int:
-        """Return a length that a caller names; 0 where `options` has to look at it."""
-        if type(length) is not int:
+    def _length(self, asked: Any) -> int:
+        """Return the length of a digest by what a caller asks for; 0 where `options` has to look at it."""
+        if asked is None:
+            return self.size
+        if type(asked) is not int:
             return 0
-        return length if length == self.size or (self.xof and 1 <= length <= MOST) else 0
+        return asked if asked == self.size or (self.xof and 1 <= asked <= MOST) else 0
 
     def on_device(self, job: Job[DigestOptions], run: Run) -> Errors:
         items, length = job.items, job.options.length

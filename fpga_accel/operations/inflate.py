@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 import numpy as np
 from isal import isal_zlib
 
+from fpga_accel import _objects
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
@@ -124,6 +125,22 @@ def _in_one(data: Flat, wbits: int) -> bytes | None:
     except _Malformed:
         return None
     return content if decoder.eof and not decoder.unused_data else None
+
+
+def _of_blocks(items: Sequence[Flat]) -> list[bytes] | None:
+    """Decode items of which `bgzf_all_plain` is true by a call of the library each; None where one of them is wrong."""
+    new, contents = isal_zlib.decompressobj, []
+    try:
+        for item in items:
+            decoder = new(31)
+            contents.append(decoder.decompress(item))
+            # Where the block says that it ends; what stands behind is known to be the last block.
+            end = int.from_bytes(item[BGZF_HEADER - 2 : BGZF_HEADER], "little") + 1
+            if not decoder.eof or len(item) - len(decoder.unused_data) != end:
+                return None
+    except _Malformed:
+        return None
+    return contents
 
 
 class _Inflate(Decompression):
@@ -301,13 +318,18 @@ class GzipDecompress(_Inflate):
         # One member with a header of nothing more: of others, the library does not look at everything.
         if type(data) is not bytes:
             data = flat(data)
-        if data[3:4] != b"\0" or not self.any_member:
-            return self._blocks_by_library(data)
-        return _in_one(data, self.wbits)
+        if data[3:4] == b"\0" and self.any_member:
+            return _in_one(data, self.wbits)
+        if 0 < _objects.bgzf_plain_size(data) <= BGZF_CONTENT:
+            contents = _of_blocks([data])
+            return contents[0] if contents else None
+        return self._blocks_by_library(data)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if self.any_member and all(item[3:4] == b"\0" for item in items):
             return super().library_many(items)
+        if _objects.bgzf_all_plain(items, BGZF_CONTENT):
+            return _of_blocks(items)
         results = list(map(self.library_call, items))
         return None if None in results else results
 

@@ -98,8 +98,7 @@ class SealedOperation(KeyedOperation):
         if type(nonces) is not list:
             return None
         try:
-            call = getattr(self.library_class(key), method)
-            return [call(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)]
+            return _under_one_key(getattr(self.library_class(key), method), nonces, items)
         except (TypeError, ValueError, LibraryInvalidTag):
             return None
 
@@ -181,9 +180,8 @@ class Sealing(SealedOperation):
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
-        encrypt, nonces = self.cipher(options, 0).encrypt, _nonces(options, first, items)
         try:
-            return [encrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+            return _under_one_key(self.cipher(options, 0).encrypt, _nonces(options, first, items), items), {}
         except OverflowError:
             # An item is too long for one step.
             return super().on_cpu_many(items, options, first)
@@ -270,10 +268,8 @@ class Opening(SealedOperation):
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if not _is_plain(options):
             return super().on_cpu_many(items, options, first)
-        assert options.nonces is not None
-        decrypt, nonces = self.cipher(options, 0).decrypt, options.nonces[first : first + len(items)]
         try:
-            return [decrypt(nonce, data, None) for nonce, data in zip(nonces, items, strict=True)], {}
+            return _under_one_key(self.cipher(options, 0).decrypt, _nonces(options, first, items), items), {}
         except (LibraryInvalidTag, OverflowError):
             # Whatever is wrong with one of them is found again, and told of that one.
             return super().on_cpu_many(items, options, first)
@@ -365,6 +361,13 @@ def _each(
     assert options.nonces is not None
     nonces = options.nonces[part]
     return map(work, nonces.to_list() if isinstance(nonces, Batch) else nonces, items, itertools.repeat(None))
+
+
+def _under_one_key(work: Callable[[Any, Flat, Any], bytes], nonces: Sequence[Any], items: Sequence[Flat]) -> list[Any]:
+    """Do a batch without associated data; a loop in Python would take 0.05 µs an item more."""
+    if len(nonces) != len(items):
+        raise ValueError(f"{len(nonces)} nonces for {len(items)} items")
+    return list(map(work, nonces, items, itertools.repeat(None)))
 
 
 def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from fpga_accel._host import lib
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 
 # For this long the pauses are zero, which only yields the core: small launches end within it.
@@ -55,4 +56,7 @@ def wait(event: Event, deadline: float | None, device: str) -> None:
         if deadline is not None and now >= deadline:
             raise DeviceTimeoutError(f"no answer after {now - started:.3f} s", device=device)
         waited = now - started
-        time.sleep(0 if waited < _BUSY_SECONDS else min(waited * _SHARE, _LONGEST_PAUSE))
+        if waited < _BUSY_SECONDS:
+            time.sleep(0)
+        else:
+            lib.fa_pause(int(min(waited * _SHARE, _LONGEST_PAUSE) * 1e9))

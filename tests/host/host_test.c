@@ -76,6 +76,11 @@ static void test_pages(void) {
   fa_wipe(NULL, 0);
 }
 
+static void test_pause(void) {
+  fa_pause(0);
+  fa_pause(1000);
+}
+
 #define TOP ((size_t)1 << 63)
 
 static void test_fit(void) {
@@ -649,7 +654,7 @@ static void round_plain(void) {
   store_le32(frame + 15, content | 0x80000000u);
   CHECK(fa_lz4_plain_size(frame, size) == content);
   size_t cut = below((uint32_t)size);
-  uint8_t *start = malloc(cut + 1);
+  uint8_t *start = malloc(cut + !cut);
   memcpy(start, frame, cut);
   CHECK(fa_lz4_plain_size(start, cut) == 0);
   free(start);
@@ -659,10 +664,35 @@ static void round_plain(void) {
   free(frame);
 }
 
+/* A block of BGZF is looked at inside the bytes that there are, wherever it is cut or damaged. */
+static void round_plain_bgzf(void) {
+  uint32_t payload = below(40);
+  size_t block = 18 + payload + 8, size = block + 28 * below(2);
+  uint8_t *data = calloc(size, 1);
+  const uint8_t head[16] = {0x1F, 0x8B, 8, 4, 0, 0, 0, 0, 0, 0xFF, 6, 0, 'B', 'C', 2, 0};
+  memcpy(data, head, sizeof head);
+  data[16] = (uint8_t)(block - 1);
+  data[block - 4] = 77;
+  if (size > block) {
+    memcpy(data + block, head, sizeof head);
+    data[block + 16] = 27;
+    data[block + 18] = 3;
+  }
+  CHECK(fa_bgzf_plain_size(data, size) == 77);
+  size_t cut = below((uint32_t)size);
+  uint8_t *start = malloc(cut + !cut);
+  memcpy(start, data, cut);
+  CHECK(fa_bgzf_plain_size(start, cut) == (cut == block ? 77 : 0));
+  free(start);
+  data[below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
+  fa_bgzf_plain_size(data, size);
+  free(data);
+}
+
 /* A raw Snappy stream is looked at inside the bytes that there are. */
 static void round_plain_snappy(void) {
   size_t size = below(9);
-  uint8_t *stream = malloc(size + 1);
+  uint8_t *stream = malloc(size + !size);
   for (size_t i = 0; i < size; i++)
     stream[i] = (uint8_t)(below(2) ? 0x80 | below(128) : below(128));
   uint64_t found = fa_snappy_plain_size(stream, size);
@@ -682,7 +712,7 @@ static void round_plain_zstd(void) {
   frame[7] = (uint8_t)(content >> 5);
   CHECK(fa_zstd_plain_size(frame, size) == content);
   size_t cut = below((uint32_t)size);
-  uint8_t *start = malloc(cut + 1);
+  uint8_t *start = malloc(cut + !cut);
   memcpy(start, frame, cut);
   CHECK(fa_zstd_plain_size(start, cut) == 0);
   free(start);
@@ -814,6 +844,7 @@ int main(int argc, char **argv) {
     state ^= strtoull(argv[2], NULL, 0) * 2654435761u;
   test_xxh32();
   test_pages();
+  test_pause();
   test_fit();
   test_compact_refuses();
   test_pack_refuses();
@@ -833,6 +864,7 @@ int main(int argc, char **argv) {
     round_xts();
     round_first_impossible();
     round_plain();
+    round_plain_bgzf();
     round_plain_snappy();
     round_plain_zstd();
     round_gzip_starts();
