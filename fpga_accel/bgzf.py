@@ -118,7 +118,7 @@ def _block_size(file: IO[bytes], position: int, start: bytes) -> int:
         return _checked(header.member_size, header.size, position)
     if len(start) < _HEADER:
         raise TruncatedError(f"BGZF data ends inside the header at byte {position}")
-    return _checked(int.from_bytes(start[16:18], "little") + 1, _HEADER, position)
+    return _checked(gzip_member.bgzf_block_size(start), _HEADER, position)
 
 
 def _checked(size: int, header: int, position: int) -> int:

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced, wrong_tag
@@ -159,10 +158,10 @@ class CcmEncrypt(_Ccm):
             return None
 
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not _is_plain(options) or any(len(data) >= _ALWAYS_FITS for data in items):
+        if not options.is_plain or any(len(data) >= _ALWAYS_FITS for data in items):
             return super().on_cpu_many(items, options, first)
         encrypt = self.keyed(options, first).encrypt
-        pairs = zip(_nonces(options, first, items), items, strict=True)
+        pairs = zip(options.listed_nonces(slice(first, first + len(items))), items, strict=True)
         return [encrypt(nonce, data, None) for nonce, data in pairs], {}
 
 
@@ -200,11 +199,11 @@ class CcmDecrypt(_Ccm):
             return None
 
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not _is_plain(options) or any(len(data) >= _ALWAYS_FITS for data in items):
+        if not options.is_plain or any(len(data) >= _ALWAYS_FITS for data in items):
             return super().on_cpu_many(items, options, first)
         decrypt = self.keyed(options, first).decrypt
         try:
-            pairs = zip(_nonces(options, first, items), items, strict=True)
+            pairs = zip(options.listed_nonces(slice(first, first + len(items))), items, strict=True)
             return [decrypt(nonce, data, None) for nonce, data in pairs], {}
         except (LibraryInvalidTag, ValueError):
             # Whatever is wrong with one of them is found again, and told of that one.
@@ -236,17 +235,6 @@ def too_long(size: int, nonce: int) -> FormatError:
     """Return the error of a message that is too long for its nonce."""
     most = (1 << 8 * (15 - nonce)) - 1
     return FormatError(f"a message of {size} bytes; with a nonce of {nonce} bytes aes-ccm takes {most} at most")
-
-
-def _is_plain(options: CipherOptions) -> bool:
-    """Whether the loop that users would write serves: one key, given nonces, no associated data."""
-    return options.nonces is not None and len(options.keys) == 1 and not options.aads
-
-
-def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
-    assert options.nonces is not None
-    nonces = options.nonces[first : first + len(items)]
-    return nonces.to_list() if isinstance(nonces, Batch) else nonces
 
 
 def _wrong(texts: Texts, tags: Bytes, size: int) -> npt.NDArray[np.bool_]:

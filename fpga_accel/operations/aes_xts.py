@@ -16,7 +16,6 @@ import numpy as np
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
@@ -187,10 +186,8 @@ class XtsOperation(_Xts):
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if options.nonces is None or len(options.keys) > 1 or not all(BLOCK <= len(data) <= MOST for data in items):
             return super().on_cpu_many(items, options, first)
-        nonces = options.nonces[first : first + len(items)]
-        listed = nonces.to_list() if isinstance(nonces, Batch) else nonces
-        stream = self.keyed(options, first).stream
-        return [stream(nonce).update(data) for nonce, data in zip(listed, items, strict=True)], {}
+        nonces, stream = options.listed_nonces(slice(first, first + len(items))), self.keyed(options, first).stream
+        return [stream(nonce).update(data) for nonce, data in zip(nonces, items, strict=True)], {}
 
     def sample(self, count: int, nbytes: int, kind: str) -> tuple[list[bytes], CipherOptions]:
         data = bytes(min(max(nbytes, BLOCK), MOST))

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.batch import Batch
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
@@ -150,7 +149,7 @@ class CbcEncrypt(CbcOperation):
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if options.own or options.nonces is None or len(options.keys) > 1:
             return super().on_cpu_many(items, options, first)
-        nonces = options.nonces[first : first + len(items)]
+        nonces = options.listed_nonces(slice(first, first + len(items)))
         return self._under_one_key(items, self.keyed(options, first), nonces), {}
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
@@ -165,8 +164,7 @@ class CbcEncrypt(CbcOperation):
     @staticmethod
     def _under_one_key(items: Sequence[Flat], cipher: Any, nonces: Sequence[Any]) -> list[Any]:
         """Do the loop that users would write."""
-        listed = nonces.to_list() if isinstance(nonces, Batch) else nonces
-        pairs = zip(listed, items, strict=True)
+        pairs = zip(nonces, items, strict=True)
         return [_encrypted(cipher, nonce, data, _PADDINGS[BLOCK - len(data) % BLOCK]) for nonce, data in pairs]
 
     # -- on a device ----------------------------------------------------------------------------------------------
@@ -263,11 +261,10 @@ class CbcDecrypt(CbcOperation):
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if options.own or options.nonces is None or len(options.keys) > 1:
             return super().on_cpu_many(items, options, first)
-        cipher, nonces = self.keyed(options, first), options.nonces[first : first + len(items)]
+        cipher, nonces = self.keyed(options, first), options.listed_nonces(slice(first, first + len(items)))
         results: list[Any] = []
         errors: Errors = {}
-        listed = nonces.to_list() if isinstance(nonces, Batch) else nonces
-        for index, (nonce, data) in enumerate(zip(listed, items, strict=True), first):
+        for index, (nonce, data) in enumerate(zip(nonces, items, strict=True), first):
             try:
                 if not data or len(data) % BLOCK:
                     raise malformed()

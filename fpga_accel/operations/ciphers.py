@@ -50,6 +50,17 @@ class CipherOptions:
             self._nonce_items = items_of(self.nonces)
         return self._nonce_items
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the loop that users would write serves: one key, given nonces, no associated data."""
+        return self.nonces is not None and len(self.keys) == 1 and not self.aads
+
+    def listed_nonces(self, part: slice) -> Sequence[Any]:
+        """Return the nonces of items `part`, which are given, as libraries take them fastest."""
+        assert self.nonces is not None
+        nonces = self.nonces[part]
+        return nonces.to_list() if isinstance(nonces, Batch) else nonces
+
     def key_position(self, index: int) -> int:
         """Return which of `keys` an item has."""
         return index if len(self.keys) > 1 else 0

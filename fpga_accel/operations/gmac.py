@@ -7,7 +7,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fpga_accel.batch import Batch
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors
@@ -37,10 +36,8 @@ class Gmac(MacOperation):
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
         if len(options.keys) > 1:
             return super().on_cpu_many(items, options, first)
-        assert options.nonces is not None
-        nonces = options.nonces[first : first + len(items)]
-        listed = nonces.to_list() if isinstance(nonces, Batch) else nonces
-        return _under_one_key(items, as_key(options.keys[0]), listed), {}
+        nonces = options.listed_nonces(slice(first, first + len(items)))
+        return _under_one_key(items, as_key(options.keys[0]), nonces), {}
 
     def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments

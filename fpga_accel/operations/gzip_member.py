@@ -77,6 +77,11 @@ def bgzf_starts(start: bytes) -> bool:
     return start[:3] == MAGIC and start[3:4] == b"\x04" and start[10:16] == _ONLY_BC
 
 
+def bgzf_block_size(start: Flat) -> int:
+    """Return the bytes of the BGZF block that begins so."""
+    return int.from_bytes(start[BGZF_HEADER - 2 : BGZF_HEADER], "little") + 1
+
+
 def zlib_starts(start: bytes) -> bool:
     """Whether data that begins so is a zlib stream."""
     return len(start) >= 2 and start[0] & 15 == 8 and start[0] >> 4 <= 7 and (start[0] << 8 | start[1]) % 31 == 0
@@ -156,7 +161,7 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
         start = bytes(data[position : position + BGZF_HEADER])
         if len(start) == BGZF_HEADER and bgzf_starts(start):
             # As `bgzip` writes it: in the least time.
-            header = Header(BGZF_HEADER, int.from_bytes(start[16:], "little") + 1)
+            header = Header(BGZF_HEADER, bgzf_block_size(start))
         else:
             header = parse_gzip_header(data, crc_of, position)
         if not header.member_size:

@@ -127,15 +127,13 @@ def _in_one(data: Flat, wbits: int) -> bytes | None:
     return content if decoder.eof and not decoder.unused_data else None
 
 
-def _of_blocks(items: Sequence[Flat]) -> list[bytes] | None:
-    """Decode items of which `bgzf_all_plain` is true by a call of the library each; None where one of them is wrong."""
+def _each_in_one(items: Sequence[Flat], wbits: int, ends: Iterable[int]) -> list[bytes] | None:
+    """Do the same with many items, whose streams have to end at `ends`; None where one of them does not."""
     new, contents = isal_zlib.decompressobj, []
     try:
-        for item in items:
-            decoder = new(31)
+        for item, end in zip(items, ends, strict=True):
+            decoder = new(wbits)
             contents.append(decoder.decompress(item))
-            # Where the block says that it ends; what stands behind is known to be the last block.
-            end = int.from_bytes(item[BGZF_HEADER - 2 : BGZF_HEADER], "little") + 1
             if not decoder.eof or len(item) - len(decoder.unused_data) != end:
                 return None
     except _Malformed:
@@ -170,17 +168,7 @@ class _Inflate(Decompression):
         return _in_one(data, self.wbits)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        # As `library_call` does, without a step of Python's own for each item.
-        new, wbits, results = isal_zlib.decompressobj, self.wbits, []
-        try:
-            for item in items:
-                decoder = new(wbits)
-                results.append(decoder.decompress(item))
-                if not decoder.eof or decoder.unused_data:
-                    return None
-        except _Malformed:
-            return None
-        return results
+        return _each_in_one(items, self.wbits, map(len, items))
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         results = self.library_many(items) if options.max_output is None else None
@@ -320,8 +308,8 @@ class GzipDecompress(_Inflate):
             data = flat(data)
         if data[3:4] == b"\0" and self.any_member:
             return _in_one(data, self.wbits)
-        if 0 < _objects.bgzf_plain_size(data) <= BGZF_CONTENT:
-            contents = _of_blocks([data])
+        if _objects.bgzf_plain_size(data):
+            contents = _each_in_one([data], self.wbits, [gzip_member.bgzf_block_size(data)])
             return contents[0] if contents else None
         return self._blocks_by_library(data)
 
@@ -329,7 +317,8 @@ class GzipDecompress(_Inflate):
         if self.any_member and all(item[3:4] == b"\0" for item in items):
             return super().library_many(items)
         if _objects.bgzf_all_plain(items, BGZF_CONTENT):
-            return _of_blocks(items)
+            # What stands behind a block is known to be the empty last one.
+            return _each_in_one(items, self.wbits, map(gzip_member.bgzf_block_size, items))
         results = list(map(self.library_call, items))
         return None if None in results else results
 
@@ -343,7 +332,7 @@ class GzipDecompress(_Inflate):
             start = data[position : position + BGZF_HEADER]
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
-            end = position + int.from_bytes(start[-2:], "little") + 1
+            end = position + gzip_member.bgzf_block_size(start)
             content = _in_one(data[position:end], self.wbits)
             if content is None or len(content) > BGZF_CONTENT:
                 return None
@@ -399,7 +388,7 @@ class GzipDecompress(_Inflate):
             return Work(len(data), _SINGLE)
         if not gzip_member.bgzf_starts(bytes(data[:16])):
             return Work(max(1, _only(data).content), _SINGLE)
-        size = int.from_bytes(data[16:18], "little") + 1
+        size = gzip_member.bgzf_block_size(data)
         declared = gzip_member.trailer(data, size - TRAILER)[1] if TRAILER <= size <= len(data) else size
         return Work(max(1, len(data) * min(declared, 1 << 16) // size))
 

@@ -124,7 +124,7 @@ def _block_size(source: Source) -> int:
     start = source.peek(_BGZF_START)
     if len(start) < _BGZF_START or not gzip_member.bgzf_starts(start):
         return 0
-    size = int.from_bytes(start[16:18], "little") + 1
+    size = gzip_member.bgzf_block_size(start)
     block = source.peek(size)
     is_whole = len(block) == size >= _BGZF_START + TRAILER
     return size if is_whole and int.from_bytes(block[-4:], "little") <= BGZF_CONTENT else 0

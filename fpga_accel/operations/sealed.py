@@ -17,7 +17,6 @@ from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.batch import Batch
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, flat_writable, made, memory, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
 from fpga_accel.operations.contract import ALONE, COPIED, Errors, Job, RowOutput, periodic, trial_of
@@ -177,11 +176,12 @@ class Sealing(SealedOperation):
         return _each(options, part, items, self.cipher(options, 0).encrypt)
 
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not _is_plain(options):
+        if not options.is_plain:
             return super().on_cpu_many(items, options, first)
         # The loop that users would write, for batches too small for a device.
         try:
-            return _under_one_key(self.cipher(options, 0).encrypt, _nonces(options, first, items), items), {}
+            nonces = options.listed_nonces(slice(first, first + len(items)))
+            return _under_one_key(self.cipher(options, 0).encrypt, nonces, items), {}
         except OverflowError:
             # An item is too long for one step.
             return super().on_cpu_many(items, options, first)
@@ -189,7 +189,7 @@ class Sealing(SealedOperation):
     def on_cpu_placed(
         self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
     ) -> Errors:
-        if not _is_plain(options) or _has_long(offsets):
+        if not options.is_plain or _has_long(offsets):
             return super().on_cpu_placed(items, options, first, out, offsets)
         if isinstance(items, list):
             # As small `bytes`, and `bytes` come back: for views of memory the library calls Python functions.
@@ -198,7 +198,7 @@ class Sealing(SealedOperation):
             return {}
         encrypt_into = self.cipher(options, 0).encrypt_into
         for nonce, data, (start, end) in zip(
-            _nonces(options, first, items), items, itertools.pairwise(offsets), strict=True
+            options.listed_nonces(slice(first, first + len(items))), items, itertools.pairwise(offsets), strict=True
         ):
             encrypt_into(nonce, data, None, out[start:end])
         return {}
@@ -266,10 +266,11 @@ class Opening(SealedOperation):
         return written
 
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not _is_plain(options):
+        if not options.is_plain:
             return super().on_cpu_many(items, options, first)
         try:
-            return _under_one_key(self.cipher(options, 0).decrypt, _nonces(options, first, items), items), {}
+            nonces = options.listed_nonces(slice(first, first + len(items)))
+            return _under_one_key(self.cipher(options, 0).decrypt, nonces, items), {}
         except (LibraryInvalidTag, OverflowError):
             # Whatever is wrong with one of them is found again, and told of that one.
             return super().on_cpu_many(items, options, first)
@@ -300,7 +301,7 @@ class Opening(SealedOperation):
     def on_cpu_placed(
         self, items: Sequence[Flat], options: CipherOptions, first: int, out: memoryview, offsets: Sequence[int]
     ) -> Errors:
-        if not _is_plain(options) or _has_long(offsets):
+        if not options.is_plain or _has_long(offsets):
             return super().on_cpu_placed(items, options, first, out, offsets)
         if isinstance(items, list):
             opened, errors = self.on_cpu_many(items, options, first)
@@ -308,7 +309,9 @@ class Opening(SealedOperation):
                 out[offsets[0] : offsets[-1]] = b"".join(opened)
                 return {}
         decrypt_into, errors, tag = self.cipher(options, 0).decrypt_into, Errors(), self.tag_length(options)
-        parts = zip(_nonces(options, first, items), items, itertools.pairwise(offsets), strict=True)
+        parts = zip(
+            options.listed_nonces(slice(first, first + len(items))), items, itertools.pairwise(offsets), strict=True
+        )
         for index, (nonce, data, (start, end)) in enumerate(parts, first):
             if len(data) < tag:
                 errors[index] = too_short(len(data), tag)
@@ -348,19 +351,12 @@ def _room_for(size: int, out: Any, front: int = 0) -> Any:
     return memoryview(room)[front : front + size] if 0 <= size <= len(room) - front else None
 
 
-def _is_plain(options: CipherOptions) -> bool:
-    """Whether the loop that users would write serves: one key, given nonces, no associated data."""
-    return options.nonces is not None and len(options.keys) == 1 and not options.aads
-
-
 def _each(
     options: CipherOptions, part: slice, items: Iterable[Flat], work: Callable[[Any, Flat, Any], bytes]
 ) -> Iterator[bytes] | None:
-    if not _is_plain(options):
+    if not options.is_plain:
         return None
-    assert options.nonces is not None
-    nonces = options.nonces[part]
-    return map(work, nonces.to_list() if isinstance(nonces, Batch) else nonces, items, itertools.repeat(None))
+    return map(work, options.listed_nonces(part), items, itertools.repeat(None))
 
 
 def _under_one_key(work: Callable[[Any, Flat, Any], bytes], nonces: Sequence[Any], items: Sequence[Flat]) -> list[Any]:
@@ -368,13 +364,6 @@ def _under_one_key(work: Callable[[Any, Flat, Any], bytes], nonces: Sequence[Any
     if len(nonces) != len(items):
         raise ValueError(f"{len(nonces)} nonces for {len(items)} items")
     return list(map(work, nonces, items, itertools.repeat(None)))
-
-
-def _nonces(options: CipherOptions, first: int, items: Sequence[Flat]) -> Sequence[Any]:
-    """Return the nonces of items `first` and on, as the library takes them fastest."""
-    assert options.nonces is not None
-    nonces = options.nonces[first : first + len(items)]
-    return nonces.to_list() if isinstance(nonces, Batch) else nonces
 
 
 def _has_long(offsets: Sequence[int]) -> bool:
