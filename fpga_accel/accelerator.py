@@ -6,7 +6,7 @@ import copy
 import operator
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fpga_accel import config, jobs
-from fpga_accel._objects import Direct
+from fpga_accel._objects import Direct, DirectMany
 from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError, InvalidTag
-from fpga_accel.execution import Executor
+from fpga_accel.execution import Executor, listed
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
@@ -104,6 +104,14 @@ class Accelerator:
         self._checksums = _Direct(self._executor, "checksum")
         self._digests = _Direct(self._executor, "digest")
         self._macs = _Direct(self._executor, "mac")
+        # The same for many items.
+        self._compresses_many = _DirectMany(self._executor, "compress")
+        self._decompresses_many = _DirectMany(self._executor, "decompress")
+        self._encrypts_many = _DirectMany(self._executor, "encrypt")
+        self._decrypts_many = _DirectMany(self._executor, "decrypt")
+        self._checksums_many = _DirectMany(self._executor, "checksum")
+        self._digests_many = _DirectMany(self._executor, "digest")
+        self._macs_many = _DirectMany(self._executor, "mac")
         self._compresses_into = _DirectInto(self._executor, "compress")
         self._decompresses_into = _DirectInto(self._executor, "decompress")
         self._encrypts_into = _DirectInto(self._executor, "encrypt")
@@ -233,11 +241,11 @@ class Accelerator:
         **options: Any,
     ) -> list[Any] | Batch:
         """Compress each buffer into a frame of its own, in one launch; a Batch to a Batch."""
-        operation = registry.find("compress", format)
         if level is None and block_size is None and not options:
-            results: list[Any] | Batch | None = self._executor.few(operation, items)
+            results: list[Any] | Batch | None = self._compresses_many[format](items)
             if results is not None:
                 return results
+        operation = registry.find("compress", format)
         settings = operation.settings(level=level, block_size=block_size, **options)
         return self._many(operation, items, settings, return_exceptions)
 
@@ -317,10 +325,11 @@ class Accelerator:
         """
         if format is None:
             format = _format_of(items[0]) if len(items) else "lz4"
+        if max_output is None:
+            results: list[Any] | Batch | None = self._decompresses_many[format](items)
+            if results is not None:
+                return results
         operation = registry.find("decompress", format)
-        results: list[Any] | Batch | None = self._executor.few(operation, items) if max_output is None else None
-        if results is not None:
-            return results
         return self._many(operation, items, operation.settings(max_output=max_output), return_exceptions)
 
     # -- encryption -----------------------------------------------------------------------------------------------
@@ -480,12 +489,11 @@ class Accelerator:
         >>> sealed
         Batch(2 items, 38 bytes)
         """
+        if aads is None and not options:
+            results: list[Any] | Batch | None = self._encrypts_many[cipher](items, listed(key), listed(nonces))
+            if results is not None:
+                return results
         operation = registry.find("encrypt", cipher)
-        results: list[Any] | Batch | None = (
-            self._executor.few(operation, items, key, nonces) if aads is None and not options else None
-        )
-        if results is not None:
-            return results
         settings = _batch_options(operation, len(items), key, nonces, aads, options)
         return self._many(operation, items, settings, return_exceptions)
 
@@ -525,12 +533,11 @@ class Accelerator:
         **options: Any,
     ) -> list[Any] | Batch:
         """Decrypt each buffer, a Batch to a Batch; a wrong tag loses that item alone."""
+        if aads is None and not options:
+            results: list[Any] | Batch | None = self._decrypts_many[cipher](items, listed(key), listed(nonces))
+            if results is not None:
+                return results
         operation = registry.find("decrypt", cipher)
-        results: list[Any] | Batch | None = (
-            self._executor.few(operation, items, key, nonces) if aads is None and not options else None
-        )
-        if results is not None:
-            return results
         settings = _batch_options(operation, len(items), key, nonces, aads, options)
         return self._many(operation, items, settings, return_exceptions)
 
@@ -685,10 +692,10 @@ class Accelerator:
         >>> [digest.hex()[:8] for digest in Accelerator("cpu").digest_many([b"abc", b""])]
         ['ba7816bf', 'e3b0c442']
         """
-        operation = registry.find("digest", algorithm)
-        results: list[Any] | Batch | None = self._executor.few(operation, items, length)
+        results: list[Any] | Batch | None = self._digests_many[algorithm](items, length)
         if results is not None:
             return results
+        operation = registry.find("digest", algorithm)
         return self._many(operation, items, operation.settings(length=length), False)
 
     def mac(self, data: Any, key: Any, algorithm: str = "hmac-sha256", *, nonce: Any = None) -> bytes:
@@ -750,10 +757,10 @@ class Accelerator:
         nonces: Sequence[Any] | npt.NDArray[Any] | None = None,
     ) -> list[Any] | Batch:
         """Return the code of each buffer; `key` is one for all, or a list."""
-        operation = registry.find("mac", algorithm)
-        results: list[Any] | Batch | None = self._executor.few(operation, items, key, nonces)
+        results: list[Any] | Batch | None = self._macs_many[algorithm](items, listed(key), listed(nonces))
         if results is not None:
             return results
+        operation = registry.find("mac", algorithm)
         return self._many(operation, items, _batch_options(operation, len(items), key, nonces, None), False)
 
     # -- checksums ------------------------------------------------------------------------------------------------
@@ -811,12 +818,12 @@ class Accelerator:
         >>> Accelerator("cpu").checksum_many(Batch(b"123456789", [0, 9]))
         array([3808858755], dtype=uint32)
         """
+        if value is None and seed is None:
+            few: list[int] | npt.NDArray[np.uint32] | npt.NDArray[np.uint64] | None
+            few = self._checksums_many[algorithm](items)
+            if few is not None:
+                return few
         operation = registry.find("checksum", algorithm)
-        few: list[int] | npt.NDArray[np.uint32] | npt.NDArray[np.uint64] | None = (
-            self._executor.few(operation, items) if value is None and seed is None else None
-        )
-        if few is not None:
-            return few
         options = operation.settings(value=value, seed=seed)
         found: list[int] = self._executor.many(operation, options, items).results
         return found
@@ -954,6 +961,8 @@ class Accelerator:
         other._checksums = other._digests = other._macs = _NO_SHORT_WAYS
         other._compresses_into = other._decompresses_into = other._encrypts_into = _NO_SHORT_WAYS
         other._decrypts_into = other._digests_into = other._macs_into = _NO_SHORT_WAYS
+        other._compresses_many = other._decompresses_many = other._encrypts_many = _NO_SHORT_WAYS
+        other._decrypts_many = other._checksums_many = other._digests_many = other._macs_many = _NO_SHORT_WAYS
         return other
 
     # -- chains ---------------------------------------------------------------------------------------------------
@@ -1105,8 +1114,15 @@ class _Direct(dict[str, Callable[..., Any]]):
         run = self[algorithm] = self._way(registry.find(self._op, algorithm)).run
         return run
 
-    def _way(self, operation: Operation[Any]) -> Direct:
+    def _way(self, operation: Operation[Any]) -> Direct | DirectMany:
         return self._engine.planner.direct(operation, operation.library_call, 0)
+
+
+class _DirectMany(_Direct):
+    """The same for many items."""
+
+    def _way(self, operation: Operation[Any]) -> DirectMany:
+        return self._engine.planner.direct_many(operation, partial(self._engine.few, operation))
 
 
 class _DirectInto(_Direct):

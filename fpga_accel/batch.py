@@ -185,10 +185,23 @@ class Batch(Sequence[memoryview]):
         view = self._view
         return (view[start:end] for start, end in itertools.pairwise(self._offsets.tolist()))
 
+    def chunks(self, items: int, nbytes: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the position of the first item and a Batch, of at most so many items and bytes, or of one item."""
+        first, offsets = 0, self._offsets
+        while first < len(self):
+            most = int(np.searchsorted(offsets, offsets[first] + nbytes, side="right")) - 1
+            stop = min(len(self), first + items, max(first + 1, most))
+            yield first, self[first:stop]
+            first = stop
+
     def to_list(self) -> list[bytes]:
         """Return the items as a list of `bytes`."""
         count = len(self)
         return _objects.bytes_list_from_column(self._address, address_of(self._offsets), count) if count else []
+
+    def windows(self) -> _objects.Windows:
+        """Return the items for a loop of library calls: each a buffer, made in a tenth of the time of a view."""
+        return _objects.Windows(self._view, self._offsets)
 
     def spans(self) -> Items:
         """Return where the items lie, as the operations take them."""

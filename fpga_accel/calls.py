@@ -28,18 +28,12 @@ from fpga_accel.operations.buffers import (
     joined_columns,
     offsets_of,
 )
-from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, Work, kept
+from fpga_accel.operations.contract import DATA_ERRORS, FEW, FEW_BYTES, Errors, Job, Operation, Work, kept
 
 # A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
 _THREAD_BYTES = 256 << 10
 # Batches of fewer bytes may be done without planning, which takes 50 to 100 µs: that shows up to some 1 ms of work.
 LOOPED = 1 << 20
-# The items of a Batch that are handed to a library at once: few enough that they, as `bytes`, and their results stay
-# in the cache and take no fresh memory, and enough that the steps around it do not show.
-_CHUNK_ITEMS = 1 << 10
-_CHUNK_BYTES = 1 << 20
-# Items of a Batch of up to so many bytes each are copied for a library that takes `bytes` faster than views of memory.
-_SMALL = 512
 
 T = TypeVar("T")
 
@@ -359,32 +353,17 @@ class BatchCall(Call):
         """Return what does items from one to before another, each to its offset in `out`."""
 
         def part(first: int, end: int) -> Errors:
-            items = self.batch[first:end]
-            if items.nbytes > _SMALL * len(items) or self.operation.takes_views:
-                return done(first, items)
-            return _all_errors(done(start, some) for start, some in self._pieces(first, end))
-
-        def done(first: int, items: Sequence[Flat]) -> Errors:
-            bounds = offsets[first : first + len(items) + 1].tolist()
-            return self.operation.on_cpu_placed(items, self.options, first, out, bounds)
+            return self.operation.on_cpu_placed(
+                self.batch[first:end], self.options, first, out, offsets[first : end + 1]
+            )
 
         return part
 
     def _chunks(self, first: int, end: int) -> Iterator[tuple[int, list[Any], Errors]]:
         """Yield the first item, the results and the errors of some items at a time."""
-        for start, items in self._pieces(first, end):
-            yield start, *self.operation.on_cpu_many(items, self.options, start)
-
-    def _pieces(self, first: int, end: int) -> Iterator[tuple[int, list[Any]]]:
-        """Yield some items at a time as a library takes them fastest, and which is the first."""
-        offsets = self.batch.offsets
-        while first < end:
-            most = int(np.searchsorted(offsets, offsets[first] + _CHUNK_BYTES, side="right")) - 1
-            stop = min(end, first + _CHUNK_ITEMS, max(first + 1, most))
-            items = self.batch[first:stop]
-            # Large items are not worth copying for a library that is faster with `bytes`.
-            yield first, library_items(self.operation, items) if items.nbytes <= _CHUNK_BYTES else list(items)
-            first = stop
+        for at, some in self.batch[first:end].chunks(FEW, FEW_BYTES):
+            items = self.operation.library_items(some)
+            yield first + at, *self.operation.on_cpu_many(items, self.options, first + at)
 
     @property
     def nbytes_out(self) -> int:
@@ -503,12 +482,6 @@ def _listed(sink: Sink) -> list[Any]:
         return numbers
     assert isinstance(sink, BytesSink)
     return sink.values
-
-
-def library_items(operation: Operation[Any], batch: Batch) -> list[Any]:
-    """Return items of a Batch as a library takes them in the least time, what is around its calls counted."""
-    viewed = operation.takes_views and batch.nbytes > _SMALL * len(batch)
-    return list(batch) if viewed else batch.to_list()
 
 
 def apart(data: Flat, out: memoryview) -> Flat:

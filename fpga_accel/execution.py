@@ -23,8 +23,6 @@ from fpga_accel.calls import (
     ManyCall,
     OneCall,
     apart,
-    library_items,
-    seems_large,
     sink_is_callers,
 )
 from fpga_accel.errors import (
@@ -40,8 +38,12 @@ from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, 
 from fpga_accel.planning import KINDS, Planner, Wanted, reason_of
 from fpga_accel.receipts import Ledger, OnDevice, Reason
 from fpga_accel.routing import CPU, Plan
+from fpga_accel.runtime.buffers import POOL
 
 log = logging.getLogger(__name__)
+
+# Results of up to so many bytes take less time to make and copy together than to write where they stay.
+_SHORT = 512
 
 
 class Executor:
@@ -133,34 +135,24 @@ class Executor:
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
-    def few(self, operation: Operation[Any], items: Sequence[Any], *arguments: Any) -> Any:
-        """Do a batch in the library's own loop where that is known to be best; None where it has to be planned.
+    def few(self, operation: Operation[Any], batch: Any, *arguments: Any) -> Any:
+        """Do a Batch in the library's own loop where that is known to be best; None for all else, which is planned.
 
         `arguments` are those of `Operation.library_many`. Results come as `many` gives them.
         """
-        batch = items if isinstance(items, Batch) else None
-        if batch is not None:
-            nbytes = batch.nbytes
-        elif isinstance(items, list) and not seems_large(items):
-            nbytes = _objects.bytes_total(items)
-        else:
+        if not isinstance(batch, Batch):
             return None
-        if nbytes < 0:
-            return None
-        into = batch is not None and not operation.number_size
-        reason = self.planner.loop_reason(operation, items, nbytes, into=into)
+        nbytes = batch.nbytes
+        reason = self.planner.loop_reason(operation, batch, nbytes, into=not operation.number_size)
         if reason is None:
             return None
-        count = len(items)
+        count = len(batch)
         started = time.perf_counter()
-        listed: Any = items if batch is None else library_items(operation, batch)
         with self._workers.turn():
-            results: Any = operation.library_many(listed, *(_listed(each) for each in arguments))
+            results = _few_of_batch(operation, batch, arguments)
         if results is None:
             return None
-        if batch is not None:
-            results = np.array(results, operation.number_type) if operation.number_size else Batch.from_items(results)
-        size = operation.number_size * count or (_objects.bytes_total(results) if batch is None else results.nbytes)
+        size = operation.number_size * count or results.nbytes
         self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, time.perf_counter()))
         return results
 
@@ -290,8 +282,34 @@ class Executor:
             warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=_callers_level())
 
 
-def _listed(argument: Any) -> Any:
+def _few_of_batch(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...]) -> Any:
+    """Return what the library's own loop makes of a Batch, None where that is not enough."""
+    if operation.placed_growth is not None and batch.nbytes > _SHORT * len(batch):
+        return _placed(operation, batch, arguments)
+    results = operation.library_many(operation.library_items(batch), *arguments)
+    if results is None:
+        return None
+    if not operation.number_size:
+        return Batch.from_items(results)
+    return np.fromiter(results, operation.number_type, len(results))
+
+
+def _placed(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...]) -> Batch | None:
+    """Return what the library writes where it stays."""
+    assert operation.placed_growth is not None
+    offsets = np.empty(len(batch) + 1, np.int64)
+    size = _objects.column_grown(batch.offsets, operation.placed_growth, offsets)
+    if size < 0:
+        return None
+    data = POOL.array(size)
+    done = operation.library_placed(batch.windows(), _objects.Windows(data, offsets, True), *arguments)
+    return Batch.of_column((data, offsets)) if done else None
+
+
+def listed(argument: Any) -> Any:
     """Return keys and nonces as a library's loop takes them: of a batch, as a list."""
+    if type(argument) in (list, bytes):
+        return argument
     if isinstance(argument, np.ndarray) and argument.ndim == 2:
         argument = of_rows(argument)
     return argument.to_list() if isinstance(argument, Batch) else argument

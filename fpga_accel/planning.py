@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from fpga_accel._objects import Direct
+from fpga_accel._objects import Direct, DirectMany
 from fpga_accel.backends import Backend, NoCore
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
@@ -42,6 +42,7 @@ from fpga_accel.reference import ReferenceBackend
 from fpga_accel.routing import (
     BUDGET_SECONDS,
     CPU,
+    ITEM,
     LARGE,
     SMALL_BATCH,
     Candidate,
@@ -68,6 +69,8 @@ OPENING_SECONDS = 0.1
 
 # Every case is timed, though those before it took longer than their share; 400 cases of this are 12 s.
 LEAST_BUDGET_SECONDS = 0.03
+# Shapes of batches whose place is remembered.
+_REMEMBERED = 512
 # Shapes of one kind of an operation's data, which take some 100 MB.
 _SAMPLES = 15
 
@@ -99,6 +102,14 @@ class Route(NamedTuple):
     candidate: str
     device_plan: Plan
     cpu_plan: Plan
+
+
+class _Settled(NamedTuple):
+    """Whether the CPU does batches of one shape, by a choice in one state of its estimates."""
+
+    choice: Choice
+    version: int
+    cpu: bool
 
 
 class _Offer(NamedTuple):
@@ -163,6 +174,9 @@ class Planner(forks.Resettable):
         # Choices of each device against the CPU path, by the device's id.
         self._routers: dict[str, Router] = {}
         self._routes: dict[Case, Route] = {}
+        # Batches by operation, items, bytes and whether into memory in use: a look at the route takes as long as a
+        # library needs for some of their items.
+        self._settled: dict[tuple[Operation[Any], int, int, bool], _Settled] = {}
         # CPU seconds that calls were worth before any device was opened.
         self._unopened = 0.0
         self._lock = threading.Lock()
@@ -321,6 +335,22 @@ class Planner(forks.Resettable):
             tally, self._ledger.local, operation, reason, call, position, limit, operation.number_size, target
         )
 
+    def direct_many(self, operation: Operation[Any], other: Callable[..., Any]) -> DirectMany:
+        """Return the shortest way to the library's loop, for a list of items; it does nothing where that is not best.
+
+        What is no list goes to `other`.
+        """
+        reason = self.direct_reason(operation, 2, 1)
+        small, most = (0, 0) if reason is None else (SMALL_BATCH, LOOPED)
+
+        def gate(items: list[Any], nbytes: int) -> bool:
+            return self.loop_reason(operation, items, nbytes, into=False) is not None
+
+        reason = reason or Reason.ASKED
+        tally = self._ledger.tally(operation, reason)
+        ours = (tally, self._ledger.local, operation, reason, operation.library_many, gate, other)
+        return DirectMany(*ours, small, ITEM, most, operation.number_size)
+
     def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
         if self._device == "auto":
@@ -348,7 +378,12 @@ class Planner(forks.Resettable):
     def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool) -> bool:
         """Whether the CPU does a batch, by what was found for batches like it; larger ones are probed."""
         count = len(items)
-        work = like_the_first(operation, items[0], nbytes) if len(operation.kinds) > 1 else Work(nbytes)
+        usual = len(operation.kinds) == 1
+        shape = (operation, count, nbytes, into)
+        settled = self._settled.get(shape) if usual else None
+        if settled is not None and settled.version == settled.choice.version:
+            return settled.cpu
+        work = Work(nbytes) if usual else like_the_first(operation, items[0], nbytes)
         if not self._worth_opening(operation, count, work.nbytes):
             return True
         case = Case(operation.name, work.kind, large=work.nbytes >= LARGE * count, into=into, many=True)
@@ -358,7 +393,12 @@ class Planner(forks.Resettable):
         if route.choice.source is Source.PRIOR:
             router = self._router_of(route.device_plan.device or "")
             return not router.due(case, route.candidate, count, work.nbytes)
-        return not route.choice.device_wins(count, work.nbytes)
+        cpu = not route.choice.device_wins(count, work.nbytes)
+        if usual:
+            if len(self._settled) >= _REMEMBERED:
+                self._settled.clear()
+            self._settled[shape] = _Settled(route.choice, route.choice.version, cpu)
+        return cpu
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""
@@ -397,6 +437,7 @@ class Planner(forks.Resettable):
         route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
             route = self._routes[case] = self._new_route(case, operation, found)
+            self._settled.clear()
         if route.choice.source is Source.PRIOR and not supposed:
             route = self._timed_in_time(route, case, operation, found, count, work.nbytes)
         return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
@@ -425,6 +466,7 @@ class Planner(forks.Resettable):
             if mine and router.choice(case, route.candidate) is None:
                 self._calibrate(router, case, operation, route.candidate)
         timed = self._routes[case] = self._new_route(case, operation, found)
+        self._settled.clear()
         return timed
 
     def _router_of(self, device_id: str) -> Router:
@@ -466,6 +508,7 @@ class Planner(forks.Resettable):
             if timings is not None:
                 done.append((case, candidate, timings))
         self._routes.clear()
+        self._settled.clear()
         return done
 
     def _plan_to_time(self, operation: Operation[Any]) -> Plan:

@@ -442,7 +442,7 @@ class Ledger(forks.Resettable):
                 _count_calls(counts, "cpu", reason, calls, sizes)
                 counts["fallbacks"] += calls * fallback
             for (_, reason), tally in self._tallies.items():
-                _count_calls(counts, "cpu", reason, tally.calls, (tally.calls, tally.bytes_in, tally.bytes_out))
+                _count_calls(counts, "cpu", reason, tally.calls, (tally.items, tally.bytes_in, tally.bytes_out))
         return dict(counts)
 
     @contextmanager

@@ -76,6 +76,28 @@ static PyObject *column_offsets(PyObject *module, PyObject *const *args, Py_ssiz
   return PyLong_FromUnsignedLongLong(end);
 }
 
+PyDoc_STRVAR(column_grown_doc,
+             "column_grown(offsets, change, grown, /) -> int\n\n"
+             "Write the n + 1 offsets of n items that are each `change` bytes longer than those\n"
+             "between the given offsets; return their bytes, -1 where one has too few.");
+
+static PyObject *column_grown(PyObject *module, PyObject *const *args, Py_ssize_t given) {
+  (void)module;
+  arrays_t arrays;
+  if (check_count("column_grown", given, 3) < 0)
+    return NULL;
+  Py_ssize_t change = PyLong_AsSsize_t(args[1]);
+  PyObject *both[] = {args[0], args[2]};
+  if (PyErr_Occurred() || open_arrays(&arrays, both, 2, 1) < 0)
+    return NULL;
+  size_t count = length(&arrays, 0);
+  if (!count || length(&arrays, 1) != count)
+    return wrong_lengths(&arrays);
+  int64_t end = fa_offsets_grown(start(&arrays, 0), count - 1, change, start(&arrays, 1));
+  close_arrays(&arrays);
+  return PyLong_FromLongLong(end);
+}
+
 PyDoc_STRVAR(column_spans_doc,
              "column_spans(address, offsets, addresses, sizes, /)\n\n"
              "Write where the items between n + 1 offsets are, and their sizes, where the first\n"
@@ -139,6 +161,7 @@ static PyObject *sizes_padded(PyObject *module, PyObject *sizes) {
 }
 
 static PyMethodDef methods[] = {FAST(column_offsets),
+                                FAST(column_grown),
                                 FAST(column_spans),
                                 FAST(sizes_same),
                                 {"sizes_largest", sizes_largest, METH_O, sizes_largest_doc},

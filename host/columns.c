@@ -27,6 +27,19 @@ uint64_t fa_offsets(const uint64_t *sizes, size_t count, int64_t *offsets) {
   return end;
 }
 
+int64_t fa_offsets_grown(const int64_t *offsets, size_t count, int64_t change, int64_t *grown) {
+  int64_t end = 0;
+  for (size_t i = 0; i < count; i++) {
+    int64_t size = offsets[i + 1] - offsets[i] + change;
+    if (size < 0)
+      return -1;
+    grown[i] = end;
+    end += size;
+  }
+  grown[count] = end;
+  return end;
+}
+
 void fa_spans(const int64_t *offsets, size_t count, uint64_t address, uint64_t *addresses,
               uint64_t *sizes) {
   for (size_t i = 0; i < count; i++) {

@@ -12,6 +12,7 @@
 typedef struct {
   PyObject ob_base;
   long long calls;
+  long long items;
   long long bytes_in;
   long long bytes_out;
   char paused; /* calls are to take the long way, where each is filed */
@@ -19,6 +20,7 @@ typedef struct {
 
 static PyMemberDef tally_members[] = {
     {"calls", T_LONGLONG, offsetof(tally_t, calls), READONLY, "Calls that returned a result."},
+    {"items", T_LONGLONG, offsetof(tally_t, items), READONLY, "Items of these calls."},
     {"bytes_in", T_LONGLONG, offsetof(tally_t, bytes_in), READONLY, "Bytes of their inputs."},
     {"bytes_out", T_LONGLONG, offsetof(tally_t, bytes_out), READONLY, "Bytes of their results."},
     {"paused", T_BOOL, offsetof(tally_t, paused), 0, "True: Direct.run does nothing."},
@@ -55,6 +57,7 @@ typedef struct {
   PyObject *value;     /* as it was set */
   PyObject *operation; /* of a Direct's call, which then is the last; not the Direct */
   PyObject *reason;    /* itself, which may hold a key */
+  Py_ssize_t items;
   Py_ssize_t in;
   Py_ssize_t out;
   double started;
@@ -72,8 +75,8 @@ static void keep(PyObject **place, PyObject *object) {
 
 /* The record, in the shape that receipts are made from. */
 static PyObject *record(const last_t *last) {
-  return Py_BuildValue("OOOinndd", last->operation, last->reason, Py_False, 1, last->in, last->out,
-                       last->started, last->ended);
+  return Py_BuildValue("OOOnnndd", last->operation, last->reason, Py_False, last->items, last->in,
+                       last->out, last->started, last->ended);
 }
 
 /* Where the calling thread's Last objects are, for the Direct objects it used
@@ -193,13 +196,15 @@ static int direct_traverse(PyObject *object, visitproc visit, void *arg) {
   return 0;
 }
 
-static void direct_dealloc(PyObject *object) {
+static void dealloc(PyObject *object, inquiry clear) {
   PyTypeObject *type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  direct_clear(object);
+  clear(object);
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
   Py_DECREF(type);
 }
+
+static void direct_dealloc(PyObject *object) { dealloc(object, direct_clear); }
 
 /* Whether an object is of another type of this module. */
 static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
@@ -328,12 +333,14 @@ static last_t *last_of(direct_t *direct) {
   return (last_t *)found;
 }
 
-static int file(direct_t *direct, Py_ssize_t in, Py_ssize_t out, double started, double ended) {
+static int file(direct_t *direct, Py_ssize_t items, Py_ssize_t in, Py_ssize_t out, double started,
+                double ended) {
   last_t *last = last_of(direct);
   if (!last)
     return -1;
   keep(&last->operation, direct->operation);
   keep(&last->reason, direct->reason);
+  last->items = items;
   last->in = in;
   last->out = out;
   last->started = started;
@@ -341,6 +348,7 @@ static int file(direct_t *direct, Py_ssize_t in, Py_ssize_t out, double started,
   Py_DECREF((PyObject *)last);
   tally_t *tally = (tally_t *)direct->tally;
   count(&tally->calls, 1);
+  count(&tally->items, items);
   count(&tally->bytes_in, in);
   count(&tally->bytes_out, out);
   return 0;
@@ -384,7 +392,7 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
       return NULL;
   }
   Py_ssize_t out = result_size(direct, result);
-  if (out < 0 || file(direct, size, out, started, now()) < 0)
+  if (out < 0 || file(direct, 1, size, out, started, now()) < 0)
     Py_CLEAR(result);
   return result;
 }
@@ -417,8 +425,171 @@ static PyType_Spec direct_spec = {
     .slots = direct_slots,
 };
 
+/* ---- DirectMany ---- */
+
+typedef struct {
+  direct_t direct; /* its position, limit and target mean nothing */
+  PyObject *gate;
+  PyObject *other;
+  Py_ssize_t small;
+  Py_ssize_t each;
+  Py_ssize_t most;
+} many_t;
+
+static int many_clear(PyObject *object) {
+  Py_CLEAR(((many_t *)object)->gate);
+  Py_CLEAR(((many_t *)object)->other);
+  return direct_clear(object);
+}
+
+static int many_traverse(PyObject *object, visitproc visit, void *arg) {
+  Py_VISIT(((many_t *)object)->gate);
+  Py_VISIT(((many_t *)object)->other);
+  return direct_traverse(object, visit, arg);
+}
+
+static void many_dealloc(PyObject *object) { dealloc(object, many_clear); }
+
+static PyObject *many_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  PyObject *tally, *local, *operation, *reason, *call, *gate, *other;
+  Py_ssize_t small, each, most, number_size;
+  if (kwargs && PyDict_Size(kwargs) > 0) {
+    PyErr_SetString(PyExc_TypeError, "DirectMany() takes no keyword arguments");
+    return NULL;
+  }
+  if (!PyArg_ParseTuple(args, "OOOOOOOnnnn:DirectMany", &tally, &local, &operation, &reason, &call,
+                        &gate, &other, &small, &each, &most, &number_size))
+    return NULL;
+  if (!is_a(type, "Tally", tally)) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "DirectMany() takes a Tally");
+    return NULL;
+  }
+  many_t *many = (many_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  if (!many)
+    return NULL;
+  many->direct.tally = Py_NewRef(tally);
+  many->direct.local = Py_NewRef(local);
+  many->direct.operation = Py_NewRef(operation);
+  many->direct.reason = Py_NewRef(reason);
+  many->direct.call = Py_NewRef(call);
+  many->direct.number_size = number_size;
+  many->direct.target = -1;
+  many->direct.serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
+  many->gate = Py_NewRef(gate);
+  many->other = Py_NewRef(other);
+  many->small = small;
+  many->each = each;
+  many->most = most;
+  return (PyObject *)many;
+}
+
+/* Whether a list seems so large that a look at all of it shows: items need not be like the first.
+ */
+static int seems_large(const many_t *many, PyObject *items, Py_ssize_t count) {
+  PyObject *first = PyList_GetItem(items, 0);
+  return count > 1 && first && PyBytes_CheckExact(first) &&
+         PyBytes_Size(first) >= 2 * many->most / count;
+}
+
+/* Bytes of items that are to be done here; 0 for others, -1 with an exception. */
+static Py_ssize_t many_size(const many_t *many, PyObject *items) {
+  Py_ssize_t count = PyList_Size(items);
+  if (count <= 0 || ((tally_t *)many->direct.tally)->paused || seems_large(many, items, count))
+    return 0;
+  int64_t size = objects_bytes_total(items);
+  if (size <= 0 || size >= many->most)
+    return size < -1 ? -1 : 0;
+  if (size + count * many->each < many->small)
+    return (Py_ssize_t)size;
+  PyObject *asked = PyLong_FromLongLong(size);
+  PyObject *found = asked ? PyObject_CallFunctionObjArgs(many->gate, items, asked, NULL) : NULL;
+  Py_XDECREF(asked);
+  int open = found ? PyObject_IsTrue(found) : -1;
+  Py_XDECREF(found);
+  return open > 0 ? (Py_ssize_t)size : open;
+}
+
+static Py_ssize_t many_result_size(const many_t *many, PyObject *results, Py_ssize_t count) {
+  if (!PyList_CheckExact(results) || PyList_Size(results) != count) {
+    PyErr_SetString(PyExc_TypeError, "the library's loop returns a list of as many results");
+    return -1;
+  }
+  if (many->direct.number_size)
+    return count * many->direct.number_size;
+  int64_t size = objects_bytes_total(results);
+  if (size < 0 && !PyErr_Occurred())
+    PyErr_SetString(PyExc_TypeError, "the library's loop returns bytes");
+  return (Py_ssize_t)size;
+}
+
+PyDoc_STRVAR(
+    run_many_doc,
+    "run(items, *arguments) -> list or None\n\n"
+    "Call the library's loop and count the call. None, with nothing done, for items that are\n"
+    "not all `bytes`, have no bytes or `most` and more, for what `gate(items, bytes)` lets\n"
+    "not through, and while the tally is paused. What the loop raises passes through;\n"
+    "where it returns None, nothing is counted.");
+
+static PyObject *run_many(PyObject *object, PyObject *const *args, Py_ssize_t given) {
+  many_t *many = (many_t *)object;
+  if (given < 1 || given > MOST_ARGUMENTS) {
+    PyErr_Format(PyExc_TypeError, "run() takes 1 to %d arguments, not %zd", MOST_ARGUMENTS, given);
+    return NULL;
+  }
+  PyObject *each[MOST_ARGUMENTS] = {NULL};
+  for (Py_ssize_t i = 0; i < given; i++)
+    each[i] = args[i];
+  if (!PyList_CheckExact(args[0]))
+    return PyObject_CallFunctionObjArgs(many->other, each[0], each[1], each[2], each[3], each[4],
+                                        NULL);
+  Py_ssize_t size = many_size(many, args[0]);
+  if (size <= 0)
+    return size < 0 ? NULL : Py_NewRef(Py_None);
+  Py_ssize_t count = PyList_Size(args[0]);
+  double started = now();
+  PyObject *results = PyObject_CallFunctionObjArgs(many->direct.call, each[0], each[1], each[2],
+                                                   each[3], each[4], NULL);
+  if (!results || results == Py_None)
+    return results;
+  Py_ssize_t out = many_result_size(many, results, count);
+  if (out < 0 || file(&many->direct, count, size, out, started, now()) < 0)
+    Py_CLEAR(results);
+  return results;
+}
+
+static PyMethodDef many_methods[] = {
+    {"run", (PyCFunction)(void (*)(void))run_many, METH_FASTCALL, run_many_doc},
+    {NULL, NULL, 0, NULL}};
+
+PyDoc_STRVAR(
+    many_doc,
+    "DirectMany(tally, local, operation, reason, call, gate, other, small, each, most,\n"
+    "number_size, /)\n"
+    "--\n\n"
+    "A library's loop over a list of items, of less than `most` bytes. Items whose bytes and\n"
+    "`each` for every one of them are less than `small` need not ask the gate. What is no\n"
+    "list goes to `other`. Results and records are as those of a Direct.");
+
+static PyType_Slot many_slots[] = {{Py_tp_doc, (void *)many_doc},
+                                   {Py_tp_new, many_new},
+                                   {Py_tp_dealloc, many_dealloc},
+                                   {Py_tp_traverse, many_traverse},
+                                   {Py_tp_clear, many_clear},
+                                   {Py_tp_methods, many_methods},
+                                   {0, NULL}};
+
+static PyType_Spec many_spec = {
+    .name = "fpga_accel._objects.DirectMany",
+    .basicsize = sizeof(many_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = many_slots,
+};
+
 int direct_add_types(PyObject *module) {
   if (objects_add_type(module, &tally_spec) < 0 || objects_add_type(module, &last_spec) < 0)
     return -1;
-  return objects_add_type(module, &direct_spec);
+  if (objects_add_type(module, &direct_spec) < 0)
+    return -1;
+  return objects_add_type(module, &many_spec);
 }

@@ -21,21 +21,23 @@ static uint64_t plain_size(plain_size_t of, PyObject *frame) {
 }
 
 static PyObject *all_plain(plain_size_t of, PyObject *const *args, Py_ssize_t given) {
-  if (given != 2 || !(PyList_Check(args[0]) || PyTuple_Check(args[0]))) {
-    PyErr_SetString(PyExc_TypeError, "a look at all frames takes a list or tuple and a size");
+  if (given != 2) {
+    PyErr_SetString(PyExc_TypeError, "a look at all frames takes them and a size");
     return NULL;
   }
   unsigned long long most = PyLong_AsUnsignedLongLong(args[1]);
-  PyObject *frames = PyErr_Occurred() ? NULL : PySequence_Tuple(args[0]);
+  PyObject *frames = PyErr_Occurred() ? NULL : PyObject_GetIter(args[0]);
   if (!frames)
     return NULL;
   int all = 1;
-  for (Py_ssize_t i = 0; all && i < PyTuple_Size(frames); i++) {
-    uint64_t size = plain_size(of, PyTuple_GetItem(frames, i));
+  PyObject *frame = NULL;
+  while (all && (frame = PyIter_Next(frames))) {
+    uint64_t size = plain_size(of, frame);
     all = size > 0 && size <= most;
+    Py_DECREF(frame);
   }
   Py_DECREF(frames);
-  return PyBool_FromLong(all);
+  return PyErr_Occurred() ? NULL : PyBool_FromLong(all);
 }
 
 /* The two functions of a format: NAME_plain_size of one buffer, which is WHAT, and NAME_all_plain.
@@ -49,10 +51,10 @@ static PyObject *all_plain(plain_size_t of, PyObject *const *args, Py_ssize_t gi
     (void)module;                                                                                  \
     return PyLong_FromUnsignedLongLong(plain_size(fa_##NAME##_plain_size, data));                  \
   }                                                                                                \
-  PyDoc_STRVAR(NAME##_all_plain_doc, #NAME                                                         \
-               "_all_plain(items, most, /) -> bool\n\n"                                            \
-               "Whether " #NAME "_plain_size is from 1 to `most` for each object of a list\n"      \
-               "or tuple.");                                                                       \
+  PyDoc_STRVAR(NAME##_all_plain_doc,                                                               \
+               #NAME "_all_plain(items, most, /) -> bool\n\n"                                      \
+                     "Whether " #NAME "_plain_size is from 1 to `most` for each of some\n"         \
+                     "objects.");                                                                  \
   static PyObject *NAME##_all_plain(PyObject *module, PyObject *const *args, Py_ssize_t given) {   \
     (void)module;                                                                                  \
     return all_plain(fa_##NAME##_plain_size, args, given);                                         \

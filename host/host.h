@@ -95,6 +95,10 @@ void fa_join(const uint64_t *sources, const int64_t *offsets, size_t count, uint
 /* Writes the count + 1 offsets of items of these sizes; returns their bytes. */
 uint64_t fa_offsets(const uint64_t *sizes, size_t count, int64_t *offsets);
 
+/* Writes the count + 1 offsets of items that are each `change` bytes longer than those between the
+ * given offsets; returns their bytes, -1 where one would have less than none. */
+int64_t fa_offsets_grown(const int64_t *offsets, size_t count, int64_t change, int64_t *grown);
+
 /* Where the items are whose first would be at an address if its offset were 0, and their sizes. */
 void fa_spans(const int64_t *offsets, size_t count, uint64_t address, uint64_t *addresses,
               uint64_t *sizes);

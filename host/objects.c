@@ -345,6 +345,19 @@ static int64_t total_of(PyObject *items, Py_ssize_t count, int64_t *offsets) {
   return total;
 }
 
+int64_t objects_bytes_total(PyObject *list) {
+#ifdef Py_GIL_DISABLED
+  PyObject *own = items_argument(list, ANY_COUNT);
+  if (!own)
+    return -2;
+  int64_t total = total_of(own, PyTuple_Size(own), NULL);
+  Py_DECREF(own);
+  return total;
+#else
+  return total_of(list, PyList_Size(list), NULL);
+#endif
+}
+
 static PyObject *bytes_total(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   if (check_argument_count("bytes_total", given, 1, 3) < 0)
@@ -559,7 +572,7 @@ static int module_exec(PyObject *module) {
   state_of(module)->keep_type = (PyTypeObject *)type;
   if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0 || arrow_add(module) < 0)
     return -1;
-  if (direct_add_types(module) < 0 || lease_add_type(module) < 0 ||
+  if (direct_add_types(module) < 0 || lease_add_type(module) < 0 || windows_add_types(module) < 0 ||
       arrays_add_functions(module) < 0 || frames_add_functions(module) < 0)
     return -1;
   return sectors_add_functions(module);

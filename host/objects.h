@@ -1,5 +1,5 @@
-/* fpga_accel._objects: what arrays.c, arrow.c, direct.c, frames.c, lease.c and sectors.c add to the
- * module of objects.c. Each returns 0, or -1 with an exception. */
+/* fpga_accel._objects: what arrays.c, arrow.c, direct.c, frames.c, lease.c, sectors.c and windows.c
+ * add to the module of objects.c. Each returns 0, or -1 with an exception. */
 #ifndef FPGA_ACCEL_OBJECTS_H
 #define FPGA_ACCEL_OBJECTS_H
 
@@ -12,11 +12,15 @@
 /* Adds a type, for the others. */
 int objects_add_type(PyObject *module, PyType_Spec *spec);
 
+/* The bytes over all items of a list, -1 where one is not exactly bytes; -2 with an exception. */
+int64_t objects_bytes_total(PyObject *list);
+
 int arrays_add_functions(PyObject *module);
 int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
 int frames_add_functions(PyObject *module);
 int lease_add_type(PyObject *module);
 int sectors_add_functions(PyObject *module);
+int windows_add_types(PyObject *module);
 
 #endif

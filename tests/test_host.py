@@ -793,7 +793,7 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
 
 
 # They know Python objects.
-OBJECTS = ("objects.c", "arrays.c", "arrow.c", "direct.c", "frames.c", "lease.c", "sectors.c")
+OBJECTS = ("objects.c", "arrays.c", "arrow.c", "direct.c", "frames.c", "lease.c", "sectors.c", "windows.c")
 
 
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:
@@ -836,6 +836,114 @@ def test_offsets_and_spans_are_those_of_items_behind_each_other(listed: list[int
     assert _objects.sizes_padded(sizes) == sum(-(-size // 16) * 16 for size in listed)
 
 
+@given(st.lists(st.integers(0, 50), max_size=40), st.integers(-60, 60), st.integers(0, 9))
+def test_grown_offsets_are_those_of_longer_items(sizes: list[int], change: int, start: int) -> None:
+    offsets = np.cumsum([start, *sizes], dtype=np.int64)
+    grown = np.empty_like(offsets)
+    longer = [size + change for size in sizes]
+    if min(longer, default=0) < 0:
+        assert _objects.column_grown(offsets, change, grown) == -1
+        return
+    assert _objects.column_grown(offsets, change, grown) == sum(longer)
+    assert grown.tolist() == np.cumsum([0, *longer]).tolist()
+
+
+# ---- windows ----
+
+
+@given(st.lists(st.binary(max_size=20), max_size=20), st.binary(max_size=5))
+def test_windows_are_the_items_of_a_column(items: list[bytes], front: bytes) -> None:
+    offsets = np.cumsum([len(front), *map(len, items)], dtype=np.int64)
+    windows = _objects.Windows(front + b"".join(items) + b"behind", offsets)
+    assert len(windows) == len(items)
+    assert [bytes(window) for window in windows] == items
+    assert [len(window) for window in windows] == [len(item) for item in items]
+    assert [bytes(windows[index]) for index in range(len(items))] == items
+    for index in (len(items), -len(items) - 1):
+        with pytest.raises(IndexError):
+            windows[index]
+
+
+def test_a_window_moves_on_only_where_nobody_holds_it() -> None:
+    windows = _objects.Windows(b"onetwosix", np.array([0, 3, 6, 9]))
+    loop = iter(windows)
+    first = next(loop)
+    second = next(loop)
+    assert (bytes(first), bytes(second)) == (b"one", b"two")
+    view, address = memoryview(second), id(second)
+    del first, second
+    third = next(loop)
+    assert id(third) != address, "a view is held"
+    assert (bytes(view), bytes(third)) == (b"two", b"six")
+    with pytest.raises(StopIteration):
+        next(loop)
+    assert len({id(window) for window in windows}) == 2, "the one before is held while the next is made"
+    assert len(set(map(id, windows))) == 1
+
+
+def test_a_window_holds_the_memory() -> None:
+    memory = bytearray(b"abcdef")
+    window = next(iter(_objects.Windows(memory, np.array([1, 3]))))
+    gc.collect()
+    with pytest.raises(BufferError):
+        memory.extend(b"more")
+    assert bytes(window) == b"bc"
+    with pytest.raises(TypeError):
+        memoryview(window)[0] = 1
+    del window
+    memory.extend(b"more")
+
+
+def test_windows_may_be_written_to() -> None:
+    memory = bytearray(9)
+    for index, window in enumerate(_objects.Windows(memory, np.array([1, 3, 3, 8]), True)):
+        view = memoryview(window)
+        view[:] = bytes([index + 1]) * len(view)
+    assert memory == b"\0\1\1\3\3\3\3\3\0"
+    with pytest.raises((BufferError, TypeError)):
+        _objects.Windows(b"text", np.array([0, 4]), True)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "error"),
+    [
+        (np.array([0, 3, 2]), ValueError),
+        (np.array([-1, 3]), ValueError),
+        (np.array([0, 10]), ValueError),
+        (np.array([], np.int64), ValueError),
+        (np.zeros(3, np.int32), ValueError),
+        (np.zeros(17, np.uint8)[1:], ValueError),
+        (np.zeros(4, np.int64)[::2], (ValueError, BufferError)),
+        (None, TypeError),
+    ],
+)
+def test_windows_of_wrong_offsets_are_refused(offsets: Any, error: Any) -> None:
+    with pytest.raises(error):
+        _objects.Windows(bytes(9), offsets)
+
+
+def test_windows_do_not_follow_offsets_that_change() -> None:
+    offsets = np.array([0, 3, 6])
+    windows = _objects.Windows(bytes(9), offsets)
+    loop = iter(windows)
+    next(loop)
+    offsets[2] = 10**9
+    with pytest.raises(ValueError, match="changed"):
+        next(loop)
+    with pytest.raises(ValueError, match="changed"):
+        windows[1]
+
+
+def test_windows_are_made_by_windows_alone() -> None:
+    windows = _objects.Windows(b"abc", np.array([0, 3]))
+    for made in (type(windows[0]), type(iter(windows))):
+        with pytest.raises(TypeError):
+            made()
+    wrong: Any = _objects.Windows
+    with pytest.raises(TypeError):
+        wrong(b"abc", offsets=np.array([0, 3]))
+
+
 def test_sizes_that_differ_anywhere_are_not_the_same() -> None:
     sizes = np.arange(5, dtype=np.uint64)
     for index in range(5):
@@ -855,6 +963,9 @@ untyped: Any = _objects
         lambda a: _objects.column_spans(0, a[:3], a[:3].copy(), a[:2].copy()),
         lambda a: _objects.column_spans(0, a[:3], a[:2].copy(), a[:3].copy()),
         lambda a: _objects.column_spans(-1, a[:3], a[:2].copy(), a[:2].copy()),
+        lambda a: _objects.column_grown(a[:3], 1, a[:2].copy()),
+        lambda a: _objects.column_grown(a[:0], 1, a[:0].copy()),
+        lambda a: _objects.column_grown(a[:3], 2**70, a[:3].copy()),
         lambda a: _objects.sizes_largest(a.view(np.uint8)[:7]),
         lambda a: _objects.sizes_padded(a.view(np.uint8)[1:9]),
         lambda a: _objects.sizes_largest(a[::2]),
@@ -1113,6 +1224,110 @@ def test_direct_refuses_wrong_arguments() -> None:
         tally.calls = 5
 
 
+def direct_many(
+    call: Any, *, gate: Any = lambda items, nbytes: True, other: Any = pytest.fail, number_size: int = 0
+) -> tuple[_objects.DirectMany, _objects.Tally, _Local]:
+    """Return a way for up to 10 bytes and one an item without a gate, up to 100 bytes with it."""
+    tally, local = _objects.Tally(), _Local()
+    ours = (tally, local, "operation", "reason", call, gate, other)
+    return _objects.DirectMany(*ours, 10, 1, 100, number_size), tally, local
+
+
+def test_direct_many_counts_calls_and_items() -> None:
+    found, tally, local = direct_many(lambda items, key="": [item * 2 for item in items])
+    before = time.perf_counter()
+    assert found.run([b"a", b"bc"], "key") == [b"aa", b"bcbc"]
+    record = local.last.value
+    assert record[:6] == ("operation", "reason", False, 2, 3, 6)
+    assert before < record[6] <= record[7] < time.perf_counter()
+    assert found.run([b"xyz"]) == [b"xyzxyz"]
+    assert (tally.calls, tally.items, tally.bytes_in, tally.bytes_out) == (2, 3, 6, 12)
+    numbers, sums, _ = direct_many(lambda items: list(map(len, items)), number_size=4)
+    assert numbers.run([b"a", b"bc"]) == [1, 2]
+    assert (sums.calls, sums.items, sums.bytes_in, sums.bytes_out) == (1, 2, 3, 8)
+
+
+def test_direct_many_asks_the_gate_for_what_is_not_small() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def gate(items: list[bytes], nbytes: int) -> bool:
+        asked.append((len(items), nbytes))
+        return nbytes < 50
+
+    found, tally, _ = direct_many(list, gate=gate)
+    assert found.run([bytes(4), bytes(3)]) is not None
+    assert not asked
+    assert found.run([bytes(4), bytes(4)]) is not None
+    assert found.run([bytes(40)] * 2) is None
+    assert found.run([b""] * 12 + [b"a"]) is not None
+    assert asked == [(2, 8), (2, 80), (13, 1)]
+    assert tally.calls == 3
+    broken, _, _ = direct_many(list, gate=lambda items, nbytes: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        broken.run([bytes(20)])
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[], [b""], [bytes(100)], [bytes(60)] * 4, [b"a", bytearray(b"b")], [memoryview(b"a")], ["a"], [None], [b"a", 5]],
+)
+def test_direct_many_leaves_to_the_caller_what_it_does_not_do(items: list[Any]) -> None:
+    found, tally, local = direct_many(pytest.fail)
+    assert found.run(items) is None
+    assert not tally.calls
+    assert local.last.value is None
+
+
+def test_direct_many_hands_on_what_is_no_list() -> None:
+    found, tally, _ = direct_many(pytest.fail, other=lambda *arguments: arguments)
+    for items in ((b"a",), b"abc", None, type("Other", (list,), {})()):
+        assert found.run(items, "key") == (items, "key")
+    assert not tally.calls
+
+
+def test_direct_many_counts_nothing_that_fails_or_is_refused() -> None:
+    for call, error in (
+        (lambda items: items[0] / 0, TypeError),
+        (lambda items: [*items, b"more"], TypeError),
+        (tuple, TypeError),
+        (lambda items: [5], TypeError),
+    ):
+        found, tally, local = direct_many(call)
+        with pytest.raises(error):
+            found.run([b"a"])
+        assert not tally.calls
+        assert local.last.value is None
+    refuses, tally, _ = direct_many(lambda items: None)
+    assert refuses.run([b"a"]) is None
+    paused, pauses, _ = direct_many(list)
+    pauses.paused = True
+    assert paused.run([b"a"]) is None
+    assert (tally.calls, pauses.calls) == (0, 0)
+    for arguments in ((), ([b"a"],) * 6):
+        with pytest.raises(TypeError, match="takes 1 to 5 arguments"):
+            paused.run(*arguments)
+    wrong: Any = _objects.DirectMany
+    with pytest.raises(TypeError):
+        wrong(object(), _Local(), "", "", list, list, list, 1, 1, 1, 0)
+    with pytest.raises(TypeError):
+        wrong(_objects.Tally(), _Local(), "", "", list, list, list, 1, 1, 1, number_size=0)
+
+
+def test_direct_many_is_collected_in_a_cycle() -> None:
+    class Holder:
+        direct: Any
+
+        def call(self, *_: Any) -> None:
+            pass
+
+    holder = Holder()
+    holder.direct, _, _ = direct_many(holder.call, gate=holder.call, other=holder.call)
+    gone = weakref.ref(holder)
+    del holder
+    gc.collect()
+    assert gone() is None
+
+
 def test_direct_is_collected_in_a_cycle() -> None:
     class Holder:
         direct: Any
@@ -1223,7 +1438,11 @@ def test_all_plain_looks_at_every_frame() -> None:
     assert not _objects.lz4_all_plain([*frames, lz4.frame.compress(b"")], 70000), "size 0 stands for unknown"
     assert _objects.lz4_all_plain([*frames, memoryview(frames[0])], 70000)
     assert not _objects.lz4_all_plain([*frames, "text"], 70000)
+    assert not _objects.lz4_all_plain(frames[0], 5), "bytes are numbers, one by one"
+    nothing: Any = 5
     with pytest.raises(TypeError):
-        _objects.lz4_all_plain(frames[0], 5)
+        _objects.lz4_all_plain(nothing, 5)
+    with pytest.raises(KeyError):
+        _objects.lz4_all_plain(map(dict(enumerate(frames[:2])).__getitem__, range(3)), 70000)
     with pytest.raises(OverflowError):
         _objects.lz4_all_plain(frames, -1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from zlib_ng import zlib_ng
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ContinuedChecksum
 
@@ -32,13 +34,13 @@ class Adler32(ContinuedChecksum):
     number_size = 4
     number_type = np.uint32
     initial = 1
-    takes_views = True
+    takes = Windows
     threads_from = 64 << 10
 
     def plain(self, data: Flat) -> int:
         return self.continued(data, 1)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(zlib_ng.adler32, items))
 
     def number(self, name: str, given: Any) -> int:

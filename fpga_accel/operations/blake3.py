@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations import blake3_tree
@@ -54,7 +55,7 @@ class Blake3(DigestOperation):
     call_limit = 256 << 10
     # It lets go of the GIL from 2 KiB on; two threads gain from some µs of work on.
     threads_from = 16 << 10
-    takes_views = True
+    takes = Windows
     by_items = True
 
     def hashed(self, data: Flat, length: int) -> bytes:

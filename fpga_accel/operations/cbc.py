@@ -152,7 +152,7 @@ class CbcEncrypt(CbcOperation):
         nonces = options.listed_nonces(slice(first, first + len(items)))
         return self._under_one_key(items, self.keyed(options, first), nonces), {}
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(nonces) is not list or type(key) is not bytes or len(key) not in self.key_sizes:
             return None
@@ -275,7 +275,7 @@ class CbcDecrypt(CbcOperation):
                 errors[index] = kept(error)
         return results, errors
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(nonces) is not list or type(key) is not bytes or len(key) not in self.key_sizes:
             return None

@@ -68,7 +68,7 @@ class ChecksumOperation(Operation[OptionsT]):
     def library_call(self, data: Flat, *arguments: Any) -> int:
         return self.plain(data)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(self.plain, items))
 
     def number(self, name: str, given: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors
@@ -22,7 +23,7 @@ class CmacAes(MacOperation):
     kernel, entry = "aes_cbc", "aes_cmac"
     key_sizes = KEY_SIZES
     size = block = BLOCK
-    takes_views = True
+    takes = Windows
 
     def tagged(self, data: Flat, key: Any, nonce: Any) -> bytes:
         return _tag(CMAC(algorithms.AES(as_key(key))), data)
@@ -32,7 +33,7 @@ class CmacAes(MacOperation):
             return super().on_cpu_many(items, options, first)
         return _under_one_key(items, as_key(options.keys[0])), {}
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(key) is not bytes or len(key) not in self.key_sizes or nonces is not None:
             return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -153,7 +153,7 @@ class Decompression(Operation[DecompressOptions]):
     """What decompression of every format has in common."""
 
     op = "decompress"
-    takes_views = True
+    takes: ClassVar[type] = memoryview
     # The planned way also knows how much room there is.
     into_limit = COPIED
 

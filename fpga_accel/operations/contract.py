@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
+from fpga_accel.batch import Batch
 from fpga_accel.errors import (
     BufferTooSmallError,
     DeviceError,
@@ -20,7 +22,7 @@ from fpga_accel.errors import (
     InvalidTag,
     OutputLimitError,
 )
-from fpga_accel.operations.buffers import Flat, Items, Sink, flat_writable, memory, require_room
+from fpga_accel.operations.buffers import Flat, Items, Offsets, Sink, flat_writable, memory, require_room
 from fpga_accel.segments import Bytes, Launch, Linked, Status, Table, first_failed
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
@@ -41,9 +43,13 @@ ALONE = Workers(1)
 # Content bytes of one launch of a codec, and the room that decoding gets at a time: bounds the memory of any call. Rows
 # of Zstandard divide it.
 GROUP = 16 << 20
-# Results of a fixed size up to this are made first and copied into place together, so many and so many bytes at a time.
+# Items of a Batch of up to so many bytes each are copied in less time than a view of them is made.
+_SMALL = 512
+# Results of a fixed size up to this are made first and copied into place together.
 _SHORT = 4 << 10
-_FEW, _FEW_BYTES = 1 << 10, 1 << 20
+# The items of a Batch that are handed to a library at once: few enough that they, as `bytes`, and their results stay
+# in the cache and take no fresh memory, and enough that the steps around it do not show.
+FEW, FEW_BYTES = 1 << 10, 1 << 20
 # Results of `library_call` that are copied in less time than a call is planned in.
 COPIED = 32 << 10
 
@@ -128,8 +134,11 @@ class Operation(ABC, Generic[OptionsT]):
     call_limit: ClassVar[int | None] = None
     # The same for `library_into`: `COPIED` where it copies a result that the planned way writes in place.
     into_limit: ClassVar[int | None] = None
-    # Whether the library is as fast with a memoryview as with `bytes`.
-    takes_views: ClassVar[bool] = False
+    # What the library takes in the least time of the items of a Batch: `bytes`; views of them; or Windows, where all
+    # that is done with an item is to hand it to a library that takes any buffer.
+    takes: ClassVar[type] = bytes
+    # Bytes that a result has more than its item where `library_placed` may do a batch, else None.
+    placed_growth: ClassVar[int | None] = None
     # An entry of the same kernel folder that does all stages of a chain at once, where a device has it.
     fused_entry: str | None = None
     # Bytes of a result that is a number, and its type in arrays; 0 where results are bytes.
@@ -185,11 +194,21 @@ class Operation(ABC, Generic[OptionsT]):
         out[: len(result)] = result
         return len(result)
 
+    def library_items(self, batch: Batch) -> Sequence[Flat]:
+        """Return items of a Batch as the library takes them in the least time, what is around its calls counted."""
+        if self.takes is Windows:
+            windows: Any = batch.windows()
+            return cast("Sequence[Flat]", windows)
+        # Large items are not worth copying for a library that is faster with `bytes`, nor small ones a view.
+        viewed = batch.nbytes > (_SMALL * len(batch) if self.takes is memoryview else FEW_BYTES)
+        return list(batch) if viewed else batch.to_list()
+
     def on_cpu_many(self, items: Sequence[Flat], options: OptionsT, first: int) -> tuple[list[Any], Errors]:
         """Do items `first` and on, on the calling thread; an item that fails leaves its error in its place."""
         results: list[Any] = []
         errors: Errors = {}
-        for index, data in enumerate(items, first):
+        for index, item in enumerate(items, first):
+            data = item if type(item) is bytes else memoryview(item)
             try:
                 results.append(self.on_cpu(data, options, index, ALONE))
             except DATA_ERRORS as error:
@@ -205,30 +224,26 @@ class Operation(ABC, Generic[OptionsT]):
         """
         return None
 
-    def on_cpu_placed(
-        self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
-    ) -> Errors:
+    def on_cpu_placed(self, items: Batch, options: OptionsT, first: int, out: memoryview, offsets: Offsets) -> Errors:
         """Do items `first` and on, of known sizes, on the calling thread, each to its offset in `out`."""
         size = self.result_size(options)
         if size is None or size > _SHORT:
             return self._each_placed(items, options, first, out, offsets)
         # A few at a time, the fastest loop and one copy take less time than some calls more for each.
         errors: Errors = {}
-        step = min(_FEW, _FEW_BYTES // max(1, size))
-        for at in range(0, len(items), step):
-            some, bounds = items[at : at + step], offsets[at : at + step + 1]
-            results, failed = self.on_cpu_many(some, options, first + at)
+        for at, some in items.chunks(min(FEW, FEW_BYTES // max(1, size)), FEW_BYTES):
+            bounds = offsets[at : at + len(some) + 1]
+            results, failed = self.on_cpu_many(self.library_items(some), options, first + at)
             if failed:
                 errors |= self._each_placed(some, options, first + at, out, bounds)
             else:
                 out[bounds[0] : bounds[-1]] = b"".join(results)
         return errors
 
-    def _each_placed(
-        self, items: Sequence[Flat], options: OptionsT, first: int, out: memoryview, offsets: Sequence[int]
-    ) -> Errors:
+    def _each_placed(self, items: Batch, options: OptionsT, first: int, out: memoryview, offsets: Offsets) -> Errors:
         errors: Errors = {}
-        for index, (data, (start, end)) in enumerate(zip(items, itertools.pairwise(offsets), strict=True), first):
+        bounds = itertools.pairwise(offsets.tolist())
+        for index, (data, (start, end)) in enumerate(zip(items, bounds, strict=True), first):
             try:
                 self.on_cpu_into(data, options, index, ALONE, out[start:end])
             except DATA_ERRORS as error:
@@ -255,13 +270,20 @@ class Operation(ABC, Generic[OptionsT]):
         target[:size] = result
         return size
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         """Do a few items with default options in the loop that users would write.
 
         None where that is not enough, as for `library_call`, and where an item fails. Ciphers are given key and
         nonces, hashes a length.
         """
         return None
+
+    def library_placed(self, items: Windows, places: Windows, *arguments: Any) -> bool:
+        """Do the same with each result written to its place, which is `placed_growth` bytes longer than its item.
+
+        False where that is not enough; what is in the places then is not to be looked at.
+        """
+        return False
 
     def grown(self, options: OptionsT) -> int | None:
         """Return how many bytes each result has more than its input; None where that depends on the data."""

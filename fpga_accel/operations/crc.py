@@ -10,6 +10,7 @@ import google_crc32c
 import numpy as np
 from isal import isal_zlib
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.checksums import ROW, ContinuedChecksum, ContinuedOptions
 from fpga_accel.operations.contract import Errors
@@ -109,6 +110,7 @@ class Crc32c(Crc):
     library = "google-crc32c or awscrt"
     number_size = 4
     number_type = np.uint32
+    takes = Windows
     # google-crc32c lets go of the GIL for `bytes` of 1 MiB, awscrt where it is taken.
     threads_from = 2 * _LARGE
     polynomial = Polynomial(32, 0x82F63B78)
@@ -124,7 +126,7 @@ class Crc32c(Crc):
             checksum = google_crc32c.extend(value, data if type(data) is bytes else np.frombuffer(data, np.uint8))
         return checksum
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return self.on_cpu_many(items, ContinuedOptions(0), 0)[0]
 
     def on_cpu_many(self, items: Sequence[Flat], options: ContinuedOptions, first: int) -> tuple[list[Any], Errors]:
@@ -147,14 +149,14 @@ class Crc32(Crc):
     library = "isal"
     number_size = 4
     number_type = np.uint32
-    takes_views = True
+    takes = Windows
     threads_from = 64 << 10
     polynomial = Polynomial(32, 0xEDB88320)
 
     def plain(self, data: Flat) -> int:
         return self.continued(data, 0)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(isal_zlib.crc32, items))
 
     def continued(self, data: Flat, value: int) -> int:
@@ -171,7 +173,7 @@ class Crc64Nvme(Crc):
     library = "awscrt"
     number_size = 8
     number_type = np.uint64
-    takes_views = True
+    takes = Windows
     threads_from = 64 << 10
     polynomial = Polynomial(64, 0x9A6C9329AC4BC9B5)
 
@@ -183,7 +185,7 @@ class Crc64Nvme(Crc):
         checksum: int = _awscrt().crc64nvme(data, value)
         return checksum
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(_awscrt().crc64nvme, items))
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
+from fpga_accel.batch import Batch
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Offsets, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import Job, RowInput, RowOutput, periodic, trial_of
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import BLOCK, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.segments import Status
 
@@ -27,6 +30,8 @@ class CtrOperation(KeyedOperation):
     nonce_size = BLOCK
     nonce_sizes = range(BLOCK, BLOCK + 1)
     tag_size = 0
+    takes = Windows
+    placed_growth = 0
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         front, nonce, text = self._split(data, options, index)
@@ -37,14 +42,53 @@ class CtrOperation(KeyedOperation):
         output: bytes = self.stream(_key(options, index), nonce).update(text)
         return front + output if front else output
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(nonces) is not list:
             return None
         try:
-            return [self.stream(key, nonce).update(data) for nonce, data in zip(nonces, items, strict=True)]
+            return self._under_one_key(key, nonces, items)
         except (TypeError, ValueError):
             return None
+
+    def library_placed(self, items: Windows, places: Windows, *arguments: Any) -> bool:
+        key, nonces = arguments
+        if type(nonces) is not list:
+            return False
+        try:
+            self._write_under_one_key(key, nonces, items, places)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    def _under_one_key(self, key: Any, nonces: Sequence[Any], items: Iterable[Flat]) -> list[Any]:
+        """Do a batch whose key is expanded once: a stream that starts anew takes a tenth of the time of a new one."""
+        stream = self.stream(key, bytes(BLOCK))
+        restart, update = stream.reset_nonce, stream.update
+        # Starting anew returns None.
+        return [restart(nonce) or update(data) for nonce, data in zip(nonces, items, strict=True)]
+
+    def _write_under_one_key(self, key: Any, nonces: Sequence[Any], items: Windows, places: Windows) -> None:
+        """Do the same with results that are written to their places."""
+        stream = self.stream(key, bytes(BLOCK))
+        for nonce, data, place in zip(nonces, items, places, strict=True):
+            stream.reset_nonce(nonce)
+            stream.update_into(data, place)
+
+    def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
+        if not options.is_plain:
+            return super().on_cpu_many(items, options, first)
+        nonces = options.listed_nonces(slice(first, first + len(items)))
+        return self._under_one_key(_key(options, 0), nonces, items), {}
+
+    def on_cpu_placed(
+        self, items: Batch, options: CipherOptions, first: int, out: memoryview, offsets: Offsets
+    ) -> Errors:
+        if not options.is_plain:
+            return super().on_cpu_placed(items, options, first, out, offsets)
+        nonces = options.listed_nonces(slice(first, first + len(items)))
+        self._write_under_one_key(_key(options, 0), nonces, items.windows(), Windows(out, offsets, True))
+        return {}
 
     def on_cpu_into(self, data: Flat, options: CipherOptions, index: int, workers: Workers, out: memoryview) -> int:
         front, nonce, text = self._split(data, options, index)

@@ -21,6 +21,7 @@ from isal import isal_zlib
 from zlib_ng import zlib_ng
 
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations import adler
@@ -408,7 +409,7 @@ class _Compress(InParts[CompressOptions]):
     kinds = ("", DENSE)
     # 4 KiB take 20 µs, and the libraries let go of the GIL.
     threads_from = 2 << 10
-    takes_views = True
+    takes = Windows
 
     def limits(self) -> dict[str, dict[str, Any]]:
         return {"level": between(LEVELS), "block_size": {"values": list(BLOCK_SIZES)}}
@@ -504,7 +505,7 @@ class DeflateCompress(_Compress):
         made: bytes = isal_zlib.compress(data, DEFAULT_LEVEL, self.wrapper.wbits)
         return made
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         compress, wbits = isal_zlib.compress, self.wrapper.wbits
         return [compress(data, DEFAULT_LEVEL, wbits) for data in items]
 
@@ -613,7 +614,7 @@ class BgzfCompress(_Compress):
             return self.on_cpu(data, self._defaults, 0, ALONE)
         return b"".join((*_member(data, DEFAULT_LEVEL), BGZF_END))
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(self.library_call, items))
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:

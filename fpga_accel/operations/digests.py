@@ -91,7 +91,7 @@ class DigestOperation(Operation[DigestOptions]):
             # Such as an array of two dimensions, which libraries do not take.
             return None
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         length = self._length(*arguments)
         # Long digests, which are more than the items, go where they belong on the planned way.
         return self.on_cpu_many(items, DigestOptions(length), 0)[0] if 0 < length * len(items) <= GROUP else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors
@@ -26,7 +27,7 @@ class Gmac(MacOperation):
     # What the CPU library takes, so that every backend takes the same.
     nonce_sizes = range(8, 129)
     size = block = BLOCK
-    takes_views = True
+    takes = Windows
 
     def tagged(self, data: Flat, key: Any, nonce: Any) -> bytes:
         if len(data) > _ONE_STEP:
@@ -39,7 +40,7 @@ class Gmac(MacOperation):
         nonces = options.listed_nonces(slice(first, first + len(items)))
         return _under_one_key(items, as_key(options.keys[0]), nonces), {}
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(key) is not bytes or len(key) not in self.key_sizes or type(nonces) is not list:
             return None

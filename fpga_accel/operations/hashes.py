@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives import hashes
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import Errors
 from fpga_accel.operations.digests import DigestOperation, DigestOptions
@@ -21,7 +22,7 @@ class HashlibDigest(DigestOperation):
     new: ClassVar[Callable[..., Any]]
     # The library lets go of the GIL from 2 KiB on, and two threads gain from twice that on.
     threads_from = 4 << 10
-    takes_views = True
+    takes = Windows
 
     def hashed(self, data: Flat, length: int) -> bytes:
         digest: bytes = type(self).new(data).digest()
@@ -94,7 +95,7 @@ class Sm3(DigestOperation):
     size = 32
     block = 64
     threads_from = 4 << 10
-    takes_views = True
+    takes = Windows
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat, flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, Run
@@ -26,7 +27,7 @@ class HmacOperation(MacOperation):
     key_sizes = range(1 << 31)
     # The library lets go of the GIL below that too, but too briefly for a second thread to gain.
     threads_from = 8 << 10
-    takes_views = True
+    takes = Windows
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class HmacOperation(MacOperation):
             return super().on_cpu_many(items, options, first)
         return self._under_one_key(items, as_key(options.keys[0])), {}
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         return self._under_one_key(items, key) if type(key) is bytes and nonces is None else None
 

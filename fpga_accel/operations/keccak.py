@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives import hashes
 
+from fpga_accel._objects import Windows
 from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.contract import Errors
 from fpga_accel.operations.digests import DigestOperation, DigestOptions
@@ -62,7 +63,7 @@ class Shake(DigestOperation):
     xof = True
     size = 0
     threads_from = 2 << 10
-    takes_views = True
+    takes = Windows
     new: ClassVar[Callable[..., Any]]
 
     def hashed(self, data: Flat, length: int) -> bytes:

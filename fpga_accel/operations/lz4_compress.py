@@ -13,6 +13,7 @@ import numpy as np
 import xxhash
 
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations import lz4_frame
@@ -146,7 +147,7 @@ class Lz4Compress(InParts[CompressOptions]):
     kinds = ("", DENSE)
     # 4 KiB take 10 µs: two threads make 1.5 times of one.
     threads_from = 2 << 10
-    takes_views = True
+    takes = Windows
 
     def options(self, **given: Any) -> CompressOptions:
         return CompressOptions(**given)
@@ -182,7 +183,7 @@ class Lz4Compress(InParts[CompressOptions]):
             return _only_block(data)
         return _library_frame(data, self._defaults.block_for(size), self._defaults)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(_only_block, items)) if max(map(len, items)) <= _ONE_BLOCK else None
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:

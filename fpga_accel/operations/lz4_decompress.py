@@ -17,6 +17,7 @@ import xxhash
 
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import (
@@ -78,6 +79,7 @@ _THREADS_FROM = 4 << 20
 class Lz4Decompress(Decompression):
     """``lz4.decompress``: independent and linked blocks, skippable, joined and legacy frames."""
 
+    takes = Windows
     algorithm = "lz4"
     kernel = "lz4"
     entry = "lz4_decompress"
@@ -120,7 +122,7 @@ class Lz4Decompress(Decompression):
             return written
         return super().library_into(data, out)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if not _objects.lz4_all_plain(items, _SMALL_CONTENT):
             return None
         try:

@@ -12,6 +12,7 @@ import cramjam
 import numpy as np
 
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
@@ -93,7 +94,7 @@ class _Compress(InParts[CompressOptions]):
     kinds = ("", DENSE)
     # 4 KiB take 10 µs, and the library lets go of the GIL.
     threads_from = 2 << 10
-    takes_views = True
+    takes = Windows
     framed: ClassVar[bool]
     # What a row is asked for.
     row_flags: ClassVar[int]
@@ -119,7 +120,7 @@ class _Compress(InParts[CompressOptions]):
     def _head(self, nbytes: int) -> bytes:
         return head_of(nbytes, self.framed)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(self.library_call, items))
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fpga_accel import _objects
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
@@ -99,7 +100,7 @@ class _Decompress(Decompression):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return self._quickly(flat(data), _SMALL_CONTENT)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         contents = [self._quickly(item, _SMALL_CONTENT) for item in items]
         return None if None in contents else contents
 
@@ -172,18 +173,22 @@ class SnappyDecompress(_Decompress):
 class RawDecompress(_Decompress):
     """``snappy-raw.decompress``: one stream, of any compressor."""
 
+    takes = Windows
     algorithm = "snappy-raw"
     framed = False
 
     def _quickly(self, data: Flat, most: int) -> bytes | None:
         return content_of_elements(data, most)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return _contents(items, _SMALL_CONTENT)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         contents = _contents(items, min(options.most, _SMALL_CONTENT))
-        return (contents, {}) if contents is not None else super().on_cpu_many(items, options, first)
+        if contents is not None:
+            return contents, {}
+        # Looked at one by one, which Windows do not offer.
+        return super().on_cpu_many([memoryview(item) for item in items], options, first)
 
     def _library_stream(self, content: bytes) -> bytes:
         return bytes(cramjam.snappy.compress_raw(content))

@@ -8,10 +8,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import xxhash
 
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.operations.buffers import Flat, Items, NumberSink
 from fpga_accel.operations.checksums import ChecksumOperation, number_at, record, zeroed
-from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
+from fpga_accel.operations.contract import (
+    Errors,
+    Job,
+    RowInput,
+    RowOutput,
+    Run,
+    periodic,
+    require_success,
+    trial_of,
+)
 from fpga_accel.operations.keyed import require_rows
 from fpga_accel.segments import Launch
 
@@ -29,7 +39,7 @@ class Xxh(ChecksumOperation[SeedOptions]):
     library = "xxhash"
     # One message is serial, and the library reads it as fast as memory gives it.
     small = 1 << 62
-    takes_views = True
+    takes = Windows
     # Below 100 kB the library keeps the GIL.
     threads_from = 128 << 10
     hashed: ClassVar[Callable[..., int]]
@@ -52,7 +62,7 @@ class Xxh(ChecksumOperation[SeedOptions]):
         hashed, seed = type(self).hashed, options.seed
         return list(map(hashed, items)) if not seed else [hashed(data, seed) for data in items], {}
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(type(self).hashed, items))
 
     def on_device(self, job: Job[SeedOptions], run: Run) -> Errors:

@@ -14,6 +14,7 @@ import xxhash
 import zstandard
 
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Sizes, memory
@@ -168,7 +169,7 @@ class ZstdCompress(Operation[CompressOptions]):
     library = "zstandard"
     kinds = ("", DENSE)
     threads_from = 2 << 10
-    takes_views = True
+    takes = Windows
 
     def options(self, **given: Any) -> CompressOptions:
         return CompressOptions(**given)

@@ -13,6 +13,7 @@ import zstandard
 
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
@@ -50,6 +51,7 @@ _FIRST_ROOM = 1 << 20
 class ZstdDecompress(Decompression):
     """``zstd.decompress``."""
 
+    takes = Windows
     algorithm = "zstd"
     kernel = "zstd_decompress"
     entry = "zstd_decompress"
@@ -77,7 +79,7 @@ class ZstdDecompress(Decompression):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _one_plain_frame(data, _SMALL_CONTENT)
 
-    def library_many(self, items: list[bytes], *arguments: Any) -> list[Any] | None:
+    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return _all_plain(items, _SMALL_CONTENT)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:

@@ -17,6 +17,7 @@ plans.py
 from __future__ import annotations
 
 from fpga_accel.routing.costs import (
+    ITEM,
     LARGE,
     SMALL_BATCH,
     Case,
@@ -33,6 +34,7 @@ __all__ = [
     "ADVANTAGE",
     "BUDGET_SECONDS",
     "CPU",
+    "ITEM",
     "LARGE",
     "PATIENCE_SECONDS",
     "SMALL_BATCH",

@@ -18,7 +18,7 @@ Shape = tuple[int, int]
 # A batch below this is worth less than the 60 µs of a launch, so no device is even opened. Each item counts for
 # so many bytes besides its own: what the setting up of one library call costs.
 SMALL_BATCH = 128 << 10
-_ITEM = 1 << 10
+ITEM = 1 << 10
 
 # From 32 MiB on the C library gives every result fresh pages, whose first touch can cost more than the work.
 LARGE = 32 << 20
@@ -63,7 +63,7 @@ class Case(NamedTuple):
 
 def is_small_batch(count: int, nbytes: int) -> bool:
     """Whether no launch can pay for itself."""
-    return nbytes + count * _ITEM < SMALL_BATCH
+    return nbytes + count * ITEM < SMALL_BATCH
 
 
 class Cost:

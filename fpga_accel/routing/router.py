@@ -66,6 +66,11 @@ class Choice:
     probes: Probes | None = None
     _known: dict[tuple[int, int, int], _Estimate] = field(default_factory=dict)
 
+    @property
+    def version(self) -> int:
+        """A number that changes with the estimates."""
+        return 0 if self.probes is None else self.probes.version
+
     def device_wins(self, count: int, nbytes: int) -> bool:
         """Whether the device is estimated to be faster by enough."""
         return self._estimate(count, nbytes).device_wins
@@ -100,7 +105,7 @@ class Choice:
         )
 
     def _estimate(self, count: int, nbytes: int) -> _Estimate:
-        key = (count, nbytes, 0 if self.probes is None else self.probes.version)
+        key = (count, nbytes, self.version)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= _REMEMBERED:

@@ -417,6 +417,11 @@ static void round_columns(void) {
   uint64_t places[MAX_ROWS], sizes[MAX_ROWS], largest = 0, padded = 0;
   int64_t again[MAX_ROWS + 1];
   fa_spans(offsets, count, address(out), places, sizes);
+  int64_t change = (int64_t)below(20) - 10, grown[MAX_ROWS + 1];
+  int64_t end = fa_offsets_grown(offsets, count, change, grown);
+  for (size_t i = 0; end >= 0 && i < count; i++)
+    CHECK(grown[i + 1] - grown[i] == offsets[i + 1] - offsets[i] + change);
+  CHECK(end < 0 ? change < 0 : grown[0] == 0 && grown[count] == end);
   CHECK(fa_offsets(sizes, count, again) == whole - (size_t)offsets[0]);
   for (size_t i = 0; i < count; i++) {
     CHECK(places[i] == address(out) + (uint64_t)offsets[i]);
