@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from fpga_accel._objects import Windows
@@ -101,6 +102,14 @@ class CtrOperation(KeyedOperation):
         """Return the CPU library's key stream."""
         return ctr_stream(self.block_cipher(key), counter)
 
+    def _whole(self, key: Any, nonce: Any, data: Flat) -> bytes:
+        """Return ciphered data of one stream, on the calling thread."""
+        stream = self.stream(key, nonce)
+        if len(data) >= _IN_PLACE and type(data) is bytes:
+            return made(len(data), partial(stream.update_into, data))
+        output: bytes = stream.update(data)
+        return output
+
     def _write(
         self,
         front: bytes,
@@ -167,11 +176,9 @@ class CtrEncryption(CtrOperation):
             return None
         try:
             if nonce is not None:
-                output: bytes = self.stream(key, nonce).update(data)
-                return output
+                return self._whole(key, nonce, data)
             nonce = os.urandom(BLOCK)
-            sealed: bytes = nonce + self.stream(key, nonce).update(data)
-            return sealed
+            return nonce + self._whole(key, nonce, data)
         except (TypeError, ValueError):
             return None
 
@@ -189,8 +196,7 @@ class CtrDecryption(CtrOperation):
             whole = memoryview(flat(data))
             nonce, data = whole[:BLOCK], whole[BLOCK:]
         try:
-            output: bytes = self.stream(key, nonce).update(data)
-            return output
+            return self._whole(key, nonce, data)
         except (TypeError, ValueError):
             return None
 

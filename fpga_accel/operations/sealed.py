@@ -11,6 +11,7 @@ import os
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,15 +51,16 @@ class SealedOperation(KeyedOperation):
 
     tag_size = TAG
     nonce_size = NONCE
-    call_limit = IN_PLACE
     takes = Windows
     # The CPU library's class in the shape of pyca's: made of a key, with ``encrypt``, ``encrypt_into`` and the reverse.
     library_class: ClassVar[Any]
 
     @property
-    def into_limit(self) -> int:  # type: ignore[override]
-        """All that one step does and no device: it is written in place either way."""
+    def call_limit(self) -> int:  # type: ignore[override]
+        """All that one step does and no device."""
         return min(self.small, _ONE_STEP)
+
+    into_limit = call_limit
 
     def bound(self, key: Flat, own: Any) -> Any:
         return self.library_class(key)
@@ -150,14 +152,17 @@ class Sealing(SealedOperation):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         key, nonce, aad = arguments
         try:
-            if nonce is not None:
-                sealed: bytes = self.library_class(key).encrypt(nonce, data, aad)
-                return sealed
-            nonce = os.urandom(self.nonce_size)
-            sealed = self.library_class(key).encrypt(nonce, data, aad)
-            return nonce + sealed
+            cipher = self.library_class(key)
+            if nonce is None:
+                nonce = os.urandom(self.nonce_size)
+                sealed: bytes = nonce + cipher.encrypt(nonce, data, aad)
+            elif len(data) < IN_PLACE or type(data) is not bytes:
+                sealed = cipher.encrypt(nonce, data, aad)
+            else:
+                sealed = made(len(data) + TAG, partial(cipher.encrypt_into, nonce, data, aad))
         except (TypeError, ValueError):
             return None
+        return sealed
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         if type(data) is not bytes:
@@ -256,12 +261,16 @@ class Opening(SealedOperation):
             whole = memoryview(flat(data))
             nonce, data = whole[: self.nonce_size], whole[self.nonce_size :]
         try:
-            plain: bytes = self.library_class(key).decrypt(nonce, data, aad)
-            return plain
+            cipher = self.library_class(key)
+            if len(data) < IN_PLACE or type(data) is not bytes:
+                plain: bytes = cipher.decrypt(nonce, data, aad)
+            else:
+                plain = made(len(data) - TAG, partial(cipher.decrypt_into, nonce, data, aad))
         except LibraryInvalidTag:
             raise wrong_tag() from None
         except (TypeError, ValueError):
             return None
+        return plain
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         if type(data) is not bytes:
