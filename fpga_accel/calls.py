@@ -29,9 +29,12 @@ from fpga_accel.operations.buffers import (
     offsets_of,
 )
 from fpga_accel.operations.contract import DATA_ERRORS, FEW, FEW_BYTES, Errors, Job, Operation, Work, kept
+from fpga_accel.routing import guessed_cpu_seconds
 
-# A thread's turn costs about 20 µs, so batches of less than this a thread stay on the caller's.
+# A thread's turn costs about 20 µs, and the interpreter's lock changes hands for each item: batches of less than this
+# a thread stay on the caller's. Two threads lost on all that took one of them less than half a millisecond.
 _THREAD_BYTES = 256 << 10
+_THREAD_SECONDS = 0.5e-3
 # Batches of fewer bytes may be done without planning, which takes 50 to 100 µs: that shows up to some 1 ms of work.
 LOOPED = 1 << 20
 
@@ -234,7 +237,7 @@ class ManyCall(Call):
             items = data if end - first == self.count else data[first:end]
             return self.operation.on_cpu_many(items, self.options, first)
 
-        done = _in_parts(self, workers, part)
+        done = _in_parts(self, data, workers, part)
         if len(done) == 1:
             ((self.results, self.errors),) = done
         else:
@@ -320,7 +323,9 @@ class BatchCall(Call):
             self._placed(workers, sizes)
 
     def _numbers(self, workers: Workers) -> None:
-        done = _in_parts(self, workers, lambda first, end: [results for _, results, _ in self._chunks(first, end)])
+        done = _in_parts(
+            self, self.batch, workers, lambda first, end: [results for _, results, _ in self._chunks(first, end)]
+        )
         every = itertools.chain.from_iterable(itertools.chain.from_iterable(done))
         self.results = np.fromiter(every, self.operation.number_type, self.count)
 
@@ -336,7 +341,7 @@ class BatchCall(Call):
                 found |= errors
             return column, found
 
-        done = _in_parts(self, workers, part)
+        done = _in_parts(self, self.batch, workers, part)
         self.errors = _all_errors(errors for _, errors in done)
         self.results = Batch.of_column(joined_columns([column.column for column, _ in done]), self.errors)
 
@@ -344,7 +349,7 @@ class BatchCall(Call):
         """Write results of known sizes where they belong."""
         sink = ColumnSink(self.count, sizes)
         data, offsets = sink.column
-        self.errors = _all_errors(_in_parts(self, workers, self._into(data.data, offsets)))
+        self.errors = _all_errors(_in_parts(self, self.batch, workers, self._into(data.data, offsets)))
         for index in self.errors:
             sink.discard(index)
         self.results = Batch.of_column(sink.column, self.errors)
@@ -406,7 +411,7 @@ class PlacedCall(BatchCall):
         offsets = offsets_of(self._places())
         part = self._into(self.out, offsets)
         free = workers.count - self.beside
-        self.errors = _all_errors(_in_parts(self, workers, part) if free > 1 else [part(0, self.count)])
+        self.errors = _all_errors(_in_parts(self, self.batch, workers, part) if free > 1 else [part(0, self.count)])
         for index in self.errors:
             start, end = offsets[index : index + 2].tolist()
             self.out[start:end] = bytes(end - start)
@@ -452,16 +457,20 @@ def like_the_first(operation: Operation[Any], first: Any, nbytes: int) -> Work:
     return work._replace(nbytes=work.nbytes * nbytes // len(first) if len(first) else nbytes)
 
 
-def in_threads(operation: Operation[Any], count: int, nbytes: int, workers: Workers) -> bool:
-    """Whether the CPU path shares a batch out to threads."""
+def in_threads(operation: Operation[Any], first: Any, count: int, nbytes: int, workers: Workers) -> bool:
+    """Whether the CPU path shares a batch out to threads, whose items are taken to be like the first."""
     least = operation.threads_from
-    return least is not None and count > 1 and nbytes >= max(_THREAD_BYTES * workers.count, least * count)
+    if least is None or count < 2 or nbytes < max(_THREAD_BYTES * workers.count, least * count):
+        return False
+    return guessed_cpu_seconds(operation.name, count, nbytes) >= _THREAD_SECONDS * workers.count and (
+        operation.gains_from_threads(flat(first))
+    )
 
 
-def _in_parts(call: Call, workers: Workers, work: Callable[[int, int], T]) -> list[T]:
+def _in_parts(call: Call, items: Sequence[Any], workers: Workers, work: Callable[[int, int], T]) -> list[T]:
     """Do ranges of a call's items on threads where that pays, else all on the calling thread."""
     count = call.count
-    if not in_threads(call.operation, count, call.nbytes, workers):
+    if not count or not in_threads(call.operation, items[0], count, call.nbytes, workers):
         return [work(0, count)]
     parts = min(2 * workers.count, count)
     bounds = [count * part // parts for part in range(parts + 1)]

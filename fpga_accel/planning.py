@@ -369,7 +369,7 @@ class Planner(forks.Resettable):
         count = len(items)
         if is_small_batch(count, nbytes):
             return self.direct_reason(operation, count, nbytes)
-        if nbytes >= LOOPED or in_threads(operation, count, nbytes, self._workers):
+        if nbytes >= LOOPED or in_threads(operation, items[0], count, nbytes, self._workers):
             return None
         if self._device == CPU:
             return Reason.ASKED

@@ -160,6 +160,10 @@ class Decompression(Operation[DecompressOptions]):
     def options(self, **given: Any) -> DecompressOptions:
         return DecompressOptions(**given)
 
+    def gains_from_threads(self, item: Flat) -> bool:
+        # What is stored is copied, which one core does as fast as memory does.
+        return self.work(item).kind != DENSE
+
     def bounded(self, options: DecompressOptions, capacity: int) -> DecompressOptions:
         return options.bounded(capacity)
 

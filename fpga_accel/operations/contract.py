@@ -297,6 +297,10 @@ class Operation(ABC, Generic[OptionsT]):
         """Return what an item means for the time it takes; cheap next to the work itself."""
         return Work(len(data))
 
+    def gains_from_threads(self, item: Flat) -> bool:
+        """Whether threads gain from a batch of such items, where their number and size are enough."""
+        return True
+
     def unsupported(self, options: OptionsT) -> str | None:
         """Return why no device can do it with these options, None where one can."""
         return None

@@ -167,6 +167,9 @@ class _Inflate(Decompression):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _in_one(data, self.wbits)
 
+    def gains_from_threads(self, item: Flat) -> bool:
+        return not _is_stored(item, self.header)
+
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return _each_in_one(items, self.wbits, map(len, items))
 
@@ -265,6 +268,11 @@ class ZlibDecompress(_Inflate):
         return _packed(content, level, 15)
 
 
+def _is_stored(data: Flat, header: int) -> bool:
+    """Whether the first block behind a header is stored (RFC 1951 §3.2.4)."""
+    return len(data) > header and data[header] & 0b110 == 0
+
+
 def _packed(content: bytes, level: int, wbits: int) -> bytes:
     encoder = zlib.compressobj(level, zlib.DEFLATED, wbits)
     return encoder.compress(content) + encoder.flush()
@@ -312,6 +320,9 @@ class GzipDecompress(_Inflate):
             contents = _each_in_one([data], self.wbits, [gzip_member.bgzf_block_size(data)])
             return contents[0] if contents else None
         return self._blocks_by_library(data)
+
+    def gains_from_threads(self, item: Flat) -> bool:
+        return not _is_stored(item, BGZF_HEADER if item[3:4] == b"\4" else gzip_member.PLAIN_HEADER)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if self.any_member and all(item[3:4] == b"\0" for item in items):

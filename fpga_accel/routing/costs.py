@@ -155,6 +155,7 @@ _CPU_PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
         **{f"sm4-{mode}.{op}": (3e-6, 1 / 0.15e9) for mode in _SM4_MODES for op in ("encrypt", "decrypt")},
         "sm3.digest": (1e-6, 1 / 0.25e9),
         "hmac-sm3.mac": (2e-6, 1 / 0.25e9),
+        "blake3.digest": (0.5e-6, 1 / 3e9),
         "crc32c.checksum": (0.3e-6, 1 / 6e9),
         "crc32.checksum": (0.2e-6, 1 / 10e9),
         "crc64-nvme.checksum": (0.3e-6, 1 / 10e9),
