@@ -78,13 +78,15 @@ class Tally:
     items: int
     bytes_in: int
     bytes_out: int
-    # True: Direct.run does nothing.
+    # True: Direct objects do nothing.
     paused: bool
 
 @final
 class Last:
     """What one thread did last; `Direct` objects write to it."""
 
+    # True: the thread takes turns, and Direct objects do nothing in it.
+    waits: bool
     # What was set, or the record of a later call of a `Direct`.
     value: Any
 
@@ -103,9 +105,11 @@ class Direct:
         limit: int,
         number_size: int = 0,
         target: int = -1,
+        other: Callable[..., Any] = ...,
         /,
     ) -> Self: ...
     def run(self, *arguments: Any) -> Any: ...
+    def bound(self, *arguments: Any, **named: Any) -> Any: ...
 
 @final
 class DirectMany:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -950,20 +949,8 @@ class Accelerator:
             raise TypeError(f"verb must be a str or callable, not {type(verb).__name__}")
         if verb not in _VERBS:
             raise ValueError(f"unknown verb {registry.shown(verb)}; legal ones are {', '.join(_VERBS)}")
-        call: Callable[..., Any] = getattr(self._in_turn, verb)
+        call: Callable[..., Any] = getattr(self, verb)
         return call
-
-    @cached_property
-    def _in_turn(self) -> Accelerator:
-        """The same without the short ways to the libraries, which would not wait for the turn of a job thread."""
-        other = copy.copy(self)
-        other._compresses = other._decompresses = other._encrypts = other._decrypts = _NO_SHORT_WAYS
-        other._checksums = other._digests = other._macs = _NO_SHORT_WAYS
-        other._compresses_into = other._decompresses_into = other._encrypts_into = _NO_SHORT_WAYS
-        other._decrypts_into = other._digests_into = other._macs_into = _NO_SHORT_WAYS
-        other._compresses_many = other._decompresses_many = other._encrypts_many = _NO_SHORT_WAYS
-        other._decrypts_many = other._checksums_many = other._digests_many = other._macs_many = _NO_SHORT_WAYS
-        return other
 
     # -- chains ---------------------------------------------------------------------------------------------------
 
@@ -1142,20 +1129,6 @@ _VERBS = tuple(
     for form in ("", "_into", "_many")
     if hasattr(Accelerator, name := verb + form)
 )
-
-
-class _NoShortWays(dict[str, Any]):
-    """In the place of a `_Direct`: everything takes the planned way."""
-
-    def __missing__(self, _: str) -> Callable[..., None]:
-        return _nothing
-
-
-def _nothing(*_: Any) -> None:
-    return None
-
-
-_NO_SHORT_WAYS: Any = _NoShortWays()
 
 
 @cache

@@ -462,9 +462,10 @@ def in_threads(operation: Operation[Any], first: Any, count: int, nbytes: int, w
     least = operation.threads_from
     if least is None or count < 2 or nbytes < max(_THREAD_BYTES * workers.count, least * count):
         return False
-    return guessed_cpu_seconds(operation.name, count, nbytes) >= _THREAD_SECONDS * workers.count and (
-        operation.gains_from_threads(flat(first))
-    )
+    work = like_the_first(operation, first, nbytes)
+    if guessed_cpu_seconds(operation.name, count, work.nbytes) < _THREAD_SECONDS * workers.count:
+        return False
+    return operation.gains_from_threads(flat(first))
 
 
 def _in_parts(call: Call, items: Sequence[Any], workers: Workers, work: Callable[[int, int], T]) -> list[T]:

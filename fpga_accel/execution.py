@@ -23,6 +23,7 @@ from fpga_accel.calls import (
     ManyCall,
     OneCall,
     apart,
+    seems_large,
     sink_is_callers,
 )
 from fpga_accel.errors import (
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # Results of up to so many bytes take less time to make and copy together than to write where they stay.
 _SHORT = 512
+# Of more items, none is done in the library's own loop.
+_MOST_LISTED = 8 << 10
 
 
 class Executor:
@@ -135,24 +138,33 @@ class Executor:
         self.ledger.add_direct((operation, reason, False, 1, nbytes, written, started, time.perf_counter()))
         return written
 
-    def few(self, operation: Operation[Any], batch: Any, *arguments: Any) -> Any:
-        """Do a Batch in the library's own loop where that is known to be best; None for all else, which is planned.
+    def few(self, operation: Operation[Any], items: Any, *arguments: Any) -> Any:
+        """Do a Batch in the library's own loop where that is known to be best; None for what has to be planned.
 
-        `arguments` are those of `Operation.library_many`. Results come as `many` gives them.
+        Lists too, where `DirectMany` leaves them to this. `arguments` are those of `Operation.library_many`. Results
+        come as `many` gives them.
         """
-        if not isinstance(batch, Batch):
+        batch = items if isinstance(items, Batch) else None
+        if batch is None and (not isinstance(items, list) or seems_large(items)):
             return None
-        nbytes = batch.nbytes
-        reason = self.planner.loop_reason(operation, batch, nbytes, into=not operation.number_size)
+        nbytes = _objects.bytes_total(items) if batch is None else batch.nbytes
+        if nbytes < 0:
+            return None
+        into = batch is not None and not operation.number_size
+        reason = self.planner.loop_reason(operation, items, nbytes, into=into)
         if reason is None:
             return None
-        count = len(batch)
+        count = len(items)
         started = time.perf_counter()
+        arguments = tuple(map(listed, arguments))
         with self._workers.turn():
-            results = _few_of_batch(operation, batch, arguments)
+            if batch is None:
+                results: Any = operation.library_many(items, *arguments)
+            else:
+                results = _few_of_batch(operation, batch, arguments)
         if results is None:
             return None
-        size = operation.number_size * count or results.nbytes
+        size = operation.number_size * count or (_objects.bytes_total(results) if batch is None else results.nbytes)
         self.ledger.add_direct((operation, reason, False, count, nbytes, size, started, time.perf_counter()))
         return results
 
@@ -302,13 +314,16 @@ def _placed(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...])
     if size < 0:
         return None
     data = POOL.array(size)
-    done = operation.library_placed(batch.windows(), _objects.Windows(data, offsets, True), *arguments)
-    return Batch.of_column((data, offsets)) if done else None
+    if operation.library_placed(batch.windows(), _objects.Windows(data, offsets, True), *arguments):
+        return Batch.of_column((data, offsets))
+    # Plaintext whose tag is wrong, perhaps.
+    data.fill(0)
+    return None
 
 
 def listed(argument: Any) -> Any:
     """Return keys and nonces as a library's loop takes them: of a batch, as a list."""
-    if type(argument) in (list, bytes):
+    if type(argument) in (list, bytes) or (hasattr(argument, "__len__") and len(argument) > _MOST_LISTED):
         return argument
     if isinstance(argument, np.ndarray) and argument.ndim == 2:
         argument = of_rows(argument)

@@ -322,26 +322,29 @@ class Planner(forks.Resettable):
         position: int,
         limit: int | None = None,
         target: int = -1,
+        other: Callable[..., Any] | None = None,
     ) -> Direct:
         """Return the shortest way to the library, for one small item, which is argument `position` of `call`.
 
         It does nothing where such items have to be planned, or have `limit` bytes, by default those of `library_call`,
-        and leaves to the caller what it does not do. Results are copied into argument `target` where there is one.
+        and leaves to the caller, or `other`, what it does not do. Results are copied into argument `target` where there
+        is one.
         """
         reason = self.direct_reason(operation, 1, 1)
         limit = 0 if reason is None else limit or operation.call_limit or operation.small
         tally = self._ledger.tally(operation, reason or Reason.ASKED)
-        return Direct(
-            tally, self._ledger.local, operation, reason, call, position, limit, operation.number_size, target
-        )
+        ours = (tally, self._ledger.local, operation, reason, call)
+        rest = () if other is None else (other,)
+        return Direct(*ours, position, limit, operation.number_size, target, *rest)
 
     def direct_many(self, operation: Operation[Any], other: Callable[..., Any]) -> DirectMany:
         """Return the shortest way to the library's loop, for a list of items; it does nothing where that is not best.
 
-        What is no list goes to `other`.
+        What is no list goes to `other`, and everything while receipts are watched or the thread waits for turns.
         """
         reason = self.direct_reason(operation, 2, 1)
-        small, most = (0, 0) if reason is None else (SMALL_BATCH, LOOPED)
+        has_loop = type(operation).library_many is not Operation.library_many
+        small, most = (SMALL_BATCH, LOOPED) if has_loop and reason is not None else (0, 0)
 
         def gate(items: list[Any], nbytes: int) -> bool:
             return self.loop_reason(operation, items, nbytes, into=False) is not None
@@ -380,7 +383,8 @@ class Planner(forks.Resettable):
         count = len(items)
         usual = len(operation.kinds) == 1
         shape = (operation, count, nbytes, into)
-        settled = self._settled.get(shape) if usual else None
+        remembered = self._settled
+        settled = remembered.get(shape) if usual else None
         if settled is not None and settled.version == settled.choice.version:
             return settled.cpu
         work = Work(nbytes) if usual else like_the_first(operation, items[0], nbytes)
@@ -393,11 +397,14 @@ class Planner(forks.Resettable):
         if route.choice.source is Source.PRIOR:
             router = self._router_of(route.device_plan.device or "")
             return not router.due(case, route.candidate, count, work.nbytes)
+        # Read first: estimates may change meanwhile.
+        version = route.choice.version
         cpu = not route.choice.device_wins(count, work.nbytes)
         if usual:
-            if len(self._settled) >= _REMEMBERED:
-                self._settled.clear()
-            self._settled[shape] = _Settled(route.choice, route.choice.version, cpu)
+            if len(remembered) >= _REMEMBERED:
+                remembered.clear()
+            # Of no use where another thread has found new routes since.
+            remembered[shape] = _Settled(route.choice, version, cpu)
         return cpu
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
@@ -437,7 +444,7 @@ class Planner(forks.Resettable):
         route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
             route = self._routes[case] = self._new_route(case, operation, found)
-            self._settled.clear()
+            self._settled = {}
         if route.choice.source is Source.PRIOR and not supposed:
             route = self._timed_in_time(route, case, operation, found, count, work.nbytes)
         return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
@@ -466,7 +473,7 @@ class Planner(forks.Resettable):
             if mine and router.choice(case, route.candidate) is None:
                 self._calibrate(router, case, operation, route.candidate)
         timed = self._routes[case] = self._new_route(case, operation, found)
-        self._settled.clear()
+        self._settled = {}
         return timed
 
     def _router_of(self, device_id: str) -> Router:
@@ -508,7 +515,7 @@ class Planner(forks.Resettable):
             if timings is not None:
                 done.append((case, candidate, timings))
         self._routes.clear()
-        self._settled.clear()
+        self._settled = {}
         return done
 
     def _plan_to_time(self, operation: Operation[Any]) -> Plan:

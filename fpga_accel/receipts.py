@@ -413,6 +413,8 @@ class Ledger(forks.Resettable):
     def begin_job(self, waited: float) -> None:
         """Say that the calling thread runs a job now, which waited so many seconds."""
         self.local.last.value, self.local.waited = None, waited
+        # The short ways to the libraries would not wait for the turn of a thread.
+        self.local.last.waits = True
 
     def end_job(self) -> Callable[[], Receipt] | None:
         """Return what makes the receipt of the last call of the thread's job; None where the job made no call.
@@ -421,6 +423,7 @@ class Ledger(forks.Resettable):
         """
         last, waited = self.local.last.value, self.local.waited
         self.local.last.value, self.local.waited = None, 0.0
+        self.local.last.waits = False
         return partial(_receipt_of_job, last, waited, threading.get_ident()) if last is not None else None
 
     @property

@@ -23,7 +23,7 @@ static PyMemberDef tally_members[] = {
     {"items", T_LONGLONG, offsetof(tally_t, items), READONLY, "Items of these calls."},
     {"bytes_in", T_LONGLONG, offsetof(tally_t, bytes_in), READONLY, "Bytes of their inputs."},
     {"bytes_out", T_LONGLONG, offsetof(tally_t, bytes_out), READONLY, "Bytes of their results."},
-    {"paused", T_BOOL, offsetof(tally_t, paused), 0, "True: Direct.run does nothing."},
+    {"paused", T_BOOL, offsetof(tally_t, paused), 0, "True: Direct objects do nothing."},
     {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot tally_slots[] = {
@@ -62,6 +62,7 @@ typedef struct {
   Py_ssize_t out;
   double started;
   double ended;
+  char waits; /* the thread has to wait for its turn, which Direct objects do not */
 } last_t;
 
 /* Let `place` hold `object`, which may be NULL. */
@@ -135,6 +136,11 @@ static int last_set(PyObject *object, PyObject *value, void *closure) {
   return 0;
 }
 
+static PyMemberDef last_members[] = {
+    {"waits", T_BOOL, offsetof(last_t, waits), 0,
+     "True: the thread takes turns, and Direct objects do nothing in it."},
+    {NULL, 0, 0, 0, NULL}};
+
 static PyGetSetDef last_getset[] = {
     {"value", last_get, last_set, "What was set, or the record of a later call of a Direct.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
@@ -145,6 +151,7 @@ static PyType_Slot last_slots[] = {
     {Py_tp_traverse, last_traverse},
     {Py_tp_clear, last_clear},
     {Py_tp_getset, last_getset},
+    {Py_tp_members, last_members},
     {0, NULL}};
 
 static PyType_Spec last_spec = {
@@ -166,6 +173,7 @@ typedef struct {
   PyObject *operation;
   PyObject *reason;
   PyObject *call;
+  PyObject *other;     /* NULL: none */
   Py_ssize_t position; /* of the data among the arguments */
   Py_ssize_t limit;
   Py_ssize_t number_size; /* bytes that a result counts for, 0: its length */
@@ -182,6 +190,7 @@ static int direct_clear(PyObject *object) {
   Py_CLEAR(direct->operation);
   Py_CLEAR(direct->reason);
   Py_CLEAR(direct->call);
+  Py_CLEAR(direct->other);
   return 0;
 }
 
@@ -193,6 +202,7 @@ static int direct_traverse(PyObject *object, visitproc visit, void *arg) {
   Py_VISIT(direct->operation);
   Py_VISIT(direct->reason);
   Py_VISIT(direct->call);
+  Py_VISIT(direct->other);
   return 0;
 }
 
@@ -216,14 +226,14 @@ static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
 }
 
 static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *tally, *local, *operation, *reason, *call;
+  PyObject *tally, *local, *operation, *reason, *call, *other = NULL;
   Py_ssize_t position, limit, number_size = 0, target = -1;
   if (kwargs && PyDict_Size(kwargs) > 0) {
     PyErr_SetString(PyExc_TypeError, "Direct() takes no keyword arguments");
     return NULL;
   }
-  if (!PyArg_ParseTuple(args, "OOOOOnn|nn:Direct", &tally, &local, &operation, &reason, &call,
-                        &position, &limit, &number_size, &target))
+  if (!PyArg_ParseTuple(args, "OOOOOnn|nnO:Direct", &tally, &local, &operation, &reason, &call,
+                        &position, &limit, &number_size, &target, &other))
     return NULL;
   if (!is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS || target < -1 ||
       target >= MOST_ARGUMENTS || target == position) {
@@ -240,6 +250,7 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   direct->operation = Py_NewRef(operation);
   direct->reason = Py_NewRef(reason);
   direct->call = Py_NewRef(call);
+  direct->other = Py_XNewRef(other);
   direct->position = position;
   direct->limit = limit;
   direct->number_size = number_size;
@@ -333,6 +344,18 @@ static last_t *last_of(direct_t *direct) {
   return (last_t *)found;
 }
 
+/* Whether calls of the thread go the long way now; -1 with an exception. */
+static int is_paused(direct_t *direct) {
+  if (((tally_t *)direct->tally)->paused)
+    return 1;
+  last_t *last = last_of(direct);
+  if (!last)
+    return -1;
+  int waits = last->waits;
+  Py_DECREF((PyObject *)last);
+  return waits;
+}
+
 static int file(direct_t *direct, Py_ssize_t items, Py_ssize_t in, Py_ssize_t out, double started,
                 double ended) {
   last_t *last = last_of(direct);
@@ -358,7 +381,8 @@ PyDoc_STRVAR(run_doc,
              "run(*arguments) -> result or None\n\n"
              "Call the library and count the call. None, with nothing done, for data of no\n"
              "bytes, of `limit` bytes or more, or in a buffer of an unusual type, and while the\n"
-             "tally is paused. What the library raises passes through; where it returns None,\n"
+             "tally is paused or the thread waits for turns. What the library raises passes "
+             "through; where it returns None,\n"
              "nothing is counted. With a `target`, the result is copied into that argument, which\n"
              "the library is not given, and its size returned; None where there is no room.");
 
@@ -371,8 +395,11 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
     return NULL;
   }
   Py_ssize_t size = input_size(args[direct->position]);
-  if (size <= 0 || size >= direct->limit || ((tally_t *)direct->tally)->paused)
+  if (size <= 0 || size >= direct->limit)
     Py_RETURN_NONE;
+  int paused = is_paused(direct);
+  if (paused)
+    return paused < 0 ? NULL : Py_NewRef(Py_None);
   PyObject *each[MOST_ARGUMENTS] = {NULL};
   for (Py_ssize_t i = 0, taken = 0; i < given; i++)
     if (i != direct->target)
@@ -397,13 +424,63 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
   return result;
 }
 
+/* What `other` does with the arguments, which hold the values of named ones behind the others. */
+static PyObject *other_way(direct_t *direct, PyObject *const *args, Py_ssize_t given,
+                           PyObject *names) {
+  PyObject *plain = PyTuple_New(given), *named = names ? PyDict_New() : NULL, *result = NULL;
+  if (!plain || (names && !named))
+    goto end;
+  for (Py_ssize_t i = 0; i < given; i++)
+    PyTuple_SetItem(plain, i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++)
+    if (PyDict_SetItem(named, PyTuple_GetItem(names, i), args[given + i]) < 0)
+      goto end;
+  result = PyObject_Call(direct->other, plain, named);
+end:
+  Py_XDECREF(plain);
+  Py_XDECREF(named);
+  return result;
+}
+
+PyDoc_STRVAR(bound_doc,
+             "bound(*arguments, **named) -> result\n\n"
+             "The same as `run` with None for a third argument that is left out, and what `other`\n"
+             "returns where that returns None or raises, or where arguments have names.");
+
+#define BOUND_ARGUMENTS 3
+
+/* Whether an exception is about the arguments or the data, so that the other way tells it better.
+ */
+static int is_refusal(void) {
+  return PyErr_ExceptionMatches(PyExc_Exception) && !PyErr_ExceptionMatches(PyExc_MemoryError);
+}
+
+static PyObject *bound(PyObject *object, PyObject *const *args, Py_ssize_t given, PyObject *names) {
+  direct_t *direct = (direct_t *)object;
+  if (!direct->other) {
+    PyErr_SetString(PyExc_TypeError, "bound() needs another way");
+    return NULL;
+  }
+  if (!names && given >= BOUND_ARGUMENTS - 1 && given <= BOUND_ARGUMENTS) {
+    PyObject *all[] = {args[0], args[1], given == BOUND_ARGUMENTS ? args[2] : Py_None};
+    PyObject *result = run(object, all, BOUND_ARGUMENTS);
+    if (result != Py_None && (result || !is_refusal()))
+      return result;
+    Py_XDECREF(result);
+    PyErr_Clear();
+  }
+  return other_way(direct, args, given, names);
+}
+
 static PyMethodDef direct_methods[] = {
-    {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, run_doc}, {NULL, NULL, 0, NULL}};
+    {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, run_doc},
+    {"bound", (PyCFunction)(void (*)(void))bound, METH_FASTCALL | METH_KEYWORDS, bound_doc},
+    {NULL, NULL, 0, NULL}};
 
 PyDoc_STRVAR(
     direct_doc,
     "Direct(tally, local, operation, reason, call, position, limit, number_size=0, target=-1,\n"
-    "/)\n--\n\n"
+    "other=None, /)\n--\n\n"
     "A library's call for one item of less than `limit` bytes, which is argument `position`.\n"
     "Its results count for `number_size` bytes where that is not 0, else for their length,\n"
     "or for what they say where they are ints.\n"
@@ -430,7 +507,6 @@ static PyType_Spec direct_spec = {
 typedef struct {
   direct_t direct; /* its position, limit and target mean nothing */
   PyObject *gate;
-  PyObject *other;
   Py_ssize_t small;
   Py_ssize_t each;
   Py_ssize_t most;
@@ -438,13 +514,11 @@ typedef struct {
 
 static int many_clear(PyObject *object) {
   Py_CLEAR(((many_t *)object)->gate);
-  Py_CLEAR(((many_t *)object)->other);
   return direct_clear(object);
 }
 
 static int many_traverse(PyObject *object, visitproc visit, void *arg) {
   Py_VISIT(((many_t *)object)->gate);
-  Py_VISIT(((many_t *)object)->other);
   return direct_traverse(object, visit, arg);
 }
 
@@ -477,7 +551,7 @@ static PyObject *many_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
   many->direct.target = -1;
   many->direct.serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
   many->gate = Py_NewRef(gate);
-  many->other = Py_NewRef(other);
+  many->direct.other = Py_NewRef(other);
   many->small = small;
   many->each = each;
   many->most = most;
@@ -495,7 +569,7 @@ static int seems_large(const many_t *many, PyObject *items, Py_ssize_t count) {
 /* Bytes of items that are to be done here; 0 for others, -1 with an exception. */
 static Py_ssize_t many_size(const many_t *many, PyObject *items) {
   Py_ssize_t count = PyList_Size(items);
-  if (count <= 0 || ((tally_t *)many->direct.tally)->paused || seems_large(many, items, count))
+  if (count <= 0 || seems_large(many, items, count))
     return 0;
   int64_t size = objects_bytes_total(items);
   if (size <= 0 || size >= many->most)
@@ -527,9 +601,10 @@ PyDoc_STRVAR(
     run_many_doc,
     "run(items, *arguments) -> list or None\n\n"
     "Call the library's loop and count the call. None, with nothing done, for items that are\n"
-    "not all `bytes`, have no bytes or `most` and more, for what `gate(items, bytes)` lets\n"
-    "not through, and while the tally is paused. What the loop raises passes through;\n"
-    "where it returns None, nothing is counted.");
+    "not all `bytes`, have no bytes or `most` and more, and for what `gate(items, bytes)` lets\n"
+    "not through. What `other` returns for what is no list, and while the tally is paused or\n"
+    "the thread waits for turns. What the loop raises passes through; where it returns None,\n"
+    "nothing is counted.");
 
 static PyObject *run_many(PyObject *object, PyObject *const *args, Py_ssize_t given) {
   many_t *many = (many_t *)object;
@@ -540,9 +615,12 @@ static PyObject *run_many(PyObject *object, PyObject *const *args, Py_ssize_t gi
   PyObject *each[MOST_ARGUMENTS] = {NULL};
   for (Py_ssize_t i = 0; i < given; i++)
     each[i] = args[i];
-  if (!PyList_CheckExact(args[0]))
-    return PyObject_CallFunctionObjArgs(many->other, each[0], each[1], each[2], each[3], each[4],
-                                        NULL);
+  int paused = PyList_CheckExact(args[0]) ? is_paused(&many->direct) : 1;
+  if (paused < 0)
+    return NULL;
+  if (paused)
+    return PyObject_CallFunctionObjArgs(many->direct.other, each[0], each[1], each[2], each[3],
+                                        each[4], NULL);
   Py_ssize_t size = many_size(many, args[0]);
   if (size <= 0)
     return size < 0 ? NULL : Py_NewRef(Py_None);
@@ -552,6 +630,11 @@ static PyObject *run_many(PyObject *object, PyObject *const *args, Py_ssize_t gi
                                                    each[3], each[4], NULL);
   if (!results || results == Py_None)
     return results;
+  if (PyList_Size(args[0]) != count) {
+    /* Another thread has changed it, while the library let it: the long way says so. */
+    Py_DECREF(results);
+    Py_RETURN_NONE;
+  }
   Py_ssize_t out = many_result_size(many, results, count);
   if (out < 0 || file(&many->direct, count, size, out, started, now()) < 0)
     Py_CLEAR(results);
@@ -568,8 +651,8 @@ PyDoc_STRVAR(
     "number_size, /)\n"
     "--\n\n"
     "A library's loop over a list of items, of less than `most` bytes. Items whose bytes and\n"
-    "`each` for every one of them are less than `small` need not ask the gate. What is no\n"
-    "list goes to `other`. Results and records are as those of a Direct.");
+    "`each` for every one of them are less than `small` need not ask the gate. Results and\n"
+    "records are as those of a Direct.");
 
 static PyType_Slot many_slots[] = {{Py_tp_doc, (void *)many_doc},
                                    {Py_tp_new, many_new},

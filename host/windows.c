@@ -1,6 +1,7 @@
 /* Items of a column, one after the other, for loops of library calls: each a buffer, and the same
- * object again and again while nobody keeps it, as zip() does with its tuple. Views of memory
- * would take as long as the shortest of such calls. */
+ * two objects in turn while nobody keeps them, much as zip() does with its tuple: map() lets go of
+ * one before it asks for the next, the variable of a loop after it. Views of memory would take as
+ * long as the shortest of such calls. */
 #include "host.h"
 #include "objects.h"
 
@@ -12,16 +13,14 @@ typedef struct {
   Py_buffer offsets; /* int64, one more than items */
   Py_ssize_t count;
   int writable;
-  PyTypeObject *walk_type; /* borrowed: the module holds these, and the type of this object holds */
-  PyTypeObject *window_type; /* the module */
+  PyTypeObject *walk_type; /* owned, as is the next */
+  PyTypeObject *window_type;
 } windows_t;
 
-/* A type of this module by its name, borrowed from the module. */
+/* A type of this module by its name, as a new reference. */
 static PyTypeObject *sibling(PyTypeObject *type, const char *name) {
   PyObject *module = PyType_GetModule(type);
-  PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
-  Py_XDECREF(found);
-  return (PyTypeObject *)found;
+  return module ? (PyTypeObject *)PyObject_GetAttrString(module, name) : NULL;
 }
 
 static PyObject *allocated(PyTypeObject *type) {
@@ -57,8 +56,8 @@ static PyObject *windows_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return NULL;
   windows->writable = writable;
   windows->walk_type = sibling(type, "Walk");
-  windows->window_type = sibling(type, "Window");
-  if (!windows->walk_type || !windows->window_type ||
+  windows->window_type = windows->walk_type ? sibling(type, "Window") : NULL;
+  if (!windows->window_type ||
       PyObject_GetBuffer(data, &windows->data, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0 ||
       PyObject_GetBuffer(offsets, &windows->offsets, PyBUF_SIMPLE) < 0) {
     Py_DECREF((PyObject *)windows);
@@ -77,6 +76,8 @@ static void windows_dealloc(PyObject *object) {
   windows_t *windows = (windows_t *)object;
   PyBuffer_Release(&windows->data);
   PyBuffer_Release(&windows->offsets);
+  Py_XDECREF((PyObject *)windows->walk_type);
+  Py_XDECREF((PyObject *)windows->window_type);
   freed(object);
 }
 
@@ -122,7 +123,8 @@ static PyType_Spec window_spec = {
 typedef struct {
   PyObject ob_base;
   windows_t *windows; /* owned */
-  window_t *window;   /* owned, NULL before the first */
+  window_t *window;   /* owned, the last; NULL before the first */
+  window_t *spare;    /* owned, the one before; NULL before the second */
   Py_ssize_t next;
 } walk_t;
 
@@ -136,6 +138,7 @@ static PyObject *windows_iter(PyObject *object) {
 static void walk_dealloc(PyObject *object) {
   walk_t *walk = (walk_t *)object;
   Py_XDECREF((PyObject *)walk->window);
+  Py_XDECREF((PyObject *)walk->spare);
   Py_XDECREF((PyObject *)walk->windows);
   freed(object);
 }
@@ -176,16 +179,28 @@ static PyObject *windows_item(PyObject *object, Py_ssize_t index) {
   return (PyObject *)window;
 }
 
-/* A window that nobody else holds, and so no buffer of which is in use: whoever has one holds it.
+/* Whether nobody else holds a window, and so no buffer of it is in use: whoever has one holds it.
  */
-static int has_free_window(walk_t *walk) {
-#ifndef Py_GIL_DISABLED
-  if (walk->window && Py_REFCNT((PyObject *)walk->window) == 1)
-    return 1;
+static int is_free(window_t *window) {
+#ifdef Py_GIL_DISABLED
+  (void)window;
+  return 0;
+#else
+  return window && Py_REFCNT((PyObject *)window) == 1;
 #endif
-  Py_XDECREF((PyObject *)walk->window);
-  walk->window = window_of(walk->windows);
-  return walk->window != NULL;
+}
+
+static int has_free_window(walk_t *walk) {
+  if (is_free(walk->window))
+    return 1;
+  window_t *next = is_free(walk->spare) ? walk->spare : window_of(walk->windows);
+  if (!next)
+    return 0;
+  if (next != walk->spare)
+    Py_XDECREF((PyObject *)walk->spare);
+  walk->spare = walk->window;
+  walk->window = next;
+  return 1;
 }
 
 static PyObject *walk_next(PyObject *object) {

@@ -306,3 +306,28 @@ def test_small_calls_of_every_cipher_into_buffers(cipher: str, size: int) -> Non
         acc.decrypt_into(rest, bytearray(size - 1), key, cipher, nonce=nonce, aad=AAD)
     with pytest.raises(fa.InvalidTag):
         acc.decrypt_into(sealed[: front + 15], bytearray(10), key, cipher)
+
+
+def test_methods_take_names_and_leave_subclasses_theirs() -> None:
+    class Counting(fa.AESGCM):
+        calls = 0
+
+        def encrypt(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
+            self.calls += 1
+            return super().encrypt(nonce, data, associated_data)
+
+    own, usual = Counting(KEY), fa.AESGCM(KEY)
+    nonce = bytes(12)
+    sealed = own.encrypt(nonce, b"text", b"header")
+    assert own.calls == 1
+    assert sealed == usual.encrypt(nonce=nonce, data=b"text", associated_data=b"header")
+    assert usual.decrypt(nonce, data=sealed, associated_data=b"header") == b"text"
+    with pytest.raises(TypeError):
+        usual.encrypt(nonce)  # type: ignore[call-arg]
+    gone = weakref.ref(usual)
+    gc.disable()
+    try:
+        del usual
+        assert gone() is None, "no cycle keeps a key alive"
+    finally:
+        gc.enable()

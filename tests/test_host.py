@@ -877,8 +877,10 @@ def test_a_window_moves_on_only_where_nobody_holds_it() -> None:
     assert (bytes(view), bytes(third)) == (b"two", b"six")
     with pytest.raises(StopIteration):
         next(loop)
-    assert len({id(window) for window in windows}) == 2, "the one before is held while the next is made"
-    assert len(set(map(id, windows))) == 1
+    many = _objects.Windows(bytes(9), np.arange(10))
+    assert len({id(window) for window in many}) == 2, "the one before is held while the next is made"
+    assert len(set(map(id, many))) == 1
+    assert len({id(window) for window in list(many)}) == 9
 
 
 def test_a_window_holds_the_memory() -> None:
@@ -1299,9 +1301,9 @@ def test_direct_many_counts_nothing_that_fails_or_is_refused() -> None:
         assert local.last.value is None
     refuses, tally, _ = direct_many(lambda items: None)
     assert refuses.run([b"a"]) is None
-    paused, pauses, _ = direct_many(list)
+    paused, pauses, _ = direct_many(list, other=lambda *arguments: arguments)
     pauses.paused = True
-    assert paused.run([b"a"]) is None
+    assert paused.run([b"a"], "key") == ([b"a"], "key")
     assert (tally.calls, pauses.calls) == (0, 0)
     for arguments in ((), ([b"a"],) * 6):
         with pytest.raises(TypeError, match="takes 1 to 5 arguments"):
@@ -1311,6 +1313,65 @@ def test_direct_many_counts_nothing_that_fails_or_is_refused() -> None:
         wrong(object(), _Local(), "", "", list, list, list, 1, 1, 1, 0)
     with pytest.raises(TypeError):
         wrong(_objects.Tally(), _Local(), "", "", list, list, list, 1, 1, 1, number_size=0)
+
+
+def test_direct_leaves_threads_alone_that_wait_for_turns() -> None:
+    one, tally, local = direct(bytes)
+    many, sums, other = direct_many(list, other=lambda *arguments: arguments)
+    local.last.waits = other.last.waits = True
+    assert one.run(b"a") is None
+    assert many.run([b"a"]) == ([b"a"],)
+    local.last.waits = other.last.waits = False
+    assert one.run(b"a") == b"a"
+    assert many.run([b"a"]) == [b"a"]
+    assert (tally.calls, sums.calls) == (1, 1)
+
+
+def test_a_list_that_changes_under_the_loop_goes_another_way() -> None:
+    items = [b"a", b"b"]
+
+    def loop(given: list[bytes]) -> list[bytes]:
+        items.append(b"c")
+        return list(given)
+
+    found, tally, _ = direct_many(loop)
+    assert found.run(items) is None
+    assert not tally.calls
+
+
+def test_bound_takes_another_way_where_the_short_one_is_not_enough() -> None:
+    def other(*arguments: Any, **named: Any) -> Any:
+        return "other", arguments, named
+
+    def call(nonce: bytes, data: bytes, aad: Any) -> Any:
+        if aad == b"none":
+            return None
+        if aad == b"memory":
+            raise MemoryError
+        if aad == b"stop":
+            raise KeyboardInterrupt
+        return bytes(nonce) + data + (aad or b"")
+
+    tally, local = _objects.Tally(), _Local()
+    found = _objects.Direct(tally, local, "operation", "reason", call, 1, 10, 0, -1, other)
+    assert found.bound(b"1", b"a") == b"1a"
+    assert found.bound(b"1", b"a", b"b") == b"1ab"
+    assert tally.calls == 2
+    assert found.bound(5.5, b"a") == ("other", (5.5, b"a"), {}), "what the call raises"
+    assert found.bound(b"1", bytes(10)) == ("other", (b"1", bytes(10)), {}), "the limit"
+    assert found.bound(b"1", b"a", b"none") == ("other", (b"1", b"a", b"none"), {})
+    assert found.bound(b"1", data=b"a") == ("other", (b"1",), {"data": b"a"})
+    assert found.bound(b"1", b"a", aad=b"b") == ("other", (b"1", b"a"), {"aad": b"b"})
+    assert found.bound() == ("other", (), {})
+    assert found.bound(1, 2, 3, 4) == ("other", (1, 2, 3, 4), {})
+    assert tally.calls == 2
+    with pytest.raises(MemoryError):
+        found.bound(b"1", b"a", b"memory")
+    with pytest.raises(KeyboardInterrupt):
+        found.bound(b"1", b"a", b"stop")
+    alone, _, _ = direct(bytes)
+    with pytest.raises(TypeError, match="another way"):
+        alone.bound(b"1", b"a")
 
 
 def test_direct_many_is_collected_in_a_cycle() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
 import random
 import zlib
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from sizes import KIB, around, mixed, noise, periodic, text, zeros
 from zlib_ng import zlib_ng
 
 import fpga_accel as fa
-from fpga_accel.operations import inflate
+from fpga_accel.operations import inflate, registry
 
 CONTENTS = [maker(size) for maker in (text, noise, zeros, periodic, mixed) for size in (0, 1, 300, 5000, 70 * KIB)]
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED)
@@ -401,3 +403,21 @@ def test_a_large_member_is_decoded_where_it_belongs(monkeypatch: pytest.MonkeyPa
                 cpu.decompress_into(data, out, "gzip")
             # Nothing that nobody has checked.
             assert not any(out)
+
+
+@pytest.mark.parametrize("name", ["gzip", "bgzf", "zlib", "deflate", "lz4", "zstd"])
+def test_threads_share_what_is_not_stored(acc: fa.Accelerator, name: str) -> None:
+    operation = registry.find("decompress", name)
+    text, noise = acc.compress(b"many words and words " * 500, name), acc.compress(os.urandom(8000), name)
+    assert operation.gains_from_threads(text)
+    if name not in ("zlib", "deflate"):
+        assert not operation.gains_from_threads(noise)
+
+
+def test_names_in_members_are_not_taken_for_stored_blocks() -> None:
+    operation = registry.find("decompress", "gzip")
+    for name in ("a", "h", "0"):
+        out = io.BytesIO()
+        with gzip.GzipFile(name, "wb", fileobj=out) as file:
+            file.write(b"many words and words " * 500)
+        assert operation.gains_from_threads(out.getvalue())

@@ -77,7 +77,7 @@ class CtrOperation(KeyedOperation):
             stream.update_into(data, place)
 
     def on_cpu_many(self, items: Sequence[Flat], options: CipherOptions, first: int) -> tuple[list[Any], Errors]:
-        if not options.is_plain:
+        if not options.is_plain or max(map(len, items), default=0) >= _IN_PLACE:
             return super().on_cpu_many(items, options, first)
         nonces = options.listed_nonces(slice(first, first + len(items)))
         return self._under_one_key(_key(options, 0), nonces, items), {}

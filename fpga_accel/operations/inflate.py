@@ -322,7 +322,9 @@ class GzipDecompress(_Inflate):
         return self._blocks_by_library(data)
 
     def gains_from_threads(self, item: Flat) -> bool:
-        return not _is_stored(item, BGZF_HEADER if item[3:4] == b"\4" else gzip_member.PLAIN_HEADER)
+        if item[3:4] == b"\0":
+            return not _is_stored(item, gzip_member.PLAIN_HEADER)
+        return not (item[: len(_USUAL_START)] == _USUAL_START and _is_stored(item, BGZF_HEADER))
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         if self.any_member and all(item[3:4] == b"\0" for item in items):

@@ -153,13 +153,15 @@ class Sealing(SealedOperation):
         key, nonce, aad = arguments
         try:
             cipher = self.library_class(key)
-            if nonce is None:
-                nonce = os.urandom(self.nonce_size)
-                sealed: bytes = nonce + cipher.encrypt(nonce, data, aad)
-            elif len(data) < IN_PLACE or type(data) is not bytes:
-                sealed = cipher.encrypt(nonce, data, aad)
-            else:
-                sealed = made(len(data) + TAG, partial(cipher.encrypt_into, nonce, data, aad))
+            if len(data) >= IN_PLACE:
+                # Of other buffers and with a nonce in front, the planned way does that too.
+                plain = type(data) is bytes and nonce is not None
+                return made(len(data) + TAG, partial(cipher.encrypt_into, nonce, data, aad)) if plain else None
+            if nonce is not None:
+                sealed: bytes = cipher.encrypt(nonce, data, aad)
+                return sealed
+            nonce = os.urandom(self.nonce_size)
+            sealed = nonce + cipher.encrypt(nonce, data, aad)
         except (TypeError, ValueError):
             return None
         return sealed
@@ -262,10 +264,13 @@ class Opening(SealedOperation):
             nonce, data = whole[: self.nonce_size], whole[self.nonce_size :]
         try:
             cipher = self.library_class(key)
-            if len(data) < IN_PLACE or type(data) is not bytes:
+            if len(data) < IN_PLACE:
                 plain: bytes = cipher.decrypt(nonce, data, aad)
-            else:
-                plain = made(len(data) - TAG, partial(cipher.decrypt_into, nonce, data, aad))
+                return plain
+            if type(data) is not bytes:
+                return None
+            write = partial(cipher.decrypt_into, nonce, data, aad)
+            plain = made(len(data) - TAG, partial(_fill_or_wipe, write))
         except LibraryInvalidTag:
             raise wrong_tag() from None
         except (TypeError, ValueError):
@@ -304,13 +309,14 @@ class Opening(SealedOperation):
         nonce, text = self.opened(data, options, index)
         total = len(text) - self.tag_length(options)
         require_room(total, len(out))
+        aad = options.aad(index)
+        if len(text) > _ONE_STEP:
+            write = partial(self.open_long, _key(options, index), bytes(nonce), aad, text)
+        else:
+            write = partial(self.cipher(options, index).decrypt_into, nonce, text, aad)
         try:
-            if len(text) > _ONE_STEP:
-                self.open_long(_key(options, index), bytes(nonce), options.aad(index), text, out[:total])
-            else:
-                self.cipher(options, index).decrypt_into(nonce, text, options.aad(index), out[:total])
+            _fill_or_wipe(write, out[:total])
         except LibraryInvalidTag:
-            out[:total] = bytes(total)
             raise wrong_tag() from None
         return total
 
@@ -388,6 +394,15 @@ def _write_under_one_key(
     if len(nonces) != len(items):
         raise ValueError(f"{len(nonces)} nonces for {len(items)} items")
     deque(map(work, nonces, items, itertools.repeat(None), places), maxlen=0)
+
+
+def _fill_or_wipe(write: Callable[[memoryview], object], out: memoryview) -> None:
+    """Write a plaintext; where its tag is wrong, `out` holds zeros."""
+    try:
+        write(out)
+    except LibraryInvalidTag:
+        out[:] = bytes(len(out))
+        raise
 
 
 def _has_long(offsets: Offsets) -> bool:

@@ -83,7 +83,6 @@ class _Sm4Gcm(GcmOperation):
     entry = "sm4_gcm"
     key_sizes = KEY_SIZES
     small = SMALL
-    call_limit = SMALL
     threads_from = 1 << 10
     library_class = Sm4Gcm
     block_cipher = algorithms.SM4
