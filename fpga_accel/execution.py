@@ -141,8 +141,8 @@ class Executor:
     def few(self, operation: Operation[Any], items: Any, *arguments: Any) -> Any:
         """Do a Batch in the library's own loop where that is known to be best; None for what has to be planned.
 
-        Lists too, where `DirectMany` leaves them to this. `arguments` are those of `Operation.library_many`. Results
-        come as `many` gives them.
+        Lists too, where `DirectMany` leaves them to this. `arguments` are those of `Operation.library_many`, as
+        `listed` gives them. Results come as `many` gives them.
         """
         batch = items if isinstance(items, Batch) else None
         if batch is None and (not isinstance(items, list) or seems_large(items)):
@@ -156,7 +156,6 @@ class Executor:
             return None
         count = len(items)
         started = time.perf_counter()
-        arguments = tuple(map(listed, arguments))
         with self._workers.turn():
             if batch is None:
                 results: Any = operation.library_many(items, *arguments)

@@ -218,11 +218,28 @@ static void direct_dealloc(PyObject *object) { dealloc(object, direct_clear); }
 
 /* Whether an object is of another type of this module. */
 static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
-  PyObject *module = PyType_GetModule(direct_type);
-  PyObject *type = module ? PyObject_GetAttrString(module, name) : NULL;
-  int found = type && Py_TYPE(object) == (PyTypeObject *)type;
-  Py_XDECREF(type);
+  PyTypeObject *type = objects_type_beside(direct_type, name);
+  int found = type && Py_TYPE(object) == type;
+  Py_XDECREF((PyObject *)type);
   return found;
+}
+
+/* A new object of a type that starts with a direct_t; what belongs to neither is zero. */
+static direct_t *made(PyTypeObject *type, PyObject *tally, PyObject *local, PyObject *operation,
+                      PyObject *reason, PyObject *call, PyObject *other, Py_ssize_t number_size) {
+  direct_t *direct = (direct_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  if (!direct)
+    return NULL;
+  direct->tally = Py_NewRef(tally);
+  direct->local = Py_NewRef(local);
+  direct->operation = Py_NewRef(operation);
+  direct->reason = Py_NewRef(reason);
+  direct->call = Py_NewRef(call);
+  direct->other = Py_XNewRef(other);
+  direct->number_size = number_size;
+  direct->target = -1;
+  direct->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
+  return direct;
 }
 
 static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -242,20 +259,12 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
                    MOST_ARGUMENTS);
     return NULL;
   }
-  direct_t *direct = (direct_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  direct_t *direct = made(type, tally, local, operation, reason, call, other, number_size);
   if (!direct)
     return NULL;
-  direct->tally = Py_NewRef(tally);
-  direct->local = Py_NewRef(local);
-  direct->operation = Py_NewRef(operation);
-  direct->reason = Py_NewRef(reason);
-  direct->call = Py_NewRef(call);
-  direct->other = Py_XNewRef(other);
   direct->position = position;
   direct->limit = limit;
-  direct->number_size = number_size;
   direct->target = target;
-  direct->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
   return (PyObject *)direct;
 }
 
@@ -539,19 +548,10 @@ static PyObject *many_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
       PyErr_SetString(PyExc_TypeError, "DirectMany() takes a Tally");
     return NULL;
   }
-  many_t *many = (many_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  many_t *many = (many_t *)made(type, tally, local, operation, reason, call, other, number_size);
   if (!many)
     return NULL;
-  many->direct.tally = Py_NewRef(tally);
-  many->direct.local = Py_NewRef(local);
-  many->direct.operation = Py_NewRef(operation);
-  many->direct.reason = Py_NewRef(reason);
-  many->direct.call = Py_NewRef(call);
-  many->direct.number_size = number_size;
-  many->direct.target = -1;
-  many->direct.serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
   many->gate = Py_NewRef(gate);
-  many->direct.other = Py_NewRef(other);
   many->small = small;
   many->each = each;
   many->most = most;

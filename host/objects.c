@@ -567,6 +567,11 @@ int objects_add_type(PyObject *module, PyType_Spec *spec) {
   return failed;
 }
 
+PyTypeObject *objects_type_beside(PyTypeObject *type, const char *name) {
+  PyObject *module = PyType_GetModule(type);
+  return module ? (PyTypeObject *)PyObject_GetAttrString(module, name) : NULL;
+}
+
 static int module_exec(PyObject *module) {
   PyObject *type = PyType_FromModuleAndSpec(module, &keep_spec, NULL);
   state_of(module)->keep_type = (PyTypeObject *)type;

@@ -12,6 +12,9 @@
 /* Adds a type, for the others. */
 int objects_add_type(PyObject *module, PyType_Spec *spec);
 
+/* Another type of the module of `type`, as a new reference. */
+PyTypeObject *objects_type_beside(PyTypeObject *type, const char *name);
+
 /* The bytes over all items of a list, -1 where one is not exactly bytes; -2 with an exception. */
 int64_t objects_bytes_total(PyObject *list);
 

@@ -17,12 +17,6 @@ typedef struct {
   PyTypeObject *window_type;
 } windows_t;
 
-/* A type of this module by its name, as a new reference. */
-static PyTypeObject *sibling(PyTypeObject *type, const char *name) {
-  PyObject *module = PyType_GetModule(type);
-  return module ? (PyTypeObject *)PyObject_GetAttrString(module, name) : NULL;
-}
-
 static PyObject *allocated(PyTypeObject *type) {
   return ((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0); /* zeroed */
 }
@@ -55,8 +49,8 @@ static PyObject *windows_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
   if (!windows)
     return NULL;
   windows->writable = writable;
-  windows->walk_type = sibling(type, "Walk");
-  windows->window_type = windows->walk_type ? sibling(type, "Window") : NULL;
+  windows->walk_type = objects_type_beside(type, "Walk");
+  windows->window_type = windows->walk_type ? objects_type_beside(type, "Window") : NULL;
   if (!windows->window_type ||
       PyObject_GetBuffer(data, &windows->data, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0 ||
       PyObject_GetBuffer(offsets, &windows->offsets, PyBUF_SIMPLE) < 0) {

@@ -19,16 +19,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
-from fpga_accel.operations.contract import (
-    Errors,
-    Job,
-    RowInput,
-    RowOutput,
-    Run,
-    periodic,
-    require_success,
-    trial_of,
-)
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, rows_of_sectors
 from fpga_accel.operations.xts_units import SPARE, UnitsCipher
 from fpga_accel.segments import RECORD, Launch, Status, copy_many

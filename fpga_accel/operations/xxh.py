@@ -12,16 +12,7 @@ from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.operations.buffers import Flat, Items, NumberSink
 from fpga_accel.operations.checksums import ChecksumOperation, number_at, record, zeroed
-from fpga_accel.operations.contract import (
-    Errors,
-    Job,
-    RowInput,
-    RowOutput,
-    Run,
-    periodic,
-    require_success,
-    trial_of,
-)
+from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.keyed import require_rows
 from fpga_accel.segments import Launch
 
