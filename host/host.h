@@ -259,9 +259,15 @@ uint64_t fa_lz4_check(const uint64_t *sources, const uint64_t *sizes, const uint
 
 /* ---- lz4_plain.c ---- */
 
-/* The content size of `size` bytes that are one frame and nothing else, without a dictionary, which
- * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
+/* The size of the frame with content, and without a dictionary, that data starts with; 0 where
+ * there is none, or it declares a size it cannot have. *content gets what it declares to hold or,
+ * where it does not, the most that its blocks can. What the blocks hold is not looked at. */
+uint64_t fa_lz4_plain_frame(const uint8_t *data, uint64_t size, uint64_t *content, int *declared);
+
+/* The content of `size` bytes that are one such frame and nothing else: what it declares, and 0
+ * where it does not; or the most that it can have. 0 for all others. */
 uint64_t fa_lz4_plain_size(const uint8_t *frame, uint64_t size);
+uint64_t fa_lz4_plain_most(const uint8_t *frame, uint64_t size);
 
 /* ---- snappy_plain.c ---- */
 
@@ -448,9 +454,11 @@ void fa_zstd_frames(const segment_t *rows, const result_t *results, const uint64
  * window; and its kind. */
 int64_t fa_zstd_frame(const uint8_t *data, uint64_t size, uint64_t *about);
 
-/* The content size of `size` bytes that are one frame and nothing else, without a dictionary, which
- * declares a size it can have; 0 for all others. What the blocks hold is not looked at. */
+/* The content of `size` bytes that are one frame and nothing else, without a dictionary: what it
+ * declares and can have, and 0 where it does not declare it; or the most that its blocks can hold.
+ * 0 for all others. What the blocks hold is not looked at. */
 uint64_t fa_zstd_plain_size(const uint8_t *frame, uint64_t size);
+uint64_t fa_zstd_plain_most(const uint8_t *frame, uint64_t size);
 
 /* Frames of an item. Regular ones are joined frames, one at least with content, all of which
  * declare their size; skippable ones may lie between them. */

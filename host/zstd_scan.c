@@ -119,6 +119,13 @@ uint64_t fa_zstd_plain_size(const uint8_t *frame, uint64_t size) {
   return found >= 0 && (uint64_t)found == size && about[2] == FA_ZSTD_KNOWN ? about[0] : 0;
 }
 
+uint64_t fa_zstd_plain_most(const uint8_t *frame, uint64_t size) {
+  uint64_t about[FA_ZSTD_ABOUT];
+  int64_t found = fa_zstd_frame(frame, size, about);
+  int whole = found >= 0 && (uint64_t)found == size && about[2] != FA_ZSTD_SKIPPABLE;
+  return whole ? about[0] : 0;
+}
+
 /* Takes the next frame with content of an item from *position on: a row for it, without dst. 0:
  * there is none; -1: what comes is nothing that a row can be made of. */
 static int next_row(const uint8_t *data, uint64_t size, uint64_t *position, segment_t *row) {

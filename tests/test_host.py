@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -1415,27 +1416,68 @@ def test_plain_frames_are_told_from_others() -> None:
     assert _objects.lz4_plain_size(checked) == len(content) * 999
     unsized = lz4.frame.compress(content, store_size=False)
     assert _objects.lz4_plain_size(memoryview(frame)) == _objects.lz4_plain_size(bytearray(frame)) == len(content)
-    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", unsized, memoryview(frame)[::2], None]
-    assert [_objects.lz4_plain_size(other) for other in others] == [0] * len(others)
+    others = [frame + frame, frame + b"x", frame[:-1], frame[:10], b"", b"text", memoryview(frame)[::2], None]
+    assert [_objects.lz4_plain_size(other) for other in (*others, unsized)] == [0] * (len(others) + 1)
+    assert [_objects.lz4_plain_most(other) for other in others] == [0] * len(others)
     bomb = bytearray(frame)
     bomb[6:14] = (2**40).to_bytes(8, "little")
-    assert _objects.lz4_plain_size(bytes(bomb)) == 0
+    assert _objects.lz4_plain_size(bytes(bomb)) == _objects.lz4_plain_most(bytes(bomb)) == 0
+    reserved = bytearray(unsized)
+    reserved[5] = 0x30
+    assert _objects.lz4_plain_most(bytes(reserved)) == 0, "blocks of no size"
+
+
+def test_frames_that_do_not_declare_their_size_have_a_bound() -> None:
+    compress = partial(lz4.frame.compress, store_size=False, block_size=4, block_linked=False)
+    noise = np.random.default_rng(3).bytes(70_000)
+    assert _objects.lz4_plain_most(lz4.frame.compress(b"segment " * 100)) == 800
+    assert _objects.lz4_plain_most(compress(noise)) == len(noise), "stored"
+    text = b"segment of text " * 9000
+    assert len(text) <= _objects.lz4_plain_most(compress(text)) <= 3 * 65536
+    assert _objects.lz4_plain_most(compress(b"x" * 50)) <= 255 * 30
+    assert _objects.lz4_plain_most(compress(b"")) == 0
+    assert _objects.lz4_all_plain([compress(noise), lz4.frame.compress(text)], len(text))
+    assert not _objects.lz4_all_plain([compress(noise)], len(noise) - 1)
+
+
+def test_the_ends_of_joined_frames_are_found() -> None:
+    one, two = lz4.frame.compress(b"segment " * 100), lz4.frame.compress(bytes(70_000), content_checksum=True)
+    three = lz4.frame.compress(np.random.default_rng(3).bytes(500), store_size=False, block_checksum=True)
+    ends = [len(one), len(one + two), len(one + two + three)]
+    assert _objects.lz4_plain_ends(one + two + three, 71_300) == ends
+    assert _objects.lz4_plain_ends(memoryview(one + two + three), 71_299) is None
+    skippable = bytes.fromhex("502a4d1801000000ff")
+    others = [
+        one + b"x",
+        one + two[:-1],
+        one + skippable,
+        one + lz4.frame.compress(b""),
+        memoryview(one)[::2],
+        None,
+        "x",
+    ]
+    assert [_objects.lz4_plain_ends(other, 2**64 - 1) for other in others] == [None] * len(others)
+    assert _objects.lz4_plain_ends(b"", 0) == []
+    with pytest.raises(TypeError):
+        _objects.lz4_plain_ends(one)  # type: ignore[call-arg]
 
 
 def test_plain_frames_of_zstandard_are_told_from_others() -> None:
     content = b"segment " * 100
     compress = zstandard.ZstdCompressor(write_checksum=True).compress
     frame = compress(content)
-    assert _objects.zstd_plain_size(frame) == len(content)
-    assert _objects.zstd_plain_size(memoryview(frame)) == _objects.zstd_plain_size(bytearray(frame)) == len(content)
+    assert _objects.zstd_plain_most(frame) == len(content)
+    assert _objects.zstd_plain_most(memoryview(frame)) == _objects.zstd_plain_most(bytearray(frame)) == len(content)
     unsized = zstandard.ZstdCompressor(write_content_size=False).compress(content)
     skippable = bytes.fromhex("502a4d1801000000ff")
-    others = [frame + frame, frame + b"x", frame + skippable, skippable, frame[:-1], frame[:5], b"", b"text", unsized]
-    assert [_objects.zstd_plain_size(other) for other in (*others, None, memoryview(frame)[::2])] == [0] * 11
+    others = [frame + frame, frame + b"x", frame + skippable, skippable, frame[:-1], frame[:5], b"", b"text"]
+    assert [_objects.zstd_plain_most(other) for other in (*others, None, memoryview(frame)[::2])] == [0] * 10
+    assert _objects.zstd_plain_most(unsized) == 1 << 10, "its window, and so what its block may hold"
+    assert not _objects.zstd_all_plain([unsized], 1 << 10)
     stored = compress(np.random.default_rng(1).bytes(300))
     assert stored[5:7] == (300 - 256).to_bytes(2, "little")
-    assert _objects.zstd_plain_size(stored) == 300
-    assert _objects.zstd_plain_size(stored[:5] + b"\xff\xff" + stored[7:]) == 0, "more than its blocks can hold"
+    assert _objects.zstd_plain_most(stored) == 300
+    assert _objects.zstd_plain_most(stored[:5] + b"\xff\xff" + stored[7:]) == 0, "more than its blocks can hold"
     assert _objects.zstd_all_plain([frame, memoryview(frame)], len(content))
     assert not _objects.zstd_all_plain((frame, compress(content * 2)), len(content))
     assert not _objects.zstd_all_plain([frame, unsized], len(content))

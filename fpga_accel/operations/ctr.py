@@ -12,7 +12,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, Offsets, flat, made, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key
+from fpga_accel.operations.ciphers import CipherOptions, as_key, room_for
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import BLOCK, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.segments import Status
@@ -33,6 +33,8 @@ class CtrOperation(KeyedOperation):
     tag_size = 0
     takes = Windows
     placed_growth = 0
+    # The library writes in place.
+    into_limit = None  # type: ignore[assignment]
 
     def on_cpu(self, data: Flat, options: CipherOptions, index: int, workers: Workers) -> bytes:
         front, nonce, text = self._split(data, options, index)
@@ -42,6 +44,19 @@ class CtrOperation(KeyedOperation):
             )
         output: bytes = self.stream(_key(options, index), nonce).update(text)
         return front + output if front else output
+
+    def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        key, nonce, aad = arguments
+        if type(data) is not bytes or nonce is None:
+            return self.copied_into(data, out, *arguments)
+        target = None if aad else room_for(len(data), out)
+        if target is None:
+            return None
+        try:
+            written: int = self.stream(key, nonce).update_into(data, target)
+        except (TypeError, ValueError):
+            return None
+        return written
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments

@@ -23,7 +23,9 @@ MAX_EXPANSION = 1032
 
 _STARTS_AT_ONCE = 256
 
-_HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
+_HAS_TEXT, _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 1, 2, 4, 8, 16, 0xE0
+# Flags of parts that nothing has to be checked of.
+TEXT_NAME_COMMENT = _HAS_TEXT | _HAS_NAME | _HAS_COMMENT
 _BC = b"BC\x02\x00"
 # The extra field that `bgzip` writes: its size, and BC as all there is.
 _ONLY_BC = b"\x06\x00" + _BC

@@ -141,6 +141,41 @@ def _each_in_one(items: Sequence[Flat], wbits: int, ends: Iterable[int]) -> list
     return contents
 
 
+def _is_for_library(data: Flat, position: int = 0) -> bool:
+    """Whether the library looks at all of the header of the gzip member at `position`."""
+    return len(data) > position + 3 and data[position + 3] & ~gzip_member.TEXT_NAME_COMMENT == 0
+
+
+def _members_by_library(data: Flat) -> bytes | None:
+    """Decode gzip members by nothing but calls of the library; None where that is not enough."""
+    try:
+        decoder = isal_zlib.decompressobj(31)
+        content: bytes = decoder.decompress(data)
+        if not decoder.eof:
+            return None
+        if not decoder.unused_data:
+            return content
+        contents, view = [content], memoryview(data)
+        end = len(view) - len(decoder.unused_data)
+        while end < len(view):
+            if not _is_for_library(view, end):
+                return None
+            decoder = isal_zlib.decompressobj(31)
+            # What is behind a member is copied, so most are not given all of it.
+            for size in (_FIRST_PIECE, len(view)):
+                piece = view[end : end + size]
+                contents.append(decoder.decompress(piece))
+                end += len(piece)
+                if decoder.eof:
+                    break
+            if not decoder.eof:
+                return None
+            end -= len(decoder.unused_data)
+    except _Malformed:
+        return None
+    return b"".join(contents)
+
+
 class _Inflate(Decompression):
     """What the formats around deflate have in common."""
 
@@ -311,11 +346,10 @@ class GzipDecompress(_Inflate):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        # One member with a header of nothing more: of others, the library does not look at everything.
         if type(data) is not bytes:
             data = flat(data)
-        if data[3:4] == b"\0" and self.any_member:
-            return _in_one(data, self.wbits)
+        if self.any_member and _is_for_library(data):
+            return _members_by_library(data)
         if _objects.bgzf_plain_size(data):
             contents = _each_in_one([data], self.wbits, [gzip_member.bgzf_block_size(data)])
             return contents[0] if contents else None
@@ -327,8 +361,10 @@ class GzipDecompress(_Inflate):
         return not (item[: len(_USUAL_START)] == _USUAL_START and _is_stored(item, BGZF_HEADER))
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        if self.any_member and all(item[3:4] == b"\0" for item in items):
-            return super().library_many(items)
+        if self.any_member and all(map(_is_for_library, items)):
+            results = super().library_many(items)
+            if results is not None:
+                return results
         if _objects.bgzf_all_plain(items, BGZF_CONTENT):
             # What stands behind a block is known to be the empty last one.
             return _each_in_one(items, self.wbits, map(gzip_member.bgzf_block_size, items))

@@ -29,7 +29,7 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations import lz4_block, lz4_frame
-from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, Sizes, flat_writable, made, memory
+from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, Sizes, flat, flat_writable, made, memory
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
@@ -70,6 +70,10 @@ _launch = partial(launch, "lz4", "lz4_decompress")
 
 # Content that the library decodes in less time than a launch and its page faults take: 0.3 ms for text.
 _SMALL_CONTENT = 1 << 20
+# The most that frames may hold which do not declare their size: one block of those that `lz4` writes.
+_UNSIZED_CONTENT = 4 << 20
+# Frames that are decoded in place: smaller ones take less time by the library that does not, and a copy.
+_IN_PLACE = 8 << 10
 _LARGEST_CONTENT = 2**64 - 1
 # Frames from this size on are decoded by several threads: each block is copied once more, which takes a fifth of the
 # time that decoding it does.
@@ -100,7 +104,8 @@ class Lz4Decompress(Decompression):
                 return made(frame.size, lambda out: _write_blocks(frame, out, workers))
         with suppress(_Refused, MemoryError):
             return _large_plain_frame(data, options.most)
-        return _one_plain_frame(data, options.most) or _decode(memoryview(data), options, _frame_on_cpu)
+        content = _plain_frames(data, options.most)
+        return content if content is not None else _decode(memoryview(data), options, _frame_on_cpu)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
         frame = _regular_for_threads(data, options, workers)
@@ -114,12 +119,16 @@ class Lz4Decompress(Decompression):
         return frame.size
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        return _one_plain_frame(data, _SMALL_CONTENT)
+        declared = _objects.lz4_plain_size(data)
+        # What others hold, nobody knows: mostly far less than the most.
+        return _plain_frames(data, _SMALL_CONTENT if declared else _UNSIZED_CONTENT)
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         # Bytes share no memory with a buffer that is written to.
-        if type(data) is bytes and (written := _plain_frame_into(data, _SMALL_CONTENT, flat_writable(out))):
-            return written
+        if type(data) is bytes and len(data) >= _IN_PLACE:
+            written = _plain_frame_into(data, _SMALL_CONTENT, flat_writable(out))
+            if written:
+                return written
         return super().library_into(data, out)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
@@ -222,33 +231,40 @@ def _decode(data: memoryview, options: DecompressOptions, decode_frame: FrameDec
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _one_plain_frame(data: Flat, most: int) -> bytes | None:
-    """Decode the usual case, one frame that declares its size, with one call of the library.
+def _plain_frames(data: Flat, most: int) -> bytes | None:
+    """Decode the usual cases, one frame or joined ones with content, by nothing but calls of the library.
 
     None stands for everything else, bad input included: the general way says what is wrong with it.
     """
-    if not 0 < _objects.lz4_plain_size(data) <= most:
-        return None
     try:
-        content: bytes = lz4.frame.decompress(data)
+        if 0 < _objects.lz4_plain_most(data) <= most:
+            content: bytes = lz4.frame.decompress(data)
+            return content
+        ends = _objects.lz4_plain_ends(data, most)
+        if not ends:
+            return None
+        view = memoryview(flat(data))
+        return b"".join([lz4.frame.decompress(view[start:end]) for start, end in itertools.pairwise([0, *ends])])
     except RuntimeError:
         return None
-    return content
 
 
 def _plain_frame_into(data: Flat, most: int, out: memoryview) -> int:
-    """Decode the usual case in place, and return the size of the content.
+    """Decode one frame in place, and return the size of the content.
 
-    0 stands for everything else, and for content that is stored, which `lz4` copies twice in less time.
+    0 stands for everything but one frame with content, and for content that is stored, which `lz4` copies twice in
+    less time.
     """
-    size = _objects.lz4_plain_size(data)
-    if not len(data) < size <= min(most, len(out)):
+    declared, room = _objects.lz4_plain_size(data), min(most, len(out))
+    # What does not declare its size is tried in all the room that there is.
+    size = declared or (room if _objects.lz4_plain_most(data) else 0)
+    if not len(data) < size <= room:
         return 0
     try:
         written: int = cramjam.lz4.decompress_into(data, out[:size])
     except cramjam.DecompressionError:
         return 0
-    return written if written == size else 0
+    return written if not declared or written == size else 0
 
 
 def _large_plain_frame(data: Flat, most: int) -> bytes:

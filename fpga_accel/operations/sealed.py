@@ -32,8 +32,8 @@ from fpga_accel.operations.buffers import (
     memory,
     require_room,
 )
-from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
-from fpga_accel.operations.contract import ALONE, COPIED, Errors, Job, RowOutput, periodic, trial_of
+from fpga_accel.operations.ciphers import CipherOptions, as_key, room_for, too_short, wrong_tag
+from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import DECRYPT, ROW, TAG_IN_DST, Cut, KeyedOperation, Texts, wrong_tags
 from fpga_accel.segments import Status, Table
 
@@ -105,10 +105,6 @@ class SealedOperation(KeyedOperation):
             texts = [self.library_class(keys[i]).encrypt(nonces[i], texts[i], aads[i]) for i in range(len(sizes))]
         return trial_of(self, Job(Items.of(texts), CipherOptions(keys, nonces, aads), BytesSink(len(sizes))))
 
-    def _copied_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
-        """Do what `library_into` does with data that may share memory with the buffer, as `bytes` never do."""
-        return super().library_into(data, out, *arguments) if len(data) < COPIED else None
-
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         key, nonces = arguments
         if type(nonces) is not list:
@@ -168,13 +164,13 @@ class Sealing(SealedOperation):
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         if type(data) is not bytes:
-            return self._copied_into(data, out, *arguments)
+            return self.copied_into(data, out, *arguments)
         key, nonce, aad = arguments
         front, size = b"", len(data) + TAG
         try:
             if nonce is None:
                 front = nonce = os.urandom(self.nonce_size)
-            target = _room_for(size, out, len(front))
+            target = room_for(size, out, len(front))
             if target is None:
                 return None
             written: int = self.library_class(key).encrypt_into(nonce, data, aad, target)
@@ -279,13 +275,13 @@ class Opening(SealedOperation):
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         if type(data) is not bytes:
-            return self._copied_into(data, out, *arguments)
+            return self.copied_into(data, out, *arguments)
         key, nonce, aad = arguments
         try:
             if nonce is None:
                 whole = memoryview(data)
                 nonce, data = whole[: self.nonce_size], whole[self.nonce_size :]
-            target = _room_for(len(data) - TAG, out)
+            target = room_for(len(data) - TAG, out)
             if target is None:
                 return None
             written: int = self.library_class(key).decrypt_into(nonce, data, aad, target)
@@ -362,14 +358,6 @@ def fitted(data: bytes, partial: bytes, capacity: int) -> RowOutput:
     if len(data) > capacity:
         return RowOutput(b"", Status.DST_TOO_SMALL)
     return RowOutput(data, partial=partial)
-
-
-def _room_for(size: int, out: Any, front: int = 0) -> Any:
-    """Return the part of a buffer that the library is to fill, behind `front` bytes; None where there is less room."""
-    room = out if type(out) is bytearray else flat_writable(out)
-    if front + size == len(room) and not front:
-        return room
-    return memoryview(room)[front : front + size] if 0 <= size <= len(room) - front else None
 
 
 def _each(

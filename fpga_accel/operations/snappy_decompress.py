@@ -50,6 +50,7 @@ class _Decompress(Decompression):
     threads_from = 16 << 10
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
+    into_limit = _SMALL_CONTENT
     framed: ClassVar[bool]
 
     def _quickly(self, data: Flat, most: int) -> bytes | None:
@@ -68,6 +69,10 @@ class _Decompress(Decompression):
         return made(int(found.contents[0]), lambda out: self._decode(data, found, out, workers))
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
+        quick = self._quickly(data, min(options.most, len(out), _SMALL_CONTENT))
+        if quick is not None:
+            out[: len(quick)] = quick
+            return len(quick)
         found = self._found(data, options)
         size = int(found.contents[0])
         self._decode(data, found, out[:size], workers)

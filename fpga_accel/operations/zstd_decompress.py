@@ -170,15 +170,16 @@ _here = _Here()
 
 
 def _one_plain_frame(data: Flat, most: int) -> bytes | None:
-    """Decode the usual case, one frame that declares its size, with one call of the library.
+    """Decode the usual case, one frame with content, with one call of the library.
 
     None stands for everything else, bad input included: the general way says what is wrong with it.
     """
     # The library does not look at the blocks of a frame that declares to be empty.
-    if not 0 < _objects.zstd_plain_size(data) <= most:
+    room = _objects.zstd_plain_most(data)
+    if not 0 < room <= most:
         return None
     try:
-        content: bytes = _here.decompressor.decompress(data)
+        content: bytes = _here.decompressor.decompress(data, room)
     except zstandard.ZstdError:
         return None
     return content

@@ -657,15 +657,28 @@ static void round_plain(void) {
   memcpy(frame, head, sizeof head);
   store_le32(frame + 6, content);
   store_le32(frame + 15, content | 0x80000000u);
-  CHECK(fa_lz4_plain_size(frame, size) == content);
+  CHECK(fa_lz4_plain_size(frame, size) == content && fa_lz4_plain_most(frame, size) == content);
   size_t cut = below((uint32_t)size);
   uint8_t *start = malloc(cut + !cut);
   memcpy(start, frame, cut);
-  CHECK(fa_lz4_plain_size(start, cut) == 0);
+  CHECK(fa_lz4_plain_size(start, cut) == 0 && fa_lz4_plain_most(start, cut) == 0);
   free(start);
+  /* The same without its content size. */
+  uint8_t *unsized = malloc(size - 8);
+  memcpy(unsized, frame, 6);
+  memcpy(unsized + 6, frame + 14, size - 14);
+  unsized[4] &= (uint8_t)~0x08;
+  CHECK(fa_lz4_plain_size(unsized, size - 8) == 0 &&
+        fa_lz4_plain_most(unsized, size - 8) == content);
+  cut = below((uint32_t)size - 8);
+  start = malloc(cut + !cut);
+  memcpy(start, unsized, cut);
+  CHECK(fa_lz4_plain_most(start, cut) == 0);
+  free(start);
+  free(unsized);
   frame[below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
   uint64_t found = fa_lz4_plain_size(frame, size);
-  CHECK(found / 255 <= size);
+  CHECK(found / 255 <= size && fa_lz4_plain_most(frame, size) / 255 <= size);
   free(frame);
 }
 
