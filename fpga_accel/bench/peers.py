@@ -306,6 +306,12 @@ def zstandard_threads(work: Work, fed: Sequence[bytes], outs: Sequence[memoryvie
     return lambda item: new(level=1, threads=2).compress(item), [(item,) for item in fed]
 
 
+def zstandard_stream(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+    """Take zstandard's object for frames that do not declare how much they hold."""
+    new = resolve_name("zstandard:ZstdDecompressor")().decompressobj
+    return lambda item: new().decompress(item), [(item,) for item in fed]
+
+
 def compress_then_encrypt(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
     """Take lz4.frame and AESGCM one after the other, item by item."""
     compress = resolve_name("lz4.frame:compress")
@@ -382,7 +388,15 @@ PEERS = (
     Peer("zstd.compress", "zstandard", "zstandard", function("zstandard:compress", level=1)),
     Peer("zstd.compress", "zstandard 2 threads", "zstandard", zstandard_threads),
     Peer("zstd.decompress", "zstandard", "zstandard", function("zstandard:decompress")),
-    Peer("lz4.decompress linked", "lz4.frame", "lz4", function("lz4.frame:decompress")),
+    Peer("zstd.decompress unsized", "zstandard", "zstandard", zstandard_stream),
+    *(
+        Peer(f"lz4.decompress {kind}", "lz4.frame", "lz4", function("lz4.frame:decompress"))
+        for kind in ("linked", "unsized")
+    ),
+    *(
+        Peer(f"gzip.decompress {kind}", "isal", "isal", function("isal.igzip:decompress"))
+        for kind in ("joined", "named")
+    ),
     *(
         Peer(
             f"{algorithm}.{op}",

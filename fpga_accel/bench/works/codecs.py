@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Sequence
 from functools import partial
@@ -11,15 +12,20 @@ from typing import Any, ClassVar
 
 import cramjam
 import lz4.frame
+import numpy as np
+import numpy.typing as npt
 import zstandard
 
 from fpga_accel import Accelerator, compress_bound
 from fpga_accel.bench import inputs
-from fpga_accel.bench.works.work import MIB, Buffer, Call, Work
+from fpga_accel.bench.works.work import KIB, MIB, Buffer, Call, Work
 from fpga_accel.operations.snappy_format import IDENTIFIER
 
 # Blocks that can be decoded side by side, of the size that the library has between its least and its largest two.
 FRAME_OPTIONS = MappingProxyType({"block_linked": False, "block_size": lz4.frame.BLOCKSIZE_MAX256KB})
+
+# Of what is not the format's main work.
+_EVERYDAY = (4 * KIB, 64 * KIB, MIB)
 
 
 class Lz4Compress(Work):
@@ -80,6 +86,19 @@ class Lz4DecompressLinked(Lz4Decompress):
 
     def feed(self, items: Sequence[bytes]) -> list[bytes]:
         return [lz4.frame.compress(item) for item in items]
+
+
+class Lz4DecompressUnsized(Lz4Decompress):
+    """LZ4 frames as the `lz4` command writes them: they do not declare how much they hold."""
+
+    name = "lz4.decompress unsized"
+    kinds = ("text",)
+    sizes = _EVERYDAY
+    batches = ((100, 4 * KIB),)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        pack = partial(lz4.frame.compress, block_size=lz4.frame.BLOCKSIZE_MAX4MB, block_linked=False)
+        return [pack(item, store_size=False, content_checksum=True) for item in items]
 
 
 class FormatCompress(Work):
@@ -190,6 +209,41 @@ class GzipDecompress(FormatDecompress):
     stock_compress = staticmethod(gzip.compress)
 
 
+class GzipDecompressNamed(GzipDecompress):
+    """Members of gzip as the `gzip` command writes them: they carry the name of their file."""
+
+    name = "gzip.decompress named"
+    kinds = ("text",)
+    sizes = _EVERYDAY
+    batches = ((100, 4 * KIB),)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return list(map(_named_member, items))
+
+
+class GzipDecompressJoined(GzipDecompress):
+    """Files of gzip that were written in turns: four members each."""
+
+    name = "gzip.decompress joined"
+    kinds = ("text",)
+    sizes = _EVERYDAY
+    batches = ()
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        return [b"".join(gzip.compress(part.tobytes()) for part in _quarters(item)) for item in items]
+
+
+def _quarters(content: bytes) -> list[npt.NDArray[np.uint8]]:
+    return np.array_split(np.frombuffer(content, np.uint8), 4)
+
+
+def _named_member(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with gzip.GzipFile("report-2024.csv", "wb", fileobj=out) as member:
+        member.write(content)
+    return out.getvalue()
+
+
 class ZlibDecompress(FormatDecompress):
     """Streams of zlib."""
 
@@ -265,3 +319,16 @@ class ZstdDecompress(FormatDecompress):
     operations = ("zstd.decompress",)
     format = "zstd"
     stock_compress = staticmethod(partial(zstandard.compress, level=1))
+
+
+class ZstdDecompressUnsized(ZstdDecompress):
+    """Frames of Zstandard as the `zstd` command writes them in a pipe: they do not declare how much they hold."""
+
+    name = "zstd.decompress unsized"
+    kinds = ("text",)
+    sizes = _EVERYDAY
+    batches = ((100, 4 * KIB),)
+
+    def feed(self, items: Sequence[bytes]) -> list[bytes]:
+        pack = zstandard.ZstdCompressor(write_checksum=True, write_content_size=False).compress
+        return list(map(pack, items))
