@@ -269,21 +269,29 @@ def sectors(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None)
     return call_into, [(first, item, out) for first, (item, out) in enumerate(zip(fed, outs, strict=True))]
 
 
-def pyca_gmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
+def pyca_gmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
     """Take the tag of pyca's AESGCM for an empty text."""
-    encrypt = resolve_name("cryptography.hazmat.primitives.ciphers.aead:AESGCM")(KEY).encrypt
-    return encrypt, [(nonce, b"", item) for nonce, item in zip(work.nonces(len(fed)), fed, strict=True)]
+    cipher = resolve_name("cryptography.hazmat.primitives.ciphers.aead:AESGCM")
+    encrypt = cipher(KEY).encrypt
+
+    def call(nonce: bytes, item: bytes) -> Any:
+        return cipher(KEY).encrypt(nonce, b"", item)
+
+    nonces = work.nonces(len(fed))
+    if keyed:
+        return call, list(zip(nonces, fed, strict=True))
+    return encrypt, [(nonce, b"", item) for nonce, item in zip(nonces, fed, strict=True)]
 
 
-def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-    """Take copies of pyca's CMAC, which has expanded the key once."""
+def pyca_cmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
+    """Take pyca's CMAC, or copies of one which has expanded the key once."""
     from cryptography.hazmat.primitives.ciphers import algorithms
     from cryptography.hazmat.primitives.cmac import CMAC
 
     begun = CMAC(algorithms.AES(KEY))
 
     def call(item: bytes) -> bytes:
-        code = begun.copy()
+        code = CMAC(algorithms.AES(KEY)) if keyed else begun.copy()
         code.update(item)
         return code.finalize()
 
@@ -425,7 +433,9 @@ PEERS = (
     ),
     *(Peer(f"aes-xts-sectors.{op}", "Cipher XTS", "cryptography", sectors, sectors) for op in _BOTH),
     Peer("gmac.mac", "AESGCM", "cryptography", pyca_gmac),
+    Peer("gmac.mac", "AESGCM(key)", "cryptography", partial(pyca_gmac, keyed=True), keyed=True),
     Peer("cmac-aes.mac", "CMAC.copy", "cryptography", pyca_cmac),
+    Peer("cmac-aes.mac", "CMAC(AES(key))", "cryptography", partial(pyca_cmac, keyed=True), keyed=True),
     *(Peer(f"xchacha20-poly1305.{way}", "libsodium", "pynacl", sodium(way)) for way in ("encrypt", "decrypt")),
     Peer("poly1305.mac", "Poly1305", "cryptography", pyca_poly1305),
     Peer("crc32c.checksum", "google-crc32c", "google-crc32c", function("google_crc32c:value")),

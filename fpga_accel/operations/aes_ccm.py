@@ -52,8 +52,7 @@ class _Ccm(KeyedOperation):
     entry = "aes_ccm"
     # The MAC is serial in one message: a device wins with many of them, never with one.
     small = 1 << 62
-    # What is shorter fits beside a nonce of any size; the library has no proper error for what does not.
-    call_limit = _ALWAYS_FITS
+    call_limit = _ONE_STEP
     cuts = False
     nonce_size = NONCE
     nonce_sizes = range(7, 14)
@@ -150,10 +149,14 @@ class CcmEncrypt(_Ccm):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         key, nonce, aad = arguments
         try:
-            if nonce is not None:
-                return AESCCM(key).encrypt(nonce, data, aad)
-            nonce = os.urandom(NONCE)
-            return nonce + AESCCM(key).encrypt(nonce, data, aad)
+            data = flat(data)
+            front = b""
+            if nonce is None:
+                front = nonce = os.urandom(NONCE)
+            # The library has no proper error for what does not fit.
+            require_length(len(data), len(nonce))
+            sealed = AESCCM(key).encrypt(nonce, data, aad)
+            return front + sealed if front else sealed
         except (TypeError, ValueError):
             return None
 
@@ -189,9 +192,11 @@ class CcmDecrypt(_Ccm):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         key, nonce, aad = arguments
         try:
+            data = flat(data)
             if nonce is None:
-                whole = memoryview(flat(data))
+                whole = memoryview(data)
                 nonce, data = whole[:NONCE], whole[NONCE:]
+            require_length(len(data) - TAG, len(nonce))
             return AESCCM(key).decrypt(nonce, data, aad)
         except LibraryInvalidTag:
             raise wrong_tag() from None

@@ -51,7 +51,7 @@ _SHORT = 4 << 10
 # in the cache and take no fresh memory, and enough that the steps around it do not show.
 FEW, FEW_BYTES = 1 << 10, 1 << 20
 # Results of `library_call` that are copied in less time than a call is planned in.
-COPIED = 32 << 10
+COPIED = 128 << 10
 
 
 class Run(Protocol):

@@ -376,13 +376,13 @@ class GzipDecompress(_Inflate):
         last = len(data) - len(BGZF_END)
         stop = last if data[-len(BGZF_END) :] == BGZF_END else len(data)
         contents: list[bytes] = []
-        position = 0
+        position, view = 0, memoryview(data)
         while position < stop:
             start = data[position : position + BGZF_HEADER]
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
             end = position + gzip_member.bgzf_block_size(start)
-            content = _in_one(data[position:end], self.wbits)
+            content = _in_one(view[position:end], self.wbits)
             if content is None or len(content) > BGZF_CONTENT:
                 return None
             contents.append(content)

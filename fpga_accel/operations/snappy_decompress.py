@@ -50,7 +50,6 @@ class _Decompress(Decompression):
     threads_from = 16 << 10
     # Compressed bytes, which can hold twice as much text.
     small = 512 << 10
-    into_limit = _SMALL_CONTENT
     framed: ClassVar[bool]
 
     def _quickly(self, data: Flat, most: int) -> bytes | None:
