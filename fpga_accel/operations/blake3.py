@@ -50,9 +50,8 @@ class Blake3(DigestOperation):
     xof = True
     block = 64
     # One big buffer is work for many lanes; the library does a megabyte in about 0.2 ms, two launches take as long.
-    small = 1 << 20
-    # From here on the library gains from threads (its documentation says 128 KiB).
-    call_limit = 256 << 10
+    # And from here on it gains from threads, which it makes anew for each call of more than one.
+    small = 2 << 20
     # It lets go of the GIL from 2 KiB on; two threads gain from some µs of work on.
     threads_from = 16 << 10
     takes = Windows
@@ -63,7 +62,7 @@ class Blake3(DigestOperation):
         return digest
 
     def on_cpu(self, data: Flat, options: DigestOptions, index: int, workers: Workers) -> bytes:
-        if workers.count == 1 or len(data) < self.call_limit:
+        if workers.count == 1 or len(data) < self.small:
             return self.hashed(data, options.length)
         digest: bytes = blake3(data, max_threads=workers.count).digest(options.length)
         return digest

@@ -45,6 +45,13 @@ class Likely(NamedTuple):
     content: int = 0
 
 
+class _Decoded(NamedTuple):
+    """The content of a first gzip member, and where the member ends."""
+
+    content: bytes
+    end: int
+
+
 # Decodes the raw stream that bytes start with, of at most so much content; returns content and size of the stream.
 StreamDecoder = Callable[[memoryview, Likely, DecompressOptions, int], tuple[bytes, int]]
 
@@ -117,14 +124,26 @@ _by_library: StreamDecoder = partial(_decoded, isal_zlib)
 _by_zlib: StreamDecoder = partial(_decoded, zlib)
 
 
-def _in_one(data: Flat, wbits: int) -> bytes | None:
-    """Decode what is one stream and nothing else in one call of the library, else return None."""
+def _in_one(data: Flat, wbits: int, most: int | None = None) -> bytes | None:
+    """Decode what is one stream and nothing else in one call of the library, else return None.
+
+    So for content of more than `most` bytes.
+    """
+    found = _first(data, wbits, most)
+    return found[0] if found is not None and found[1] == len(data) else None
+
+
+def _first(data: Flat, wbits: int, most: int | None) -> tuple[bytes, int] | None:
+    """Return the content of the stream that data starts with, and the stream's size; else None."""
     decoder = isal_zlib.decompressobj(wbits)
     try:
-        content: bytes = decoder.decompress(data)
+        # One byte more than allowed tells "as much as allowed" from "more". 0 is no limit.
+        content: bytes = decoder.decompress(data, 0 if most is None else most + 1)
     except _Malformed:
         return None
-    return content if decoder.eof and not decoder.unused_data else None
+    if not decoder.eof or (most is not None and len(content) > most):
+        return None
+    return content, len(data) - len(decoder.unused_data)
 
 
 def _each_in_one(items: Sequence[Flat], wbits: int, ends: Iterable[int]) -> list[bytes] | None:
@@ -197,7 +216,9 @@ class _Inflate(Decompression):
         """Decode an item; `stream` decodes what is inside."""
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
-        return self.decode(memoryview(data), options, _by_library)
+        # The library checks as it goes, in the time that it takes without a check.
+        content = _in_one(data, self.wbits, options.max_output)
+        return content if content is not None else self.decode(memoryview(data), options, _by_library)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _in_one(data, self.wbits)
@@ -390,23 +411,29 @@ class GzipDecompress(_Inflate):
         return b"".join(contents) if position == stop and len(data) else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
-        view, members = memoryview(data), self._members(data, options)
+        view, first = memoryview(data), self._first_member(data, options)
+        if first is not None:
+            # The others are not copied for nothing.
+            return first.content if first.end == len(view) else self.decode(view, options, _Ahead(view, workers, first))
+        members = self._members(data, options)
         if len(members) > 1:
-            return made(_content_size(members), lambda out: _by_threads(view, members, out, workers))
+            return made(_content_size(members), lambda out: self._by_threads(view, members, out, workers))
         if len(members) == 1 and members[0].content_size > NEW_MEMORY:
             # If it is not all there is, or claims more than there is memory for, the general way finds out.
             with suppress(*DATA_ERRORS, MemoryError):
                 return made(members[0].content_size, lambda out: _write_member(view, members[0], out))
-        if workers.count > 1 and len(data) >= self.small:
-            return self.decode(view, options, _Ahead(view, workers))
-        return super().on_cpu(data, options, index, workers)
+        return self.decode(view, options, _Ahead(view, workers) if len(data) >= self.small else _by_library)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
+        first = self._first_member(data, options)
+        if first is not None and first.end == len(data) and len(first.content) <= len(out):
+            out[: len(first.content)] = first.content
+            return len(first.content)
         members = self._members(data, options)
         size = _content_size(members)
         if len(members) > 1:
             require_room(size, len(out))
-            _by_threads(memoryview(data), members, out, workers)
+            self._by_threads(memoryview(data), members, out, workers)
             return size
         if len(members) == 1 and size <= len(out):
             try:
@@ -417,6 +444,28 @@ class GzipDecompress(_Inflate):
             else:
                 return size
         return super().on_cpu_into(data, options, index, workers, out)
+
+    def _first_member(self, data: Flat, options: DecompressOptions) -> _Decoded | None:
+        """Decode the first member in one pass of the library, where it may be all there is, and is not large."""
+        declared = _only(data).content
+        if not self.any_member or not _is_for_library(data) or not 0 < declared <= min(options.most, NEW_MEMORY):
+            return None
+        found = _first(data, self.wbits, declared)
+        return None if found is None else _Decoded(*found)
+
+    def _by_threads(self, data: memoryview, members: list[Member], out: memoryview, workers: Workers) -> None:
+        """Decode members into `out`, one behind the other."""
+        starts = [0, *itertools.accumulate(member.content_size for member in members)]
+
+        def put(some: range) -> None:
+            for each in some:
+                _write_member(data, members[each], out[starts[each] : starts[each + 1]])
+
+        if not self.gains_from_threads(data):
+            put(range(len(members)))
+            return
+        step = max(1, len(members) // (4 * workers.count))
+        workers.map(put, [range(at, min(at + step, len(members))) for at in range(0, len(members), step)])
 
     def _members(self, data: Flat, options: DecompressOptions) -> list[Member]:
         """Return the members that are decoded where they belong; none of little data, or where they do not tell."""
@@ -526,18 +575,6 @@ def _content_size(members: Iterable[Member]) -> int:
     return sum(member.content_size for member in members)
 
 
-def _by_threads(data: memoryview, members: list[Member], out: memoryview, workers: Workers) -> None:
-    """Decode members into `out`, one behind the other."""
-    starts = [0, *itertools.accumulate(member.content_size for member in members)]
-
-    def put(some: range) -> None:
-        for each in some:
-            _write_member(data, members[each], out[starts[each] : starts[each + 1]])
-
-    step = max(1, len(members) // (4 * workers.count))
-    workers.map(put, [range(at, min(at + step, len(members))) for at in range(0, len(members), step)])
-
-
 def _write_member(data: memoryview, member: Member, out: memoryview) -> None:
     """Decode a member into `out`, which has just the room that it declares; through little memory of the library's."""
     stream, most = data[member.start : member.end], len(out)
@@ -567,19 +604,23 @@ class _Ahead:
     Nothing is taken that does not begin where the member before it ends: whoever decodes asks for what starts there.
     """
 
-    def __init__(self, data: memoryview, workers: Workers) -> None:
+    def __init__(self, data: memoryview, workers: Workers, first: _Decoded | None = None) -> None:
         self._data = data
         self._workers = workers
-        self._done: dict[int, tuple[bytes, int]] | None = None
+        self._done: dict[int, tuple[bytes, int]] = {}
+        self._looked = workers.count == 1
+        if first is not None:
+            start = gzip_member.parse_gzip_header(data, crc32).size
+            self._done[start] = first.content, first.end - TRAILER - start
 
     def __call__(
         self, data: memoryview, likely: Likely, options: DecompressOptions, produced: int
     ) -> tuple[bytes, int]:
         start = len(self._data) - len(data)
-        if self._done is not None and start in self._done:
-            return self._done.pop(start)
-        content, size = _by_library(data, likely, options, produced)
-        if self._done is None:
+        known = start in self._done
+        content, size = self._done.pop(start) if known else _by_library(data, likely, options, produced)
+        if not self._looked:
+            self._looked = True
             self._done = self._decoded(start + size + TRAILER, options.most - produced - len(content))
         return content, size
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar
 
 import cramjam
@@ -46,13 +45,14 @@ from fpga_accel.operations.snappy_format import (
     CHUNK_HEADER,
     IDENTIFIER,
     LARGEST_RAW,
-    PREAMBLE,
     ROW_CHECK,
     ROW_PREAMBLE,
     chunk,
     content_of_raw,
     crc_of,
     head_of,
+    most_elements,
+    write_chunks,
 )
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import SEGMENT, Bytes, Status, Table, address_of, words_at
@@ -81,7 +81,7 @@ def raw_bound(nbytes: int) -> int:
 
     More than we write, as the library that does it on CPUs may let content grow by a sixth.
     """
-    return nbytes + nbytes // 6 + PREAMBLE + 32
+    return most_elements(nbytes)
 
 
 class _Compress(InParts[CompressOptions]):
@@ -104,18 +104,17 @@ class _Compress(InParts[CompressOptions]):
             raise TypeError(f"{self.algorithm} has no options, not even {', '.join(sorted(given))}")
         return CompressOptions()
 
-    def _parts(self, content: Flat) -> Iterable[Any]:
+    def _body(self, content: memoryview) -> Flat:
         """Return what whole blocks become, by the library, without the head of a stream."""
         raise NotImplementedError
 
     def parts_on_cpu(self, data: Flat, options: CompressOptions, workers: Workers) -> Sequence[Flat]:
-        if len(data) < 2 * CPU_PART or workers.count == 1:
-            return [self._head(len(data)), *self._parts(data)]
-        # Blocks are independent, so what parts become makes one stream.
         view = memoryview(data)
+        if len(data) < 2 * CPU_PART or workers.count == 1:
+            return [self._head(len(data)), self._body(view)]
+        # Blocks are independent, so what parts become makes one stream.
         shares = [view[start : start + CPU_PART] for start in range(0, len(view), CPU_PART)]
-        bodies = workers.map(lambda share: list(self._parts(share)), shares)
-        return [self._head(len(data)), *chain.from_iterable(bodies)]
+        return [self._head(len(data)), *workers.map(self._body, shares)]
 
     def _head(self, nbytes: int) -> bytes:
         return head_of(nbytes, self.framed)
@@ -232,10 +231,18 @@ class SnappyCompress(_Compress):
             return self.on_cpu(data, self._defaults, 0, ALONE)
         return b"".join((IDENTIFIER, *chunk(bytes(data))))
 
-    def _parts(self, content: Flat) -> Iterable[Any]:
-        return chain.from_iterable(
-            chunk(bytes(content[start : start + BLOCK])) for start in range(0, len(content), BLOCK)
-        )
+    def _body(self, content: memoryview) -> Flat:
+        out: memoryview = POOL.array(framed_bound(len(content))).data
+        return out[: write_chunks(content, out)]
+
+    def on_cpu_into(self, data: Flat, options: CompressOptions, index: int, workers: Workers, out: memoryview) -> int:
+        threads = workers.count > 1 and len(data) >= 2 * CPU_PART
+        # Bytes share no memory with a buffer that is written to.
+        if threads or type(data) is not bytes or len(out) < framed_bound(len(data)):
+            return super().on_cpu_into(data, options, index, workers, out)
+        head = self._head(len(data))
+        out[: len(head)] = head
+        return len(head) + write_chunks(memoryview(data), out[len(head) :])
 
 
 class RawCompress(_Compress):
@@ -259,9 +266,9 @@ class RawCompress(_Compress):
         _require_size(nbytes)
         return super()._head(nbytes)
 
-    def _parts(self, content: Flat) -> Iterable[Any]:
+    def _body(self, content: memoryview) -> Flat:
         stream = memoryview(cramjam.snappy.compress_raw(content))
-        return [stream[content_of_raw(stream)[1] :]]
+        return stream[content_of_raw(stream)[1] :]
 
 
 def _require_size(nbytes: int) -> None:

@@ -202,6 +202,11 @@ def _masked(content: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
+def _unmasked(check: int) -> int:
+    crc = (check - _MASK_DELTA) & 0xFFFFFFFF
+    return (crc << 15 | crc >> 17) & 0xFFFFFFFF
+
+
 def chunk(content: bytes) -> tuple[bytes, Any]:
     """Return head and payload of the chunk that a block becomes, by the library."""
     payload: Any = cramjam.snappy.compress_raw(content)
@@ -209,6 +214,35 @@ def chunk(content: bytes) -> tuple[bytes, Any]:
     if size >= len(content):
         payload, size, kind = content, len(content), UNCOMPRESSED
     return _CHUNK.pack(size + CHECKSUM << 8 | kind, _masked(content)), payload
+
+
+def write_chunks(content: memoryview, out: memoryview) -> int:
+    """Write the chunks that blocks become, by the library, into a buffer with room for the largest; return their bytes.
+
+    Nothing is written behind them.
+    """
+    at = 0
+    for start in range(0, len(content), BLOCK):
+        block = bytes(content[start : start + BLOCK])
+        body, kind = at + CHUNK_HEADER + CHECKSUM, COMPRESSED
+        if start + BLOCK < len(content) and body + most_elements(BLOCK) <= len(out):
+            size: int = cramjam.snappy.compress_raw_into(block, out[body:])
+        else:
+            payload = cramjam.snappy.compress_raw(block)
+            size = len(payload)
+            if size < len(block):
+                out[body : body + size] = payload
+        if size >= len(block):
+            size, kind = len(block), UNCOMPRESSED
+            out[body : body + size] = block
+        _CHUNK.pack_into(out, at, size + CHECKSUM << 8 | kind, _masked(block))
+        at = body + size
+    return at
+
+
+def most_elements(nbytes: int) -> int:
+    """Return the bytes that the library may write for `nbytes` of content, without what says their number."""
+    return nbytes + nbytes // 6 + PREAMBLE + 32
 
 
 def content_of_chunk(stream: Flat, most: int) -> bytes | None:
@@ -226,6 +260,40 @@ def content_of_chunk(stream: Flat, most: int) -> bytes | None:
     if content is None or len(content) > min(most, BLOCK) or _masked(content) != check:
         return None
     return content
+
+
+def read_chunks(stream: memoryview, out: memoryview) -> int:
+    """Write the content of a sound stream, by the library; return its bytes.
+
+    Raises
+    ------
+    cramjam.DecompressionError
+        There are elements that do not decode, a wrong checksum, or no room.
+    """
+    at = size = 0
+    while at < len(stream):
+        kind, end = stream[at], at + CHUNK_HEADER + int.from_bytes(stream[at + 1 : at + CHUNK_HEADER], "little")
+        if kind <= UNCOMPRESSED:
+            check = int.from_bytes(stream[at + CHUNK_HEADER : at + CHUNK_HEADER + CHECKSUM], "little")
+            payload = stream[at + CHUNK_HEADER + CHECKSUM : end]
+            size += read_chunk(payload, kind == UNCOMPRESSED, _unmasked(check), out[size : size + BLOCK])
+        at = end
+    return size
+
+
+def read_chunk(payload: memoryview, stored: bool, check: int, out: memoryview) -> int:
+    """Write the content of one chunk whose CRC-32C is to be `check`, in the same way."""
+    if stored:
+        size = len(payload)
+        if size > len(out):
+            raise cramjam.DecompressionError("no room for a chunk")
+        out[:size] = payload
+    else:
+        size = cramjam.snappy.decompress_raw_into(payload, out)
+    if crc_of(out[:size]) != check:
+        out[:size] = bytes(size)
+        raise cramjam.DecompressionError("a chunk with another checksum than declared")
+    return size
 
 
 def content_of_elements(stream: Flat, most: int) -> bytes | None:
