@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy.typing as npt
+from cryptography.exceptions import InternalError
 from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import aead as library
 
@@ -17,7 +18,7 @@ from fpga_accel.batch import Batch
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
-from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, wrong_tag
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 
 # Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
 # (SP 800-38D §8.3).
@@ -113,7 +114,7 @@ class Aead:
         if type(data) is bytes:
             try:
                 written: Any = self._seals_into.run(nonce, data, associated_data, _cut(buf, len(data) + self._tag_size))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, InternalError):
                 # A buffer of another size, or what the planned way says is wrong.
                 written = None
             if written is not None:
@@ -126,11 +127,8 @@ class Aead:
         if type(data) is bytes:
             try:
                 written: Any = self._opens_into.run(nonce, data, associated_data, _cut(buf, len(data) - self._tag_size))
-            except LibraryInvalidTag:
-                size = max(0, len(data) - self._tag_size)
-                flat_writable(buf)[:size] = bytes(size)
-                raise wrong_tag() from None
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, LibraryInvalidTag):
+                # A wrong tag, too: a message may be too long for its nonce.
                 written = None
             if written is not None:
                 return int(written)

@@ -51,7 +51,7 @@ static PyObject *all_plain(plain_size_t of, PyObject *const *args, Py_ssize_t gi
 /* NAME of some objects, by fa_OF of each. */
 #define ALL(NAME, OF)                                                                              \
   PyDoc_STRVAR(NAME##_doc, #NAME "(items, most, /) -> bool\n\n"                                    \
-                                 "Whether " #OF " is from 1 to `most` for each of some objects."); \
+                                 "Whether fa_" #OF " of host.h is from 1 to `most` for each.");    \
   static PyObject *NAME(PyObject *module, PyObject *const *args, Py_ssize_t given) {               \
     (void)module;                                                                                  \
     return all_plain(fa_##OF, args, given);                                                        \

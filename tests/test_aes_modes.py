@@ -613,6 +613,10 @@ def test_limits_of_ccm_are_those_of_its_nonces(acc: fa.Accelerator) -> None:
     assert isinstance(results[1], ValueError)
     with pytest.raises(ValueError, match="65535 at most"):
         fa.AESCCM(KEY, 16, acc).encrypt(nonce, bytes(65_536), None)
+    with pytest.raises(ValueError, match="65535 at most"):
+        fa.AESCCM(KEY, 16, acc).encrypt_into(nonce, bytes(65_536), None, bytearray(65_552))
+    with pytest.raises(ValueError, match="65535 at most"):
+        fa.AESCCM(KEY, 16, acc).decrypt_into(nonce, bytes(65_552), None, bytearray(65_536))
     for size in (0, 6, 14):
         with pytest.raises(ValueError, match="7 to 13"):
             fa.AESCCM(KEY, 16, acc).encrypt_many([bytes(size)], [b"data"])

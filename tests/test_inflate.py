@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -224,6 +225,16 @@ def test_joined_and_padded_members_are_read(acc: fa.Accelerator) -> None:
     for made in (joined, joined + bytes(1), joined + bytes(10_000)):
         assert acc.decompress(made, "gzip") == b"".join(parts) == gzip.decompress(made)
     assert acc.decompress(joined + bgzf(parts[0]), "gzip") == b"".join([*parts, parts[0]])
+    # Members of which a library's first piece is a part, in front and behind.
+    large = [noise(150_000), noise(80_000), text(10), noise(70_000)]
+    made, content = b"".join(map(gzip.compress, large)), b"".join(large)
+    out = bytearray(b"\xaa" * (len(content) + 100))
+    assert acc.decompress(made, "gzip") == content
+    assert acc.decompress_into(made, out, "gzip") == len(content)
+    assert out == content + b"\xaa" * 100
+    with pytest.raises(fa.BufferTooSmallError):
+        acc.decompress_into(made, bytearray(len(content) - 1), "gzip")
+    assert acc.decompress_many([made, gzip.compress(b"x"), joined], "gzip") == [content, b"x", b"".join(parts)]
 
 
 def test_joined_members_are_decoded_ahead_and_none_is_mistaken() -> None:
@@ -289,9 +300,14 @@ def test_every_field_of_a_header_is_passed_over(acc: fa.Accelerator) -> None:
 def test_headers_of_zlib_are_checked(acc: fa.Accelerator) -> None:
     good = zlib.compress(text(500))
     encoder = zlib.compressobj(zdict=b"dictionary")
-    for bad in (b"\x79" + good[1:], b"\x88" + good[1:], encoder.compress(b"dictionary") + encoder.flush()):
+    # A window of 64 KiB, which there is not; the check of the header is right.
+    wide = [b"\x88\x1c" + zlib.compress(content)[2:] for content in (text(500), noise(600_000))]
+    for bad in (b"\x79" + good[1:], b"\x88" + good[1:], encoder.compress(b"dictionary") + encoder.flush(), *wide):
         with pytest.raises(fa.FormatError):
             acc.decompress(bad, "zlib")
+    found = acc.decompress_many([good, *wide], "zlib", return_exceptions=True)
+    assert found[0] == text(500)
+    assert all(isinstance(error, fa.FormatError) for error in found[1:])
 
 
 def test_bgzf_members_have_to_tell_their_size(acc: fa.Accelerator) -> None:
@@ -327,6 +343,8 @@ def test_the_limit_is_exact(acc: fa.Accelerator, name: str) -> None:
         for limit in (0, len(content) // 2, len(content) - 1):
             with pytest.raises(fa.OutputLimitError):
                 acc.decompress(made, name, max_output=limit)
+        for limit in (sys.maxsize, 2**64):
+            assert acc.decompress(made, name, max_output=limit) == content
         out = bytearray(len(content))
         assert acc.decompress_into(made, out, name) == len(content)
         assert out == content

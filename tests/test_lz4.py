@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -455,6 +456,33 @@ def test_bytes_behind_the_result_stay(acc: fa.Accelerator) -> None:
         out = bytearray(b"\xaa" * (len(TEXT) + 1000))
         assert acc.decompress_into(source, out) == len(TEXT)
         assert out == TEXT + b"\xaa" * 1000
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_frames_of_the_command_are_written_where_they_belong(acc: fa.Accelerator, sized: bool) -> None:
+    # As `lz4` writes them: blocks of up to 4 MiB, a checksum, and mostly no size.
+    pack = partial(lz4.frame.compress, block_size=7, block_linked=False, content_checksum=True, store_size=sized)
+    for data in (b"x", text(5000), text(300_000), noise(70 * KIB), zeros(MIB)):
+        frame = pack(data)
+        for spare in (0, 100):
+            out = bytearray(b"\xaa" * (len(data) + spare))
+            assert acc.decompress_into(frame, out, "lz4") == len(data)
+            assert out == data + b"\xaa" * spare
+        with pytest.raises(fa.BufferTooSmallError):
+            acc.decompress_into(frame, bytearray(len(data) - 1), "lz4")
+        with pytest.raises(fa.OutputLimitError):
+            acc.decompress(frame, "lz4", max_output=len(data) - 1)
+        bad = frame[:-1] + bytes([frame[-1] ^ 1])
+        with pytest.raises(fa.IntegrityError):
+            acc.decompress_into(bad, out, "lz4")
+        with pytest.raises(fa.IntegrityError):
+            acc.decompress(bad, "lz4")
+        joined = frame + lz4.frame.compress(b"second", store_size=False) + frame
+        assert acc.decompress(joined, "lz4") == data + b"second" + data
+        with pytest.raises(fa.OutputLimitError):
+            acc.decompress(joined, "lz4", max_output=2 * len(data) + 5)
+        with pytest.raises(fa.TruncatedError):
+            acc.decompress(joined[:-2], "lz4")
 
 
 def test_a_buffer_too_small_tells_what_is_needed(acc: fa.Accelerator) -> None:

@@ -566,6 +566,25 @@ def test_buffers_are_written_and_tell_what_they_need(acc: fa.Accelerator, name: 
         out = bytearray(b"\xaa" * (len(data) + 1000))
         assert acc.decompress_into(stream, out, name) == len(data)
         assert out == data + b"\xaa" * 1000
+    # Blocks that the library makes larger than they are, in front of one that becomes very small.
+    data = noise(256 * KIB) + b"a"
+    room = acc.compress_bound(len(data), name) + 100_000
+    out = bytearray(b"\xaa" * room)
+    size = acc.compress_into(data, out, name)
+    assert acc.decompress(out[:size], name) == data
+    assert out[size:] == b"\xaa" * (room - size)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_content_stays_that_does_not_match_its_checksum(threads: int) -> None:
+    content = text(2 * MIB)
+    stream = bytearray(library_compress(content, "snappy"))
+    # The checksum of the first chunk.
+    stream[14] ^= 1
+    out = bytearray(len(content))
+    with fa.Accelerator("cpu", threads=threads) as acc, pytest.raises(fa.IntegrityError):
+        acc.decompress_into(stream, out, "snappy")
+    assert not any(out[:BLOCK])
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -49,8 +49,8 @@ class Blake3(DigestOperation):
     size = VALUE
     xof = True
     block = 64
-    # One big buffer is work for many lanes; the library does a megabyte in about 0.2 ms, two launches take as long.
-    # And from here on it gains from threads, which it makes anew for each call of more than one.
+    # One big buffer is work for many lanes, but two launches take as long as the library does with 1 to 2 MiB. So do
+    # its threads, which it makes anew for each call of more than one.
     small = 2 << 20
     # It lets go of the GIL from 2 KiB on; two threads gain from some µs of work on.
     threads_from = 16 << 10

@@ -18,6 +18,8 @@ PLAIN_HEADER = 10
 # CRC-32 and ISIZE.
 TRAILER = 8
 ADLER = 4
+# Of a zlib header: the method, and log2 of the largest window, 32 KiB, less 8.
+_DEFLATE, LARGEST_WINDOW = 8, 7
 # 258 bytes of two bits: no stream of so many bytes holds more than this factor.
 MAX_EXPANSION = 1032
 
@@ -86,7 +88,9 @@ def bgzf_block_size(start: Flat) -> int:
 
 def zlib_starts(start: bytes) -> bool:
     """Whether data that begins so is a zlib stream."""
-    return len(start) >= 2 and start[0] & 15 == 8 and start[0] >> 4 <= 7 and (start[0] << 8 | start[1]) % 31 == 0
+    if len(start) < 2 or (start[0] << 8 | start[1]) % 31:
+        return False
+    return start[0] & 15 == _DEFLATE and start[0] >> 4 <= LARGEST_WINDOW
 
 
 def parse_gzip_header(data: Flat, crc_of: CrcOf, position: int = 0) -> Header:

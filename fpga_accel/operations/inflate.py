@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -109,8 +110,7 @@ def _decoded(
                 at, piece = at + len(part), min(2 * piece, max(_LARGEST_PIECE, likely.stream))
             if not part:
                 raise TruncatedError(f"a deflate stream is not at its end after {len(data)} bytes")
-            # One byte more than allowed tells "as much as allowed" from "more". 0 is no limit.
-            room = 0 if options.max_output is None else most + 1 - size
+            room = 0 if options.max_output is None else _one_more(most - size)
             parts.append(decoder.decompress(part, min(room or expected, expected or room)))
             size, expected = size + len(parts[-1]), 0
             if size > most:
@@ -122,6 +122,11 @@ def _decoded(
 
 _by_library: StreamDecoder = partial(_decoded, isal_zlib)
 _by_zlib: StreamDecoder = partial(_decoded, zlib)
+
+
+def _one_more(most: int) -> int:
+    """Return the room that tells content of `most` bytes from larger one; in a call of the library, 0 is no limit."""
+    return min(most, sys.maxsize - 1) + 1
 
 
 def _in_one(data: Flat, wbits: int, most: int | None = None) -> bytes | None:
@@ -137,8 +142,7 @@ def _first(data: Flat, wbits: int, most: int | None) -> tuple[bytes, int] | None
     """Return the content of the stream that data starts with, and the stream's size; else None."""
     decoder = isal_zlib.decompressobj(wbits)
     try:
-        # One byte more than allowed tells "as much as allowed" from "more". 0 is no limit.
-        content: bytes = decoder.decompress(data, 0 if most is None else most + 1)
+        content: bytes = decoder.decompress(data, 0 if most is None else _one_more(most))
     except _Malformed:
         return None
     if not decoder.eof or (most is not None and len(content) > most):
@@ -195,6 +199,17 @@ def _members_by_library(data: Flat) -> bytes | None:
     return b"".join(contents)
 
 
+def _each_of(decode: Callable[[Flat], bytes | None], items: Sequence[Flat]) -> list[Any] | None:
+    """Return what becomes of all items; None at the first that has to go another way."""
+    contents: list[Any] = []
+    for item in items:
+        content = decode(item)
+        if content is None:
+            return None
+        contents.append(content)
+    return contents
+
+
 class _Inflate(Decompression):
     """What the formats around deflate have in common."""
 
@@ -215,18 +230,26 @@ class _Inflate(Decompression):
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         """Decode an item; `stream` decodes what is inside."""
 
+    def is_for_library(self, data: Flat) -> bool:
+        """Whether the library looks at all of the header."""
+        return True
+
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         # The library checks as it goes, in the time that it takes without a check.
-        content = _in_one(data, self.wbits, options.max_output)
+        content = _in_one(data, self.wbits, options.max_output) if self.is_for_library(data) else None
         return content if content is not None else self.decode(memoryview(data), options, _by_library)
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        return _in_one(data, self.wbits)
+        if type(data) is not bytes:
+            data = flat(data)
+        return _in_one(data, self.wbits) if self.is_for_library(data) else None
 
     def gains_from_threads(self, item: Flat) -> bool:
         return not _is_stored(item, self.header)
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+        if not all(map(self.is_for_library, items)):
+            return None
         return _each_in_one(items, self.wbits, map(len, items))
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
@@ -307,6 +330,10 @@ class ZlibDecompress(_Inflate):
     wbits = 15
     header = 2
 
+    def is_for_library(self, data: Flat) -> bool:
+        # It takes windows that are larger than any.
+        return len(data) > 0 and data[0] >> 4 <= gzip_member.LARGEST_WINDOW
+
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         start = gzip_member.check_zlib_header(data)
         content, size = stream(data[start:], Likely(len(data)), options, 0)
@@ -369,7 +396,7 @@ class GzipDecompress(_Inflate):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         if type(data) is not bytes:
             data = flat(data)
-        if self.any_member and _is_for_library(data):
+        if self.is_for_library(data):
             return _members_by_library(data)
         if _objects.bgzf_plain_size(data):
             contents = _each_in_one([data], self.wbits, [gzip_member.bgzf_block_size(data)])
@@ -382,15 +409,15 @@ class GzipDecompress(_Inflate):
         return not (item[: len(_USUAL_START)] == _USUAL_START and _is_stored(item, BGZF_HEADER))
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        if self.any_member and all(map(_is_for_library, items)):
-            results = super().library_many(items)
-            if results is not None:
-                return results
+        if all(map(self.is_for_library, items)):
+            return _each_of(_members_by_library, items)
         if _objects.bgzf_all_plain(items, BGZF_CONTENT):
             # What stands behind a block is known to be the empty last one.
             return _each_in_one(items, self.wbits, map(gzip_member.bgzf_block_size, items))
-        results = list(map(self.library_call, items))
-        return None if None in results else results
+        return _each_of(self.library_call, items)
+
+    def is_for_library(self, data: Flat) -> bool:
+        return self.any_member and _is_for_library(data)
 
     def _blocks_by_library(self, data: Flat) -> bytes | None:
         """Decode blocks of BGZF with the header that `bgzip` writes."""
@@ -425,19 +452,22 @@ class GzipDecompress(_Inflate):
         return self.decode(view, options, _Ahead(view, workers) if len(data) >= self.small else _by_library)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
-        first = self._first_member(data, options)
-        if first is not None and first.end == len(data) and len(first.content) <= len(out):
-            out[: len(first.content)] = first.content
-            return len(first.content)
+        view, first = memoryview(data), self._first_member(data, options)
+        if first is not None:
+            whole = first.end == len(view)
+            content = first.content if whole else self.decode(view, options, _Ahead(view, workers, first))
+            require_room(len(content), len(out))
+            out[: len(content)] = content
+            return len(content)
         members = self._members(data, options)
         size = _content_size(members)
         if len(members) > 1:
             require_room(size, len(out))
-            self._by_threads(memoryview(data), members, out, workers)
+            self._by_threads(view, members, out, workers)
             return size
         if len(members) == 1 and size <= len(out):
             try:
-                _write_member(memoryview(data), members[0], out[:size])
+                _write_member(view, members[0], out[:size])
             except DATA_ERRORS:
                 # Nothing that nobody has checked stays there.
                 np.frombuffer(out, np.uint8)[:size] = 0
@@ -448,7 +478,7 @@ class GzipDecompress(_Inflate):
     def _first_member(self, data: Flat, options: DecompressOptions) -> _Decoded | None:
         """Decode the first member in one pass of the library, where it may be all there is, and is not large."""
         declared = _only(data).content
-        if not self.any_member or not _is_for_library(data) or not 0 < declared <= min(options.most, NEW_MEMORY):
+        if not self.is_for_library(data) or not 0 < declared <= min(options.most, NEW_MEMORY):
             return None
         found = _first(data, self.wbits, declared)
         return None if found is None else _Decoded(*found)

@@ -256,15 +256,19 @@ def _plain_frame_into(data: Flat, most: int, out: memoryview) -> int:
     less time.
     """
     declared, room = _objects.lz4_plain_size(data), min(most, len(out))
-    # What does not declare its size is tried in all the room that there is.
-    size = declared or (room if _objects.lz4_plain_most(data) else 0)
+    # What does not declare its size is tried in the room that there is.
+    size = declared or min(room, _objects.lz4_plain_most(data))
     if not len(data) < size <= room:
         return 0
     try:
         written: int = cramjam.lz4.decompress_into(data, out[:size])
     except cramjam.DecompressionError:
+        written = 0
+    if not written or (declared and written != size):
+        # Nothing that nobody has checked stays there.
+        np.frombuffer(out, np.uint8)[:size] = 0
         return 0
-    return written if not declared or written == size else 0
+    return written
 
 
 def _large_plain_frame(data: Flat, most: int) -> bytes:

@@ -62,8 +62,6 @@ _packed = partial(packed, entry="snappy_compress")
 
 # Content bytes of one thread's turn on the CPU path: whole blocks.
 CPU_PART = 1 << 20
-# In front of the content of a literal of a block.
-_LITERAL_TAG = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +235,7 @@ class SnappyCompress(_Compress):
 
     def on_cpu_into(self, data: Flat, options: CompressOptions, index: int, workers: Workers, out: memoryview) -> int:
         threads = workers.count > 1 and len(data) >= 2 * CPU_PART
-        # Bytes share no memory with a buffer that is written to.
-        if threads or type(data) is not bytes or len(out) < framed_bound(len(data)):
+        if threads or len(out) < framed_bound(len(data)):
             return super().on_cpu_into(data, options, index, workers, out)
         head = self._head(len(data))
         out[: len(head)] = head

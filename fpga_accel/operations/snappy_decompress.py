@@ -83,8 +83,11 @@ class _Decompress(Decompression):
             return len(quick)
         size = self._size_on_one_thread(data, options, workers)
         if 0 < size <= len(out):
-            with suppress(cramjam.DecompressionError):
+            try:
                 self._write_stream(data, out[:size])
+            except cramjam.DecompressionError:
+                _clear(out[:size])
+            else:
                 return size
         found = self._found(data, options)
         size = int(found.contents[0])
@@ -111,11 +114,12 @@ class _Decompress(Decompression):
             self._write(launch, checks, out, workers)
             return
         # What the library refuses as a whole may have large skippable chunks; if not, its rows say what is wrong.
+        _clear(out)
         results = new_results(len(table))
         for index in range(len(table)):
             output = self.emulate(row_of(launch, index))
             results[index] = (len(output.data), output.status, output.check, 0)
-            if output.status == Status.OK:
+            if output.status == Status.OK and output.check == checks[index]:
                 memory(int(table["dst"][index]), len(output.data))[:] = output.data
         found.check(table, results, checks)
         for error in found.errors.values():
@@ -237,6 +241,12 @@ def _contents(streams: Sequence[Flat], most: int) -> list[Any] | None:
 
 # Columns of a row that decoding needs.
 _ROW = ("src", "src_size", "dst", "dst_capacity", "flags")
+
+
+def _clear(out: memoryview) -> None:
+    """Leave nothing that nobody has checked."""
+    if len(out):
+        np.frombuffer(out, np.uint8)[:] = 0
 
 
 def _decode_chunks(rows: Sequence[tuple[int, ...]]) -> None:

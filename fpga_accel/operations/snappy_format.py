@@ -221,22 +221,18 @@ def write_chunks(content: memoryview, out: memoryview) -> int:
 
     Nothing is written behind them.
     """
-    at = 0
+    # The library may write more than it says, and more than is kept of it.
+    at, scratch = 0, memoryview(bytearray(most_elements(min(len(content), BLOCK))))
     for start in range(0, len(content), BLOCK):
         block = bytes(content[start : start + BLOCK])
-        body, kind = at + CHUNK_HEADER + CHECKSUM, COMPRESSED
-        if start + BLOCK < len(content) and body + most_elements(BLOCK) <= len(out):
-            size: int = cramjam.snappy.compress_raw_into(block, out[body:])
-        else:
-            payload = cramjam.snappy.compress_raw(block)
-            size = len(payload)
-            if size < len(block):
-                out[body : body + size] = payload
+        kind, size = COMPRESSED, int(cramjam.snappy.compress_raw_into(block, scratch))
+        payload = scratch[:size]
         if size >= len(block):
-            size, kind = len(block), UNCOMPRESSED
-            out[body : body + size] = block
+            kind, size, payload = UNCOMPRESSED, len(block), memoryview(block)
         _CHUNK.pack_into(out, at, size + CHECKSUM << 8 | kind, _masked(block))
-        at = body + size
+        at += CHUNK_HEADER + CHECKSUM
+        out[at : at + size] = payload
+        at += size
     return at
 
 
@@ -291,7 +287,6 @@ def read_chunk(payload: memoryview, stored: bool, check: int, out: memoryview) -
     else:
         size = cramjam.snappy.decompress_raw_into(payload, out)
     if crc_of(out[:size]) != check:
-        out[:size] = bytes(size)
         raise cramjam.DecompressionError("a chunk with another checksum than declared")
     return size
 

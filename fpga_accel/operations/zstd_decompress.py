@@ -187,9 +187,9 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
 
 def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
     """Decode items that are one frame each by the loop that users would write; None where one is not."""
-    if not _objects.zstd_all_plain(items, most):
-        return _each_plain(items, min(most, NEW_MEMORY))
     try:
+        if not _objects.zstd_all_plain(items, most):
+            return _each_plain(items, min(most, NEW_MEMORY))
         return list(map(_here.decompressor.decompress, items))
     except zstandard.ZstdError:
         return None
@@ -197,13 +197,10 @@ def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
 
 def _each_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
     """Do the same where not all declare their size."""
-    contents: list[Any] = []
-    for item in items:
-        content = _one_plain_frame(item, most)
-        if content is None:
-            return None
-        contents.append(content)
-    return contents
+    rooms = list(map(_objects.zstd_plain_most, items))
+    if not all(0 < room <= most for room in rooms):
+        return None
+    return list(map(_here.decompressor.decompress, items, rooms))
 
 
 def library_error(error: zstandard.ZstdError) -> FormatError | IntegrityError:

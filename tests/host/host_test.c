@@ -728,14 +728,15 @@ static void round_plain_zstd(void) {
   frame[5] = (uint8_t)content;
   frame[6] = (uint8_t)(content << 3 | 1);
   frame[7] = (uint8_t)(content >> 5);
-  CHECK(fa_zstd_plain_size(frame, size) == content);
+  CHECK(fa_zstd_plain_size(frame, size) == content && fa_zstd_plain_most(frame, size) == content);
   size_t cut = below((uint32_t)size);
   uint8_t *start = malloc(cut + !cut);
   memcpy(start, frame, cut);
-  CHECK(fa_zstd_plain_size(start, cut) == 0);
+  CHECK(fa_zstd_plain_size(start, cut) == 0 && fa_zstd_plain_most(start, cut) == 0);
   free(start);
   frame[below((uint32_t)size)] ^= (uint8_t)(1 + below(255));
   CHECK(fa_zstd_plain_size(frame, size) <= size * (128u << 10));
+  CHECK(fa_zstd_plain_most(frame, size) <= size * (128u << 10));
   free(frame);
 }
 
