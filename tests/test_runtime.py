@@ -1369,7 +1369,13 @@ def test_a_pool_keeps_no_more_than_its_limit() -> None:
     slabs = [pool.take(4096) for _ in range(5)]
     for slab in slabs:
         slab.release()
-    assert len(pool.idle()) == 3
+    assert pool.idle() == slabs[2:], "those that came back last"
+    large = pool.take(2 * 4096)
+    large.release()
+    assert set(pool.idle()) == {slabs[4], large}
+    beyond = pool.take(4 * 4096)
+    beyond.release()
+    assert set(pool.idle()) == {slabs[4], large}
     pool.trim()
 
 

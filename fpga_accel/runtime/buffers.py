@@ -21,7 +21,7 @@ from fpga_accel.runtime import forks
 from fpga_accel.segments import Bytes, address_of
 
 PAGE = 4096
-# Slabs kept when nobody uses them, in bytes; the rest goes back to the system.
+# Slabs kept when nobody uses them, in bytes; those unused for longest go back to the system.
 KEEP_LIMIT = 256 << 20
 # Slabs of more bytes come in eighths of a power of two.
 _FINE_FROM = 4 << 20
@@ -50,15 +50,18 @@ class Slab:
     wrapped : dict
         What runtimes made of this memory, by their own keys, so that they make it once. Each is told to ``release``
         before the memory goes.
+    returned : int
+        The larger, the later it came back to the pool.
     """
 
-    __slots__ = ("_pool", "address", "array", "secret", "size", "wrapped")
+    __slots__ = ("_pool", "address", "array", "returned", "secret", "size", "wrapped")
 
     def __init__(self, pool: Lender, address: int, size: int) -> None:
         self._pool = pool
         self.address = address
         self.size = size
         self.secret = False
+        self.returned = 0
         self.wrapped: dict[int, Any] = {}
         view = np.frombuffer(ffi.buffer(ffi.cast("char *", address), size), np.uint8)
         self.array: Bytes = view
@@ -105,6 +108,7 @@ class PagePool(forks.Resettable):
         self._free: defaultdict[int, list[Slab]] = defaultdict(list)
         self._lent: dict[int, Slab] = {}
         self._kept = 0
+        self._returns = itertools.count()
         # The collector may give a slab back in the middle of any step of the thread that holds it.
         self._lock = threading.RLock()
 
@@ -143,15 +147,28 @@ class PagePool(forks.Resettable):
             self._lent.pop(address, None)
 
     def give_back(self, slab: Slab) -> None:
-        """Take a slab back that is on loan; large surpluses are returned to the system."""
+        """Take a slab back that is on loan; a surplus is returned to the system."""
         with self._lock:
             if self._lent.pop(slab.address, None) is None:
                 return
-            if self._kept + slab.size <= self._keep_limit:
+            if slab.size > self._keep_limit:
+                surplus = [slab]
+            else:
+                slab.returned = next(self._returns)
                 self._free[slab.size].append(slab)
                 self._kept += slab.size
-                return
-        _free_slab(slab)
+                surplus = self._surplus()
+        for each in surplus:
+            _free_slab(each)
+
+    def _surplus(self) -> list[Slab]:
+        """Take out those that nobody has used for longest, until the others are within the limit."""
+        found: list[Slab] = []
+        while self._kept > self._keep_limit and (classes := [slabs for slabs in list(self._free.values()) if slabs]):
+            slab = min(classes, key=lambda slabs: slabs[0].returned).pop(0)
+            self._kept -= slab.size
+            found.append(slab)
+        return found
 
     def trim(self) -> None:
         """Return every idle slab to the system."""
