@@ -13,11 +13,12 @@ from cryptography.exceptions import InternalError
 from cryptography.exceptions import InvalidTag as LibraryInvalidTag
 from cryptography.hazmat.primitives.ciphers import aead as library
 
+from fpga_accel._objects import Direct
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.batch import Batch
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import flat, flat_writable
+from fpga_accel.operations.buffers import Flat, flat, flat_writable
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 
 # Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
@@ -74,12 +75,23 @@ class Aead:
         limits = [min(each.call_limit or each.small, _PLAIN) for each in (self._encrypts, self._decrypts)]
         self._seals = direct(self._encrypts, self._library.encrypt, 1, limits[0], other=self._sealing)
         self._opens = direct(self._decrypts, self._library.decrypt, 1, limits[1], other=self._opening)
+        self._seals_into = self._into(self._encrypts, self._sealing, self._tag_size)
+        self._opens_into = self._into(self._decrypts, self._opening, -self._tag_size)
         # A frame of Python around these is a tenth of a call of 4 KiB.
-        for name, way in (("encrypt", self._seals), ("decrypt", self._opens)):
+        ways = {
+            "encrypt": self._seals.bound,
+            "decrypt": self._opens.bound,
+            "encrypt_into": self._seals_into.bound_into,
+            "decrypt_into": self._opens_into.bound_into,
+        }
+        for name, way in ways.items():
             if getattr(type(self), name) is getattr(Aead, name):
-                self.__dict__[name] = way.bound
-        self._seals_into = direct(self._encrypts, getattr(self._library, "encrypt_into", _nothing), 1)
-        self._opens_into = direct(self._decrypts, getattr(self._library, "decrypt_into", _nothing), 1)
+                self.__dict__[name] = way
+
+    def _into(self, operation: CipherOperation, planned: _Direction, growth: int) -> Direct:
+        """Return the library's call of one direction that writes into a buffer."""
+        call, direct = getattr(self._library, f"{operation.op}_into", _nothing), self._engine.planner.direct
+        return direct(operation, call, 1, other=_Into(planned, direct(operation, call, 1), growth))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(accelerator={self._acc!r})"
@@ -110,30 +122,13 @@ class Aead:
 
     def encrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
         """Write ciphertext and tag into `buf`, which may be larger, and return the bytes written."""
-        # Bytes share no memory with a buffer that is written to.
-        if type(data) is bytes:
-            try:
-                written: Any = self._seals_into.run(nonce, data, associated_data, _cut(buf, len(data) + self._tag_size))
-            except (TypeError, ValueError, InternalError):
-                # A buffer of another size, or what the planned way says is wrong.
-                written = None
-            if written is not None:
-                return int(written)
-        options = self._sealing.options(nonce, associated_data)
-        return self._engine.into(self._encrypts, options, flat(data), flat_writable(buf))
+        written: int = self._seals_into.bound_into(nonce, data, associated_data, buf)
+        return written
 
     def decrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
         """Write the plaintext into `buf`, which is wiped when the tag is wrong, and return the bytes written."""
-        if type(data) is bytes:
-            try:
-                written: Any = self._opens_into.run(nonce, data, associated_data, _cut(buf, len(data) - self._tag_size))
-            except (TypeError, ValueError, LibraryInvalidTag):
-                # A wrong tag, too: a message may be too long for its nonce.
-                written = None
-            if written is not None:
-                return int(written)
-        options = self._opening.options(nonce, associated_data)
-        return self._engine.into(self._decrypts, options, flat(data), flat_writable(buf))
+        written: int = self._opens_into.bound_into(nonce, data, associated_data, buf)
+        return written
 
     @overload
     def encrypt_many(
@@ -377,6 +372,10 @@ class _Direction:
     def __call__(self, nonce: Any, data: Any, associated_data: Any = None) -> bytes:
         return self._engine.one(self._operation, self.options(nonce, associated_data), flat(data))
 
+    def into(self, nonce: Any, data: Flat, aad: Any, out: memoryview) -> int:
+        """Do the same into a buffer."""
+        return self._engine.into(self._operation, self.options(nonce, aad), data, out)
+
     def options(self, nonce: Any, aad: Any) -> CipherOptions:
         """Check what a call is given."""
         if nonce is None:
@@ -385,6 +384,31 @@ class _Direction:
         # The key is expanded already.
         options.expanded[0] = self._library
         return options
+
+
+class _Into:
+    """The same into a buffer, which may be larger than the library takes."""
+
+    __slots__ = ("_direct", "_growth", "_planned")
+
+    def __init__(self, planned: _Direction, direct: Direct, growth: int) -> None:
+        self._planned = planned
+        self._direct = direct
+        # Bytes that a result has more than its message.
+        self._growth = growth
+
+    def __call__(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
+        # Bytes share no memory with a buffer that is written to.
+        room = _cut(buf, len(data) + self._growth) if type(data) is bytes else buf
+        if room is not buf:
+            try:
+                written: Any = self._direct.run(nonce, data, associated_data, room)
+            except (TypeError, ValueError, InternalError, LibraryInvalidTag):
+                # The planned way says what is wrong.
+                written = None
+            if written is not None:
+                return int(written)
+        return self._planned.into(nonce, flat(data), associated_data, flat_writable(buf))
 
 
 def _nothing(*_: Any) -> None:

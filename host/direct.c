@@ -464,19 +464,52 @@ static int is_refusal(void) {
   return PyErr_ExceptionMatches(PyExc_Exception) && !PyErr_ExceptionMatches(PyExc_MemoryError);
 }
 
+/* What `run` gives, None with no exception where the other way is to be taken. */
+static PyObject *run_or_none(PyObject *object, PyObject *const *args, Py_ssize_t given) {
+  PyObject *result = run(object, args, given);
+  if (result || !is_refusal())
+    return result;
+  PyErr_Clear();
+  Py_RETURN_NONE;
+}
+
+static int check_other(direct_t *direct) {
+  if (direct->other)
+    return 0;
+  PyErr_SetString(PyExc_TypeError, "a bound call needs another way");
+  return -1;
+}
+
 static PyObject *bound(PyObject *object, PyObject *const *args, Py_ssize_t given, PyObject *names) {
   direct_t *direct = (direct_t *)object;
-  if (!direct->other) {
-    PyErr_SetString(PyExc_TypeError, "bound() needs another way");
+  if (check_other(direct) < 0)
     return NULL;
-  }
   if (!names && given >= BOUND_ARGUMENTS - 1 && given <= BOUND_ARGUMENTS) {
     PyObject *all[] = {args[0], args[1], given == BOUND_ARGUMENTS ? args[2] : Py_None};
-    PyObject *result = run(object, all, BOUND_ARGUMENTS);
-    if (result != Py_None && (result || !is_refusal()))
+    PyObject *result = run_or_none(object, all, BOUND_ARGUMENTS);
+    if (result != Py_None)
       return result;
-    Py_XDECREF(result);
-    PyErr_Clear();
+    Py_DECREF(result);
+  }
+  return other_way(direct, args, given, names);
+}
+
+PyDoc_STRVAR(
+    bound_into_doc,
+    "bound_into(*arguments, **named) -> result\n\n"
+    "The same with a buffer as a fourth argument, where the second is exactly bytes: they\n"
+    "share no memory with a buffer that is written to.");
+
+static PyObject *bound_into(PyObject *object, PyObject *const *args, Py_ssize_t given,
+                            PyObject *names) {
+  direct_t *direct = (direct_t *)object;
+  if (check_other(direct) < 0)
+    return NULL;
+  if (!names && given == BOUND_ARGUMENTS + 1 && PyBytes_CheckExact(args[1])) {
+    PyObject *result = run_or_none(object, args, given);
+    if (result != Py_None)
+      return result;
+    Py_DECREF(result);
   }
   return other_way(direct, args, given, names);
 }
@@ -484,6 +517,8 @@ static PyObject *bound(PyObject *object, PyObject *const *args, Py_ssize_t given
 static PyMethodDef direct_methods[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, run_doc},
     {"bound", (PyCFunction)(void (*)(void))bound, METH_FASTCALL | METH_KEYWORDS, bound_doc},
+    {"bound_into", (PyCFunction)(void (*)(void))bound_into, METH_FASTCALL | METH_KEYWORDS,
+     bound_into_doc},
     {NULL, NULL, 0, NULL}};
 
 PyDoc_STRVAR(

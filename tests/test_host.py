@@ -1375,6 +1375,33 @@ def test_bound_takes_another_way_where_the_short_one_is_not_enough() -> None:
         alone.bound(b"1", b"a")
 
 
+def test_bound_calls_into_buffers_take_bytes_alone() -> None:
+    def call(nonce: bytes, data: bytes, aad: bytes | None, out: bytearray) -> int:
+        out[:] = nonce + data + (aad or b"")
+        if aad == b"none":
+            raise LookupError
+        return len(out)
+
+    def other(*args: Any, **named: Any) -> Any:
+        return "other", args[1:2], named
+
+    tally, local = _objects.Tally(), _Local()
+    found = _objects.Direct(tally, local, "operation", "reason", call, 1, 10, 0, -1, other)
+    out = bytearray()
+    assert found.bound_into(b"1", b"data", None, out) == len(out) == 5
+    assert found.bound_into(b"1", b"data", b"a", out) == len(out) == 6
+    assert (tally.calls, tally.bytes_out) == (2, 11)
+    for data in (bytearray(b"data"), memoryview(b"data"), bytes(10), b""):
+        assert found.bound_into(b"1", data, None, out) == ("other", (data,), {})
+    assert found.bound_into(b"1", b"data", b"none", out) == ("other", (b"data",), {})
+    assert found.bound_into(b"1", b"data", None) == ("other", (b"data",), {})
+    assert found.bound_into(b"1", b"data", None, buf=out) == ("other", (b"data",), {"buf": out})
+    assert tally.calls == 2
+    alone, _, _ = direct(bytes)
+    with pytest.raises(TypeError, match="another way"):
+        alone.bound_into(b"1", b"a", None, out)
+
+
 def test_direct_many_is_collected_in_a_cycle() -> None:
     class Holder:
         direct: Any
