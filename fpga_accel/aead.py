@@ -19,7 +19,7 @@ from fpga_accel.batch import Batch
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import Flat, flat, flat_writable
-from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, room_for
 
 # Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
 # (SP 800-38D §8.3).
@@ -399,8 +399,9 @@ class _Into:
 
     def __call__(self, nonce: Any, data: Any, associated_data: Any, buf: Any) -> int:
         # Bytes share no memory with a buffer that is written to.
-        room = _cut(buf, len(data) + self._growth) if type(data) is bytes else buf
-        if room is not buf:
+        plain = type(data) is bytes and type(buf) is bytearray
+        room = room_for(len(data) + self._growth, buf) if plain else None
+        if room is not None and room is not buf:
             try:
                 written: Any = self._direct.run(nonce, data, associated_data, room)
             except (TypeError, ValueError, InternalError, LibraryInvalidTag):
@@ -427,8 +428,3 @@ def _each_aad(aads: Any) -> Any:
     if type(aads) in (list, tuple) and any(aad is None for aad in aads):
         return [b"" if aad is None else aad for aad in aads]
     return aads
-
-
-def _cut(buf: Any, size: int) -> Any:
-    """Return the part of a buffer that the library fills: it takes none that is larger."""
-    return memoryview(buf)[:size] if type(buf) is bytearray and 0 <= size < len(buf) else buf

@@ -98,8 +98,7 @@ def compress(
     block_checksum: Any = False,
 ) -> bytes | bytearray:
     """Return `data` as one frame. The blocks of a large one are independent, whatever `block_linked` is."""
-    small = type(data) is bytes and len(data) < _LARGE
-    options = None if small else _options(compression_level, block_size, content_checksum, block_checksum)
+    options = None if _is_small(data) else _options(compression_level, block_size, content_checksum, block_checksum)
     if options is None or not store_size or isinstance(data, str):
         made: bytes | bytearray = _stock.compress(
             data,
@@ -118,11 +117,14 @@ def compress(
 
 def decompress(data: Any, return_bytearray: Any = False, return_bytes_read: Any = False) -> Any:
     """Return the content of the frame that `data` begins with."""
-    small = type(data) is bytes and len(data) < _LARGE
-    content = None if small or return_bytes_read or isinstance(data, str) else _of_one_frame(data)
+    content = None if _is_small(data) or return_bytes_read or isinstance(data, str) else _of_one_frame(data)
     if content is None:
         return _stock.decompress(data, return_bytearray=return_bytearray, return_bytes_read=return_bytes_read)
     return bytearray(content) if return_bytearray else content
+
+
+def _is_small(data: Any) -> bool:
+    return type(data) is bytes and len(data) < _LARGE
 
 
 def _of_one_frame(data: Any) -> bytes | None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat
 from fpga_accel.operations.ciphers import CipherOptions, as_key, spaced, wrong_tag
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, trial_of
 from fpga_accel.operations.keyed import (
@@ -186,7 +186,7 @@ class CcmDecrypt(_Ccm):
             return super().on_cpu_into(data, options, index, workers, out)
         except type(wrong_tag()):
             size = max(0, len(data) - self.overhead(options))
-            out[:size] = bytes(min(size, len(out)))
+            clear(out[:size])
             raise
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:

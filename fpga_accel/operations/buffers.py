@@ -445,6 +445,12 @@ class GrowingColumn:
         return self._data[: int(offsets[-1])], offsets
 
 
+def clear(out: memoryview) -> None:
+    """Zero a buffer, so that nothing stays there that nobody has checked."""
+    if len(out):
+        np.frombuffer(out, np.uint8)[:] = 0
+
+
 def require_room(size: int, capacity: int) -> None:
     """Refuse a result that does not fit.
 

@@ -19,7 +19,7 @@ from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
-from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, flat, made, memory, require_room
+from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, clear, flat, made, memory, require_room
 from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
@@ -171,15 +171,11 @@ def _is_for_library(data: Flat, position: int = 0) -> bool:
 
 def _members_by_library(data: Flat) -> bytes | None:
     """Decode gzip members by nothing but calls of the library; None where that is not enough."""
+    found = _first(data, 31, None)
+    if found is None or found[1] == len(data):
+        return found and found[0]
+    contents, end, view = [found[0]], found[1], memoryview(data)
     try:
-        decoder = isal_zlib.decompressobj(31)
-        content: bytes = decoder.decompress(data)
-        if not decoder.eof:
-            return None
-        if not decoder.unused_data:
-            return content
-        contents, view = [content], memoryview(data)
-        end = len(view) - len(decoder.unused_data)
         while end < len(view):
             if not _is_for_library(view, end):
                 return None
@@ -469,16 +465,17 @@ class GzipDecompress(_Inflate):
             try:
                 _write_member(view, members[0], out[:size])
             except DATA_ERRORS:
-                # Nothing that nobody has checked stays there.
-                np.frombuffer(out, np.uint8)[:size] = 0
+                clear(out[:size])
             else:
                 return size
         return super().on_cpu_into(data, options, index, workers, out)
 
     def _first_member(self, data: Flat, options: DecompressOptions) -> _Decoded | None:
         """Decode the first member in one pass of the library, where it may be all there is, and is not large."""
+        if not self.is_for_library(data):
+            return None
         declared = _only(data).content
-        if not self.is_for_library(data) or not 0 < declared <= min(options.most, NEW_MEMORY):
+        if not 0 < declared <= min(options.most, NEW_MEMORY):
             return None
         found = _first(data, self.wbits, declared)
         return None if found is None else _Decoded(*found)

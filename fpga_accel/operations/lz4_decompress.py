@@ -29,7 +29,18 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations import lz4_block, lz4_frame
-from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, Sizes, flat, flat_writable, made, memory
+from fpga_accel.operations.buffers import (
+    NEW_MEMORY,
+    BytesSink,
+    Flat,
+    Items,
+    Sizes,
+    clear,
+    flat,
+    flat_writable,
+    made,
+    memory,
+)
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import (
     ALONE,
@@ -119,9 +130,11 @@ class Lz4Decompress(Decompression):
         return frame.size
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
-        declared = _objects.lz4_plain_size(data)
-        # What others hold, nobody knows: mostly far less than the most.
-        return _plain_frames(data, _SMALL_CONTENT if declared else _UNSIZED_CONTENT)
+        content = _plain_frames(data, _SMALL_CONTENT)
+        if content is not None or _objects.lz4_plain_size(data):
+            return content
+        # What does not declare its size holds mostly far less than the most.
+        return _plain_frames(data, _UNSIZED_CONTENT)
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         # Bytes share no memory with a buffer that is written to.
@@ -265,8 +278,7 @@ def _plain_frame_into(data: Flat, most: int, out: memoryview) -> int:
     except cramjam.DecompressionError:
         written = 0
     if not written or (declared and written != size):
-        # Nothing that nobody has checked stays there.
-        np.frombuffer(out, np.uint8)[:size] = 0
+        clear(out[:size])
         return 0
     return written
 

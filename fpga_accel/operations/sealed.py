@@ -26,6 +26,7 @@ from fpga_accel.operations.buffers import (
     Flat,
     Items,
     Offsets,
+    clear,
     flat,
     flat_writable,
     made,
@@ -389,7 +390,7 @@ def _fill_or_wipe(write: Callable[[memoryview], object], out: memoryview) -> Non
     try:
         write(out)
     except LibraryInvalidTag:
-        out[:] = bytes(len(out))
+        clear(out)
         raise
 
 

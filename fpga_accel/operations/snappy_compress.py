@@ -45,13 +45,13 @@ from fpga_accel.operations.snappy_format import (
     CHUNK_HEADER,
     IDENTIFIER,
     LARGEST_RAW,
+    PREAMBLE,
     ROW_CHECK,
     ROW_PREAMBLE,
     chunk,
     content_of_raw,
     crc_of,
     head_of,
-    most_elements,
     write_chunks,
 )
 from fpga_accel.runtime.buffers import POOL
@@ -79,7 +79,7 @@ def raw_bound(nbytes: int) -> int:
 
     More than we write, as the library that does it on CPUs may let content grow by a sixth.
     """
-    return most_elements(nbytes)
+    return nbytes + nbytes // 6 + PREAMBLE + 32
 
 
 class _Compress(InParts[CompressOptions]):

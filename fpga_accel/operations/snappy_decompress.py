@@ -15,7 +15,7 @@ from fpga_accel import _objects
 from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, made, memory
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
@@ -86,7 +86,7 @@ class _Decompress(Decompression):
             try:
                 self._write_stream(data, out[:size])
             except cramjam.DecompressionError:
-                _clear(out[:size])
+                clear(out[:size])
             else:
                 return size
         found = self._found(data, options)
@@ -114,7 +114,7 @@ class _Decompress(Decompression):
             self._write(launch, checks, out, workers)
             return
         # What the library refuses as a whole may have large skippable chunks; if not, its rows say what is wrong.
-        _clear(out)
+        clear(out)
         results = new_results(len(table))
         for index in range(len(table)):
             output = self.emulate(row_of(launch, index))
@@ -241,12 +241,6 @@ def _contents(streams: Sequence[Flat], most: int) -> list[Any] | None:
 
 # Columns of a row that decoding needs.
 _ROW = ("src", "src_size", "dst", "dst_capacity", "flags")
-
-
-def _clear(out: memoryview) -> None:
-    """Leave nothing that nobody has checked."""
-    if len(out):
-        np.frombuffer(out, np.uint8)[:] = 0
 
 
 def _decode_chunks(rows: Sequence[tuple[int, ...]]) -> None:

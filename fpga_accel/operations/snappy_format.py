@@ -221,24 +221,12 @@ def write_chunks(content: memoryview, out: memoryview) -> int:
 
     Nothing is written behind them.
     """
-    # The library may write more than it says, and more than is kept of it.
-    at, scratch = 0, memoryview(bytearray(most_elements(min(len(content), BLOCK))))
+    at = 0
     for start in range(0, len(content), BLOCK):
-        block = bytes(content[start : start + BLOCK])
-        kind, size = COMPRESSED, int(cramjam.snappy.compress_raw_into(block, scratch))
-        payload = scratch[:size]
-        if size >= len(block):
-            kind, size, payload = UNCOMPRESSED, len(block), memoryview(block)
-        _CHUNK.pack_into(out, at, size + CHECKSUM << 8 | kind, _masked(block))
-        at += CHUNK_HEADER + CHECKSUM
-        out[at : at + size] = payload
-        at += size
+        for part in chunk(bytes(content[start : start + BLOCK])):
+            out[at : at + len(part)] = part
+            at += len(part)
     return at
-
-
-def most_elements(nbytes: int) -> int:
-    """Return the bytes that the library may write for `nbytes` of content, without what says their number."""
-    return nbytes + nbytes // 6 + PREAMBLE + 32
 
 
 def content_of_chunk(stream: Flat, most: int) -> bytes | None:
