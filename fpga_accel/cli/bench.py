@@ -75,9 +75,9 @@ def bench(
 ) -> None:
     """Time this package against the libraries it stands in for.
 
-    All run side by side in one process, and every output is checked. The table ends with the rows of auto that are
-    furthest from their goals. Ends with 1 where a contestant failed or made wrong bytes, and with --gate where a goal
-    is missed.
+    All run side by side in one process, and an output of every sample is checked. The table ends with the rows of auto
+    that are furthest from their goals. Ends with 1 where a contestant failed or made wrong bytes, and with --gate where
+    a goal is missed.
     """
     if ctx.invoked_subcommand is not None:
         return
