@@ -83,8 +83,8 @@ _launch = partial(launch, "lz4", "lz4_decompress")
 _SMALL_CONTENT = 1 << 20
 # The most that frames may hold which do not declare their size: one block of those that `lz4` writes.
 _UNSIZED_CONTENT = 4 << 20
-# Frames that are decoded in place: smaller ones take less time by the library that does not, and a copy.
-_IN_PLACE = 8 << 10
+# Frames of more content are decoded in place; others take less time by the library that does not, and a copy.
+_IN_PLACE = 64 << 10
 _LARGEST_CONTENT = 2**64 - 1
 # Frames from this size on are decoded by several threads: each block is copied once more, which takes a fifth of the
 # time that decoding it does.
@@ -138,7 +138,7 @@ class Lz4Decompress(Decompression):
 
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         # Bytes share no memory with a buffer that is written to.
-        if type(data) is bytes and len(data) >= _IN_PLACE:
+        if type(data) is bytes and _objects.lz4_plain_most(data) > _IN_PLACE:
             written = _plain_frame_into(data, _SMALL_CONTENT, flat_writable(out))
             if written:
                 return written
