@@ -6,13 +6,13 @@ import itertools
 import sys
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from fpga_accel import _objects
 from fpga_accel.backends import Trial
@@ -66,6 +66,8 @@ _SMALL_CONTENT = 256 << 10
 # Room for content whose size nothing tells, in bytes for each byte of the stream; what needs more gets as much again.
 _GUESS = 4
 _LARGEST_ROW = MAX_ROW - 1
+# Members from so many bytes on take less time, a tenth where they expand much, if the library is told their size.
+_TOLD_FROM = 16 << 10
 # What the library is given at once of a member that is written where it belongs.
 _PIECE = 256 << 10
 # Of a BGZF block with neither time nor system: all of its header but its size.
@@ -138,11 +140,25 @@ def _in_one(data: Flat, wbits: int, most: int | None = None) -> bytes | None:
     return found[0] if found is not None and found[1] == len(data) else None
 
 
-def _first(data: Flat, wbits: int, most: int | None) -> tuple[bytes, int] | None:
-    """Return the content of the stream that data starts with, and the stream's size; else None."""
-    decoder = isal_zlib.decompressobj(wbits)
+# Of the library's two decoders the one that makes room for all of the content at once where it is told how much, by
+# zlib's number of the format.
+_DECODERS: Mapping[int, Callable[[], igzip_lib.IgzipDecompressor]] = {
+    wbits: partial(igzip_lib.IgzipDecompressor, flag)
+    for wbits, flag in ((-15, igzip_lib.DECOMP_DEFLATE), (15, igzip_lib.DECOMP_ZLIB), (31, igzip_lib.DECOMP_GZIP))
+}
+
+
+def _first(data: Flat, wbits: int, most: int | None, likely: int = 0) -> tuple[bytes, int] | None:
+    """Return the content of the stream that data starts with, and the stream's size; else None.
+
+    `likely` is how many bytes of content it may have, for which room is made.
+    """
+    decoder = _DECODERS[wbits]()
+    room = likely if most is None else most
     try:
-        content: bytes = decoder.decompress(data, 0 if most is None else _one_more(most))
+        content: bytes = decoder.decompress(data, -1 if most is None and not likely else _one_more(room))
+        if most is None and likely and not decoder.eof:
+            content += decoder.decompress(b"")
     except _Malformed:
         return None
     if not decoder.eof or (most is not None and len(content) > most):
@@ -152,10 +168,10 @@ def _first(data: Flat, wbits: int, most: int | None) -> tuple[bytes, int] | None
 
 def _each_in_one(items: Sequence[Flat], wbits: int, ends: Iterable[int]) -> list[bytes] | None:
     """Do the same with many items, whose streams have to end at `ends`; None where one of them does not."""
-    new, contents = isal_zlib.decompressobj, []
+    new, contents = _DECODERS[wbits], []
     try:
         for item, end in zip(items, ends, strict=True):
-            decoder = new(wbits)
+            decoder = new()
             contents.append(decoder.decompress(item))
             if not decoder.eof or len(item) - len(decoder.unused_data) != end:
                 return None
@@ -171,7 +187,7 @@ def _is_for_library(data: Flat, position: int = 0) -> bool:
 
 def _members_by_library(data: Flat) -> bytes | None:
     """Decode gzip members by nothing but calls of the library; None where that is not enough."""
-    found = _first(data, 31, None)
+    found = _first(data, 31, None, _only(data).content if len(data) >= _TOLD_FROM else 0)
     if found is None or found[1] == len(data):
         return found and found[0]
     contents, end, view = [found[0]], found[1], memoryview(data)
@@ -179,7 +195,7 @@ def _members_by_library(data: Flat) -> bytes | None:
         while end < len(view):
             if not _is_for_library(view, end):
                 return None
-            decoder = isal_zlib.decompressobj(31)
+            decoder = _DECODERS[31]()
             # What is behind a member is copied, so most are not given all of it.
             for size in (_FIRST_PIECE, len(view)):
                 piece = view[end : end + size]

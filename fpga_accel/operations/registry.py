@@ -195,7 +195,16 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 
 # Formats that a magic number of four bytes tells, looked up in a quarter of the time of asking one format after the
 # other, which small calls would notice.
-_BY_MAGIC = MappingProxyType({b"\x04\x22\x4d\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"})
+_BY_MAGIC = MappingProxyType(
+    {
+        b"\x04\x22\x4d\x18": "lz4",
+        b"\x28\xb5\x2f\xfd": "zstd",
+        b"\xff\x06\x00\x00": "snappy",
+        # Without flags, and with a name; BGZF has an extra field.
+        b"\x1f\x8b\x08\x00": "gzip",
+        b"\x1f\x8b\x08\x08": "gzip",
+    }
+)
 
 # Characters of an unknown name in a message; no name is as long.
 _MOST_SHOWN = 24
