@@ -435,19 +435,16 @@ class GzipDecompress(_Inflate):
         """Decode blocks of BGZF with the header that `bgzip` writes."""
         last = len(data) - len(BGZF_END)
         stop = last if data[-len(BGZF_END) :] == BGZF_END else len(data)
-        contents: list[bytes] = []
+        blocks: list[memoryview] = []
         position, view = 0, memoryview(data)
         while position < stop:
             start = data[position : position + BGZF_HEADER]
             if start[:-2] != _USUAL_START and not gzip_member.bgzf_starts(bytes(start)):
                 return None
-            end = position + gzip_member.bgzf_block_size(start)
-            content = _in_one(view[position:end], self.wbits)
-            if content is None or len(content) > BGZF_CONTENT:
-                return None
-            contents.append(content)
-            position = end
-        return b"".join(contents) if position == stop and len(data) else None
+            blocks.append(view[position : position + gzip_member.bgzf_block_size(start)])
+            position += len(blocks[-1])
+        contents = _each_in_one(blocks, self.wbits, map(len, blocks)) if position == stop else None
+        return b"".join(contents) if contents and max(map(len, contents)) <= BGZF_CONTENT else None
 
     def on_cpu(self, data: Flat, options: DecompressOptions, index: int, workers: Workers) -> bytes:
         view, first = memoryview(data), self._first_member(data, options)

@@ -15,7 +15,7 @@ from fpga_accel import _objects
 from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, made, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, flat_writable, made, memory
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
@@ -206,6 +206,21 @@ class RawDecompress(_Decompress):
 
     def _quickly(self, data: Flat, most: int) -> bytes | None:
         return content_of_elements(data, most)
+
+    def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
+        # Bytes share no memory with a buffer that is written to.
+        size = _objects.snappy_plain_size(data) if type(data) is bytes else 0
+        if not 0 < size <= _SMALL_CONTENT:
+            return super().library_into(data, out)
+        target = flat_writable(out)
+        if size > len(target):
+            return None
+        try:
+            self._write_stream(data, target[:size])
+        except cramjam.DecompressionError:
+            clear(target[:size])
+            return None
+        return size
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return _contents(items, _SMALL_CONTENT)
