@@ -130,7 +130,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         # What takes a backend of its own opens it as an OpenCL device.
         of_opencl = "acc" not in metafunc.fixturenames or metafunc.definition.get_closest_marker("bulk") is not None
-        backends = [each for each in _backends() if not (of_opencl and each.kind == RTL)]
+        of_kernels = metafunc.definition.get_closest_marker("kernels") is not None
+        backends = [
+            each for each in _backends() if not (of_opencl and each.kind == RTL) and (each.is_device or not of_kernels)
+        ]
         metafunc.parametrize("backend", backends, indirect=True, ids=lambda backend: backend.id)
     if "corpus_file" in metafunc.fixturenames:
         # The stem of each archive; none is a test that is skipped, or fails where the corpus is required.

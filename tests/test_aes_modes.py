@@ -719,9 +719,8 @@ def test_every_build_gives_the_known_answers(pocl: str, kernel: str, source: str
     builds.prepared(pocl, kernel, Variant("tried", source, defines))
 
 
+@pytest.mark.kernels
 def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backend) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path has no rows")
     operation = registry.find("encrypt", "aes-cbc")
     texts = [periodic(size) for size in (100, 32, 50, 16, 0, 1000)]
     job = Job(Items.of(texts), CipherOptions([KEY], [IV] * len(texts)), BytesSink(len(texts)))

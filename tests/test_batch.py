@@ -477,10 +477,9 @@ def test_a_device_that_fails_leaves_a_whole_batch_to_the_library(fail_at: Any, m
         assert acc.stats()["fallbacks"] >= 1
 
 
+@pytest.mark.kernels
 def test_python_does_nothing_for_an_item_on_a_device(acc: fa.Accelerator, backend: Backend) -> None:
     """Calls of Python's, and of what Python calls, are counted while 3,000 items go through each verb."""
-    if not backend.is_device:
-        pytest.skip("libraries are called once an item")
     batch = fa.Batch.from_items([sizes.text(100)] * 3000)
     nonces = np.arange(3000 * 12, dtype=np.uint32).astype(np.uint8).reshape(3000, 12)
     with fa.Accelerator(backend.id, fallback="never", verify="never") as fast:

@@ -403,9 +403,8 @@ def addresses(buffers: list[bytearray]) -> list[int]:
     return [np.frombuffer(each, np.uint8).ctypes.data for each in buffers]
 
 
+@pytest.mark.kernels
 def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backend) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path has no rows")
     texts = [noise(size) for size in (100, 32, 50, 16, 0, 1000, 2000)]
     opened = builds.shipped(backend.id, "chacha20_poly1305")
     for cipher in CIPHERS:
@@ -433,9 +432,8 @@ def test_rows_that_cannot_be_done_are_refused_and_the_others_done(backend: Backe
     assert sorted(results["status"].tolist()) == [0] * (len(texts) - 1) + [1]
 
 
+@pytest.mark.kernels
 def test_rows_in_place(backend: Backend) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path has no rows")
     opened = builds.shipped(backend.id, "chacha20_poly1305")
     texts = [noise(size) for size in (100, 64, 1024, 1500, 0, 40_000)]
     nonces = nonces_for(CIPHERS[0], len(texts))

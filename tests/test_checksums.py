@@ -483,7 +483,8 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("folder", "source", "defines"), VARIANTS)
+@pytest.mark.kernels
 def test_every_variant_passes_the_trials(backend: Backend, folder: str, source: str, defines: str) -> None:
-    if not backend.is_device or backend.kind == "fpga-emulator":
+    if backend.kind == "fpga-emulator":
         pytest.skip("variants for CPUs and GPUs are kernels of theirs")
     builds.prepared(backend.id, folder, Variant("tried", source, tuple(defines.split())))

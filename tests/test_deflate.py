@@ -446,8 +446,6 @@ class Rows:
     """Runs rows on a device by itself."""
 
     def __init__(self, backend: Backend, variant: str | None = None) -> None:
-        if not backend.is_device:
-            pytest.skip("the CPU path has no rows")
         manifest = manifests.shipped("deflate")
         if variant is not None:
             manifest = manifest._replace(variants=tuple(each for each in manifest.variants if each.name == variant))
@@ -473,6 +471,7 @@ class Rows:
 
 @pytest.mark.parametrize("final", [0, 1])
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.kernels
 def test_a_row_fits_its_room_or_says_that_it_does_not(backend: Backend, level: int, final: int) -> None:
     run = Rows(backend)
     for content in (text(2000), noise(500), b"abc", zeros(70_000)):
@@ -510,6 +509,7 @@ def awkward() -> list[bytes]:
     return [*contents, text(150_000) + zeros(131_072), zeros(300_000)]
 
 
+@pytest.mark.kernels
 def test_hard_levels_of_all_variants_write_the_same_bytes(backend: Backend, interleaved: Rows) -> None:
     plain, contents = Rows(backend, "portable"), awkward()
     rooms = [len(content) + 200 for content in contents]
@@ -520,6 +520,7 @@ def test_hard_levels_of_all_variants_write_the_same_bytes(backend: Backend, inte
 
 
 @pytest.mark.parametrize("history", [0, 9, 3000, 32 * KIB])
+@pytest.mark.kernels
 def test_rows_do_not_depend_on_those_beside_them(interleaved: Rows, history: int) -> None:
     contents = [TEXT[: history // 2] + noise(history - history // 2) + content for content in awkward()]
     rooms = [len(content) + 200 for content in contents]
@@ -534,6 +535,7 @@ def test_rows_do_not_depend_on_those_beside_them(interleaved: Rows, history: int
         assert interleaved([contents[index]], [rooms[index]], history, 1 << 8 | 1) == [written[index]]
 
 
+@pytest.mark.kernels
 def test_a_row_whose_history_is_none_is_refused(backend: Backend) -> None:
     run = Rows(backend)
     for content, param in ((b"abcd", 5), (text(40_000), 32769), (text(40_000), 2**32 - 1)):

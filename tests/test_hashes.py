@@ -363,9 +363,8 @@ def test_a_key_stands_in_no_receipt(acc: fa.Accelerator) -> None:
 # ---- rows ----
 
 
+@pytest.mark.kernels
 def test_rows_without_room_are_refused_and_cost_no_other(backend: Backend) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path has no rows")
     _, results, outs = _refusing(backend, "digest", "sha256", {})
     for row in range(len(results)):
         short = row % 3 == 1
@@ -374,9 +373,8 @@ def test_rows_without_room_are_refused_and_cost_no_other(backend: Backend) -> No
         assert bytes(outs[row]) == (b"\xee" * 40 if short else reference("sha256", _message(row)) + b"\xee" * 8)
 
 
+@pytest.mark.kernels
 def test_rows_with_a_key_longer_than_a_block_are_refused(backend: Backend) -> None:
-    if not backend.is_device:
-        pytest.skip("the CPU path has no rows")
     keys = [noise(64 if row % 4 else 32) for row in range(ROWS)]
     _, results, outs = _refusing(backend, "mac", "hmac-sha256", {"keys": keys})
     for row in range(len(results)):

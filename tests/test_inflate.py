@@ -168,11 +168,10 @@ def test_bad_blocks_are_refused(acc: fa.Accelerator, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
+@pytest.mark.kernels
 def test_incomplete_codes_are_refused_by_devices(backend: Backend, name: str) -> None:
     with pytest.raises(zlib.error):
         zlib.decompress(INCOMPLETE[name], -15)
-    if not backend.is_device:
-        pytest.skip("ISA-L reads incomplete codes")
     with (
         fa.Accelerator(backend.id, fallback="never", verify="always") as strict,
         pytest.raises((fa.FormatError, fa.FallbackDisabledError)),
@@ -235,6 +234,20 @@ def test_joined_and_padded_members_are_read(acc: fa.Accelerator) -> None:
     with pytest.raises(fa.BufferTooSmallError):
         acc.decompress_into(made, bytearray(len(content) - 1), "gzip")
     assert acc.decompress_many([made, gzip.compress(b"x"), joined], "gzip") == [content, b"x", b"".join(parts)]
+
+
+@pytest.mark.parametrize("last", [0, 1, 30_000, 90_000, 90_001])
+def test_the_size_at_the_end_is_taken_for_no_more_than_a_hint(acc: fa.Accelerator, last: int) -> None:
+    # So large that the hint is given, which is right for the last of them.
+    first, content = noise(90_000), noise(last)
+    members = gzip.compress(first) + gzip.compress(content)
+    assert acc.decompress(members, "gzip") == first + content
+    assert acc.decompress(members + bytes(20), "gzip") == first + content
+    forged = bytearray(gzip.compress(first))
+    forged[-4:] = last.to_bytes(4, "little")
+    if last != len(first):
+        with pytest.raises(fa.IntegrityError):
+            acc.decompress(bytes(forged), "gzip")
 
 
 def test_joined_members_are_decoded_ahead_and_none_is_mistaken() -> None:

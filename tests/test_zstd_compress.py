@@ -194,8 +194,8 @@ def test_repeated_distances_in_turns_come_back(acc: fa.Accelerator) -> None:
     assert read(acc.compress(joined, "zstd")) == joined
 
 
+@pytest.mark.kernels
 def test_a_row_looks_back_into_the_one_before(acc: fa.Accelerator, backend: Backend) -> None:
-    kernel_only(backend)
     # Two rows of half each, in which nothing repeats but the first in the second.
     unit = noise(200 * KIB)
     frame = acc.compress(unit + unit, "zstd")
@@ -225,14 +225,8 @@ def test_files_of_the_corpus_come_back(acc: fa.Accelerator, corpus_file: bytes) 
 # ---- what blocks are made of ----
 
 
-def kernel_only(backend: Backend) -> None:
-    """Skip on the CPU path, whose library chooses for itself."""
-    if not backend.is_device:
-        pytest.skip("the library chooses its blocks itself")
-
-
-def test_blocks_are_of_the_type_that_is_smallest(acc: fa.Accelerator, backend: Backend) -> None:
-    kernel_only(backend)
+@pytest.mark.kernels
+def test_blocks_are_of_the_type_that_is_smallest(acc: fa.Accelerator) -> None:
     content = text(BLOCK) + zeros(2 * BLOCK) + noise(BLOCK) + text(BLOCK)
     frame = acc.compress(content, "zstd")
     assert [kind for kind, _ in blocks_of(frame)] == [COMPRESSED, RLE, RLE, RAW, COMPRESSED]
@@ -245,8 +239,8 @@ def test_blocks_are_of_the_type_that_is_smallest(acc: fa.Accelerator, backend: B
     ("size", "form"),
     [(33, 0), (255, 0), (256, 1), (257, 1), (1023, 1), (1024, 2), (1025, 2), (16383, 2), (16384, 3), (16385, 3)],
 )
-def test_literals_have_the_streams_of_their_size(acc: fa.Accelerator, backend: Backend, size: int, form: int) -> None:
-    kernel_only(backend)
+@pytest.mark.kernels
+def test_literals_have_the_streams_of_their_size(acc: fa.Accelerator, size: int, form: int) -> None:
     content = np.random.default_rng(size).geometric(0.2, size).clip(0, 40).astype(np.uint8)
     # Distinct pairs hardly repeat in four bytes: all but a few bytes are literals.
     frame = acc.compress(content.tobytes(), "zstd")
@@ -260,8 +254,8 @@ def test_literals_have_the_streams_of_their_size(acc: fa.Accelerator, backend: B
         assert size < 64
 
 
-def test_all_types_of_literals_and_all_modes_of_tables_occur(acc: fa.Accelerator, backend: Backend) -> None:
-    kernel_only(backend)
+@pytest.mark.kernels
+def test_all_types_of_literals_and_all_modes_of_tables_occur(acc: fa.Accelerator) -> None:
     items = [TEXT, b"a" * 1000, noise(2000) * 2, b"abcdefgh" * 3, text(300), (noise(40) + b"x" * 40) * 9, zeros(BLOCK)]
     records = b"".join(b"%06d;name;%d\n" % (n * 7, n % 10) for n in range(5000))
     items += [records, b"q" * 50 + noise(20) + b"q" * 700, b"wwww" * 30 + noise(64) + b"wwww" * 50]
