@@ -29,11 +29,7 @@ typedef struct {
   Py_buffer one; /* views of a Keep of one item, which saves an allocation */
 } keep_t;
 
-typedef struct {
-  PyTypeObject *keep_type;
-} state_t;
-
-static state_t *state_of(PyObject *module) { return PyModule_GetState(module); }
+static objects_state_t *state_of(PyObject *module) { return PyModule_GetState(module); }
 
 static keep_t *keep_new(PyObject *module) {
   PyTypeObject *type = state_of(module)->keep_type;
@@ -553,7 +549,7 @@ static PyObject *bytes_list_from_column(PyObject *module, PyObject *const *args,
   return list;
 }
 
-/* ---- the module ---- */
+/* ---- for the module, and for the other files ---- */
 
 static PyMethodDef methods[] = {FAST(addresses_from_buffers),
                                 FAST(bytes_total),
@@ -576,7 +572,7 @@ PyTypeObject *objects_type_beside(PyTypeObject *type, const char *name) {
   return module ? (PyTypeObject *)PyObject_GetAttrString(module, name) : NULL;
 }
 
-static int module_exec(PyObject *module) {
+int objects_add(PyObject *module) {
   PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
   if (!empty)
     return -1;
@@ -584,35 +580,7 @@ static int module_exec(PyObject *module) {
   Py_DECREF(empty);
   PyObject *type = PyType_FromModuleAndSpec(module, &keep_spec, NULL);
   state_of(module)->keep_type = (PyTypeObject *)type;
-  if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0 || arrow_add(module) < 0)
+  if (!type || PyModule_AddType(module, (PyTypeObject *)type) < 0)
     return -1;
-  if (direct_add_types(module) < 0 || lease_add_type(module) < 0 || windows_add_types(module) < 0 ||
-      arrays_add_functions(module) < 0 || frames_add_functions(module) < 0)
-    return -1;
-  return sectors_add_functions(module);
+  return PyModule_AddFunctions(module, methods);
 }
-
-static int module_traverse(PyObject *module, visitproc visit, void *arg) {
-  Py_VISIT(state_of(module)->keep_type);
-  return 0;
-}
-
-static int module_clear(PyObject *module) {
-  Py_CLEAR(state_of(module)->keep_type);
-  return 0;
-}
-
-static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};
-
-static struct PyModuleDef module_def = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "fpga_accel._objects",
-    .m_doc = "Buffers to addresses, and memory to bytes.",
-    .m_size = sizeof(state_t),
-    .m_methods = methods,
-    .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
-};
-
-PyMODINIT_FUNC PyInit__objects(void) { return PyModuleDef_Init(&module_def); }

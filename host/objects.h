@@ -1,5 +1,5 @@
-/* fpga_accel._objects: what arrays.c, arrow.c, direct.c, frames.c, lease.c, sectors.c and windows.c
- * add to the module of objects.c. Each returns 0, or -1 with an exception. */
+/* fpga_accel._objects: what objects.c has for the others, and what each adds to the module, which
+ * returns 0, or -1 with an exception. */
 #ifndef FPGA_ACCEL_OBJECTS_H
 #define FPGA_ACCEL_OBJECTS_H
 
@@ -8,6 +8,11 @@
 
 /* An entry of a table of methods for a function that takes its arguments as an array. */
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, name##_doc}
+
+/* What a module holds of its own. */
+typedef struct {
+  PyTypeObject *keep_type;
+} objects_state_t;
 
 /* Adds a type, for the others. */
 int objects_add_type(PyObject *module, PyType_Spec *spec);
@@ -23,6 +28,7 @@ int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
 int frames_add_functions(PyObject *module);
 int lease_add_type(PyObject *module);
+int objects_add(PyObject *module);
 int sectors_add_functions(PyObject *module);
 int windows_add_types(PyObject *module);
 
