@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from fpga_accel.bench.contestants import Entry
+from fpga_accel.bench.contestants import Entry, Result
 from fpga_accel.bench.works.work import UNDECODABLE, Buffer
 from fpga_accel.receipts import Receipt
 from fpga_accel.routing import is_small_batch
@@ -198,8 +198,6 @@ class Race:
         call, calls = entry.call, range(one.calls)
         if entry.out:
             np.frombuffer(entry.out, np.uint8).fill(STALE)
-        if entry.work.nbytes >= KEPT_BELOW and len(entry.work.items) == 1:
-            one.kept = None
         # As in timeit: a collection would be one contestant's bad luck.
         collects = gc.isenabled()
         gc.disable()
@@ -218,7 +216,7 @@ class Race:
             if collects:
                 gc.enable()
         self._check(one, entry.parts(value))
-        one.kept = value
+        one.kept = value if _is_kept(entry) else None
         return wall / one.calls, cpu / one.calls
 
     def _check(self, one: Timed, parts: Sequence[Buffer]) -> None:
@@ -261,6 +259,15 @@ def _chooses(entry: Entry) -> bool:
     if entry.contestant.name != "auto":
         return False
     return not is_small_batch(len(entry.work.items), entry.work.nbytes)
+
+
+def _is_kept(entry: Entry) -> bool:
+    """Whether the last result of a sample stays until the next sample.
+
+    Not a Batch: its memory is the page pool's, which keeps as much as one user needs, not as all contestants do.
+    """
+    large = entry.work.nbytes >= KEPT_BELOW and len(entry.work.items) == 1
+    return not large and entry.contestant.result is not Result.BATCH
 
 
 def _is_too_slow(one: Timed) -> bool:
