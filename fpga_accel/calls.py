@@ -37,6 +37,9 @@ _THREAD_BYTES = 256 << 10
 _THREAD_SECONDS = 0.5e-3
 # Batches of fewer bytes may be done without planning, which takes 50 to 100 µs: that shows up to some 1 ms of work.
 LOOPED = 1 << 20
+# Bytes that an item grows by at most: padding, or the header and the end of a frame. Room for less would be left, and
+# all that is there moved, for the last few items.
+_GROWN = 64
 
 T = TypeVar("T")
 
@@ -333,7 +336,8 @@ class BatchCall(Call):
         """Put results of sizes that nobody knows behind each other as they come."""
 
         def part(first: int, end: int) -> tuple[GrowingColumn, Errors]:
-            column, found = GrowingColumn(self.nbytes * (end - first) // max(1, self.count)), Errors()
+            room = self.nbytes * (end - first) // max(1, self.count) + (end - first) * _GROWN
+            column, found = GrowingColumn(room), Errors()
             for start, results, errors in self._chunks(first, end):
                 for index in errors:
                     results[index - start] = b""
