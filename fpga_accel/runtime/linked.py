@@ -102,11 +102,16 @@ class LinkedRun:
 
     def _await(self, phase: Linked, deadline: float | None) -> list[Table]:
         commands, done = self._sent
+        pace, entries, nbytes = self._pipeline.pace, "+".join(step.entry for step in phase.steps), phase.inputs.nbytes
+        unseen = pace.unseen(entries, nbytes, commands[0].queued) if commands else 0.0
         # Behind the last one all have ended; each says whether it failed.
         for event in (done, *(command.event for command in commands)):
-            waits.wait(event, deadline, self._device_id)
+            waits.wait(event, deadline, self._device_id, unseen=unseen)
         self._in_flight = False
-        self._elapsed.spans += [span_of("kernel", commands)] if commands else []
+        if commands:
+            span = span_of("kernel", commands)
+            pace.took(entries, nbytes, span.seconds)
+            self._elapsed.spans.append(span)
         self._elapsed.spans += self._memory.lane.take_copies()
         return self._memory.results(phase)
 

@@ -316,6 +316,7 @@ class Pipeline:
         self._device_id = device_id
         self._idle: list[Lane] = []
         self._lock = threading.Lock()
+        self.pace = waits.Pace()
         # Lanes whose launch was given up: the device may still write there, so nothing of them is ever reused or
         # freed, not even once this pipeline is gone.
         self._abandoned: list[tuple[list[Lane], Launch | Linked]] = []
@@ -382,9 +383,13 @@ class Pipeline:
         arguments = (None, None, *[self.wrapped(array) for array in lane.held], np.uint32(count))
         stages = self.enqueue(lane, program, launch.entry, variant, arguments)
         deadline = yield
+        nbytes = launch.nbytes
+        unseen = self.pace.unseen(launch.entry, nbytes, stages[0].queued)
         for stage in stages:
-            waits.wait(stage.event, deadline, self._device_id)
-        return results, Elapsed([span_of("kernel", stages)])
+            waits.wait(stage.event, deadline, self._device_id, unseen=unseen)
+        span = span_of("kernel", stages)
+        self.pace.took(launch.entry, nbytes, span.seconds)
+        return results, Elapsed([span])
 
     def wrapped(self, array: Any) -> cl.Buffer:
         """Return an array of the page pool as a buffer of the device."""
