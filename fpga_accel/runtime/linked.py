@@ -103,10 +103,10 @@ class LinkedRun:
     def _await(self, phase: Linked, deadline: float | None) -> list[Table]:
         commands, done = self._sent
         pace, entries, nbytes = self._pipeline.pace, "+".join(step.entry for step in phase.steps), phase.inputs.nbytes
-        unseen = pace.unseen(entries, nbytes, commands[0].queued) if commands else 0.0
+        unlikely = pace.unlikely(entries, nbytes, commands[0].queued) if commands else 0.0
         # Behind the last one all have ended; each says whether it failed.
         for event in (done, *(command.event for command in commands)):
-            waits.wait(event, deadline, self._device_id, unseen=unseen)
+            waits.wait(event, deadline, self._device_id, unlikely=unlikely)
         self._in_flight = False
         if commands:
             span = span_of("kernel", commands)

@@ -384,9 +384,9 @@ class Pipeline:
         stages = self.enqueue(lane, program, launch.entry, variant, arguments)
         deadline = yield
         nbytes = launch.nbytes
-        unseen = self.pace.unseen(launch.entry, nbytes, stages[0].queued)
+        unlikely = self.pace.unlikely(launch.entry, nbytes, stages[0].queued)
         for stage in stages:
-            waits.wait(stage.event, deadline, self._device_id, unseen=unseen)
+            waits.wait(stage.event, deadline, self._device_id, unlikely=unlikely)
         span = span_of("kernel", stages)
         self.pace.took(launch.entry, nbytes, span.seconds)
         return results, Elapsed([span])
