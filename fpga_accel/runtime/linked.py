@@ -104,9 +104,10 @@ class LinkedRun:
         commands, done = self._sent
         pace, entries, nbytes = self._pipeline.pace, "+".join(step.entry for step in phase.steps), phase.inputs.nbytes
         unlikely = pace.unlikely(entries, nbytes, commands[0].queued) if commands else 0.0
-        # Behind the last one all have ended; each says whether it failed.
-        for event in (done, *(command.event for command in commands)):
-            waits.wait(event, deadline, self._device_id, unlikely=unlikely)
+        waits.wait(done, deadline, self._device_id, unlikely=unlikely)
+        # All have ended; each says whether it failed.
+        for command in commands:
+            waits.wait(command.event, deadline, self._device_id)
         self._in_flight = False
         if commands:
             span = span_of("kernel", commands)

@@ -387,6 +387,7 @@ class Pipeline:
         unlikely = self.pace.unlikely(launch.entry, nbytes, stages[0].queued)
         for stage in stages:
             waits.wait(stage.event, deadline, self._device_id, unlikely=unlikely)
+            unlikely = 0.0
         span = span_of("kernel", stages)
         self.pace.took(launch.entry, nbytes, span.seconds)
         return results, Elapsed([span])
