@@ -24,8 +24,9 @@ ITEM = 1 << 10
 LARGE = 32 << 20
 
 _ONE: tuple[Shape, ...] = tuple((1, nbytes << 10) for nbytes in (64, 256, 1024, 4096, 16384))
-# The first tells how long the second is going to take, which on an emulator is too long.
-_LARGE: tuple[Shape, ...] = ((1, 1 << 20), (1, 36 << 20))
+# The first tells how long the others are going to take, which on an emulator is too long. From the second on threads
+# of the CPU path have work: where there is no time for the third, the first alone would tell nothing of large items.
+_LARGE: tuple[Shape, ...] = ((1, 1 << 20), (1, 4 << 20), (1, 36 << 20))
 # No batch is larger than 16 MiB: a first call that waits for the timing holds two to four times that
 # beside its own. Larger ones cost in proportion.
 _MANY: tuple[Shape, ...] = (

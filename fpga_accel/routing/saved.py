@@ -27,7 +27,7 @@ from fpga_accel.runtime import manifests
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 3
+_FORMAT = 4
 _MOST_SHAPES = 64
 _LONGEST_SECONDS = 3600.0
 # Of items and of bytes, for a timing to be one.
