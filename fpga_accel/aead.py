@@ -18,8 +18,8 @@ from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.batch import Batch
 from fpga_accel.execution import Executor
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import Flat, flat, flat_writable
-from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, room_for
+from fpga_accel.operations.buffers import Flat, flat, flat_writable, room_for
+from fpga_accel.operations.ciphers import CipherOperation, CipherOptions
 
 # Messages under one key with random nonces of 96 bits: beyond, two alike are no longer out of the question
 # (SP 800-38D §8.3).

@@ -451,6 +451,14 @@ def clear(out: memoryview) -> None:
         np.frombuffer(out, np.uint8)[:] = 0
 
 
+def room_for(size: int, out: Any, front: int = 0) -> Any:
+    """Return the part of a buffer that the library is to fill, behind `front` bytes; None where there is less room."""
+    room = out if type(out) is bytearray else flat_writable(out)
+    if front + size == len(room) and not front:
+        return room
+    return memoryview(room)[front : front + size] if 0 <= size <= len(room) - front else None
+
+
 def require_room(size: int, capacity: int) -> None:
     """Refuse a result that does not fit.
 

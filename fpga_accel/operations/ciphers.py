@@ -13,7 +13,7 @@ import numpy as np
 from fpga_accel._host import ffi, lib
 from fpga_accel.batch import Batch, items_of, of_rows
 from fpga_accel.errors import InvalidTag
-from fpga_accel.operations.buffers import Flat, Items, flat, flat_writable
+from fpga_accel.operations.buffers import Flat, Items, flat
 from fpga_accel.operations.contract import COPIED, Operation
 from fpga_accel.segments import address_of
 
@@ -268,14 +268,6 @@ def _named(name: str, look: Callable[[], T]) -> T:
         return look()
     except (TypeError, BufferError) as error:
         raise type(error)(f"{name}: {error}") from None
-
-
-def room_for(size: int, out: Any, front: int = 0) -> Any:
-    """Return the part of a buffer that the library is to fill, behind `front` bytes; None where there is less room."""
-    room = out if type(out) is bytearray else flat_writable(out)
-    if front + size == len(room) and not front:
-        return room
-    return memoryview(room)[front : front + size] if 0 <= size <= len(room) - front else None
 
 
 def spaced(address: int, count: int, step: int, size: int, keep: Any) -> Items:

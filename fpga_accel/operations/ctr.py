@@ -11,8 +11,8 @@ from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.batch import Batch
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, Offsets, flat, made, require_room
-from fpga_accel.operations.ciphers import CipherOptions, as_key, room_for
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, Offsets, flat, made, require_room, room_for
+from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import BLOCK, ROW, KeyedOperation, Record, ctr_stream
 from fpga_accel.segments import Status

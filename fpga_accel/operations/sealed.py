@@ -32,8 +32,9 @@ from fpga_accel.operations.buffers import (
     made,
     memory,
     require_room,
+    room_for,
 )
-from fpga_accel.operations.ciphers import CipherOptions, as_key, room_for, too_short, wrong_tag
+from fpga_accel.operations.ciphers import CipherOptions, as_key, too_short, wrong_tag
 from fpga_accel.operations.contract import ALONE, Errors, Job, RowOutput, periodic, trial_of
 from fpga_accel.operations.keyed import DECRYPT, ROW, TAG_IN_DST, Cut, KeyedOperation, Texts, wrong_tags
 from fpga_accel.segments import Status, Table

@@ -15,7 +15,7 @@ from fpga_accel import _objects
 from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
-from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, flat_writable, made, memory
+from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, made, memory, room_for
 from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
@@ -82,17 +82,21 @@ class _Decompress(Decompression):
             out[: len(quick)] = quick
             return len(quick)
         size = self._size_on_one_thread(data, options, workers)
-        if 0 < size <= len(out):
-            try:
-                self._write_stream(data, out[:size])
-            except cramjam.DecompressionError:
-                clear(out[:size])
-            else:
-                return size
+        if 0 < size <= len(out) and self._fills(data, out[:size]):
+            return size
         found = self._found(data, options)
         size = int(found.contents[0])
         self._decode(data, found, out[:size], workers)
         return size
+
+    def _fills(self, data: Flat, out: memoryview) -> bool:
+        """Whether the content of a stream now fills `out`; if the library refuses it, nothing of it is left there."""
+        try:
+            self._write_stream(data, out)
+        except cramjam.DecompressionError:
+            clear(out)
+            return False
+        return True
 
     def _size_on_one_thread(self, data: Flat, options: DecompressOptions, workers: Workers) -> int:
         """Return the content of a sound stream that no threads gain from; 0 of all others."""
@@ -212,15 +216,8 @@ class RawDecompress(_Decompress):
         size = _objects.snappy_plain_size(data) if type(data) is bytes else 0
         if not 0 < size <= _SMALL_CONTENT:
             return super().library_into(data, out)
-        target = flat_writable(out)
-        if size > len(target):
-            return None
-        try:
-            self._write_stream(data, target[:size])
-        except cramjam.DecompressionError:
-            clear(target[:size])
-            return None
-        return size
+        target = room_for(size, out)
+        return size if target is not None and self._fills(data, target) else None
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return _contents(items, _SMALL_CONTENT)
