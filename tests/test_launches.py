@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.backends import Outcome, Pending
-from fpga_accel.operations import chain_linked, keyed, lz4_stream
+from fpga_accel.operations import chain_linked, lz4_stream
 from fpga_accel.operations.contract import GROUP, one_ahead
 from fpga_accel.segments import Launch, Linked
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
 TEXT = b"".join(b"row %d of a text of several groups\n" % (i * i) for i in range(2_000_000))[: 3 * GROUP - 77]
-COUNT = keyed.PARTS * keyed.PART + 5
+COUNT = 2053
 ITEMS = [bytes([i % 251]) * (i % 300) for i in range(COUNT)]
 NONCES = [i.to_bytes(12, "big") for i in range(COUNT)]
 
@@ -136,23 +136,14 @@ def test_groups_of_a_chain_go_one_ahead(monkeypatch: pytest.MonkeyPatch, way: st
     assert watched.events == AHEAD
 
 
-def test_parts_of_a_batch_are_all_on_their_way_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = _Watched(monkeypatch)
-    cipher = AESGCM(KEY)
-    sealed = [cipher.encrypt(nonce, item, None) for nonce, item in zip(NONCES, ITEMS, strict=True)]
-    with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
-        assert acc.encrypt_many(ITEMS, KEY, nonces=NONCES) == sealed
-    assert watched.events == [f"{what} {part}" for what in ("start", "wait") for part in range(keyed.PARTS)]
-
-
-def test_a_batch_in_parts_is_that_of_the_library(acc: fa.Accelerator) -> None:
+def test_a_large_batch_is_that_of_the_library(acc: fa.Accelerator) -> None:
     cipher = AESGCM(KEY)
     sealed = [cipher.encrypt(nonce, item, b"aad") for nonce, item in zip(NONCES, ITEMS, strict=True)]
     assert acc.encrypt_many(ITEMS, KEY, nonces=NONCES, aads=[b"aad"]) == sealed
     assert acc.decrypt_many(sealed, KEY, nonces=NONCES, aads=[b"aad"]) == ITEMS
     in_front = acc.encrypt_many(ITEMS, KEY)
     assert acc.decrypt_many(in_front, KEY) == ITEMS
-    wrong = [3, keyed.PART + 1, COUNT - 1]
+    wrong = [3, 1025, COUNT - 1]
     for index in wrong:
         sealed[index] = sealed[index][:-1] + bytes([sealed[index][-1] ^ 1])
     sealed[7] = b"short"

@@ -148,6 +148,39 @@ def test_children_that_outlive_their_parent_still_see_every_runtime(tmp_path: Pa
     assert inherited == run(listing)[0]
 
 
+# Prints whether every core has threads that are bound to it, and the setting.
+BOUND = """
+    import os
+    import sys
+    from pathlib import Path
+    import fpga_accel as fa
+    os.sched_setaffinity(0, eval(sys.argv[1]) or os.sched_getaffinity(0))
+    fa.devices()
+    allowed = [
+        line.split()[1]
+        for status in Path("/proc/self/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if line.startswith("Cpus_allowed_list:")
+    ]
+    print({int(each) for each in allowed if each.isdigit()} == os.sched_getaffinity(0), os.environ.get("POCL_AFFINITY"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed by Linux alone")
+def test_threads_of_pocl_are_bound_to_a_core_each_where_it_has_all_of_them() -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 or cores != list(range(os.cpu_count() or 0)):
+        pytest.skip("this process may not use all cores, or there is one alone")
+    if not any(device.id.startswith("pocl") for device in fa.devices()):
+        pytest.skip("there is no PoCL")
+    assert run(BOUND, "()", POCL_AFFINITY=None)[0].strip() == "True 1"
+    # What the user says stands. Intel's runtime binds one of its threads.
+    assert run(BOUND, "()", POCL_AFFINITY="0")[0].strip() == "False 0"
+    assert run(BOUND, "()", POCL_AFFINITY=None, POCL_MAX_PTHREAD_COUNT="2")[0].strip() == "False None"
+    # A parent may have set it; newer versions of PoCL would end this process.
+    assert run(BOUND, "{0}", POCL_AFFINITY="1")[0].strip().endswith(" None")
+
+
 USING = """
     import sys
     import fpga_accel as fa
@@ -1006,7 +1039,7 @@ def test_little_is_looked_at_before_an_end_is_likely(monkeypatch: pytest.MonkeyP
         pauses.append(nanoseconds * 1e-9)
         now[0] += pauses[-1]
 
-    monkeypatch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=pytest.fail))
+    monkeypatch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(waits, "lib", SimpleNamespace(fa_pause=pause))
     waits.wait(FakeEvent(*[1] * 13, 0), None, "d", unlikely=0.005)
     # What ends early is noticed soon, and what is likely to end as without an expectation.
@@ -1056,10 +1089,10 @@ def test_a_wait_lets_interrupts_through(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(KeyboardInterrupt):
         waits.wait(FakeEvent(1, KeyboardInterrupt()), None, "d")
 
-    def interrupted(seconds: float) -> None:
+    def interrupted(nanoseconds: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=interrupted))
+    monkeypatch.setattr(waits, "lib", SimpleNamespace(fa_pause=interrupted))
     with pytest.raises(KeyboardInterrupt):
         waits.wait(FakeEvent(1), None, "d")
 

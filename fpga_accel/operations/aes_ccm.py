@@ -217,8 +217,8 @@ class CcmDecrypt(_Ccm):
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         errors: Errors = {}
         for row in np.flatnonzero(_wrong(texts, results["partial"], job.options.own or TAG)).tolist():
-            job.sink.discard(texts.first + row)
-            errors[texts.first + row] = wrong_tag()
+            job.sink.discard(row)
+            errors[row] = wrong_tag()
         return errors
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -38,13 +37,6 @@ _PARTIAL_WORDS = slice(2, 4)
 ROW = 256 << 10
 # And of this many on a device that works on thousands of rows at once, each slowly.
 SHORT_ROW = 4 << 10
-
-
-# Messages a part has at least: below that a launch of its own costs more than it hides. And the largest message
-# worth it.
-PART = 1024
-PARTS = 2
-LARGEST_IN_PARTS = 16 << 10
 # The rows of messages that are one row each.
 _EACH = np.arange(1 << 14)
 _EACH.flags.writeable = False
@@ -52,16 +44,12 @@ _EACH.flags.writeable = False
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The messages of a launch: where they are read, where they are written, and their nonces.
-
-    `first` is the position of the first of them in the call.
-    """
+    """The messages of a launch: where they are read, where they are written, and their nonces."""
 
     sources: Sizes
     targets: Sizes
     sizes: Sizes
     nonces: Items
-    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +138,26 @@ class KeyedOperation(CipherOperation):
         nonces = options.nonce_items()
         if nonces is None:
             nonces = self.random_nonces(len(items)) if self.encrypts else self.in_front(items)
-        # While the device works on one part, the host makes the next one's results and rows.
-        parts = [self._start(job, nonces, part, run) for part in _parts(job)]
-        found = [self._finished(job, texts, cut, results()) for texts, cut, results in parts]
-        return {index: error for errors in found for index, error in errors.items()}
-
-    def _start(
-        self, job: Job[CipherOptions], nonces: Items, part: slice, run: Run
-    ) -> tuple[Texts, Cut, Callable[[], Table]]:
-        """Send some of the messages on their way."""
-        texts = self._texts(job, nonces.picked(part), part)
+        texts = self._texts(job, nonces)
         cut = Cut.of(texts.sizes, row_on(run) if self.cuts else None)
         if not self.cuts:
             require_rows(texts.sizes, self.whole_room)
-        table, params = self._rows(texts, cut, job.options)
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True)
-        return texts, cut, run.start(launch)
+        table, params = self._rows(texts, cut, options)
+        results = run(Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True))
+        require_success(self, results)
+        return self.finish(job, texts, cut, results)
 
-    def _texts(self, job: Job[CipherOptions], nonces: Items, part: slice) -> Texts:
-        sources, sizes = job.items.addresses[part], job.items.sizes[part]
+    def _texts(self, job: Job[CipherOptions], nonces: Items) -> Texts:
+        sources, sizes = job.items.addresses, job.items.sizes
         overhead = np.uint64(self.overhead(job.options))
         front = np.uint64(self.nonce_size if job.options.nonces is None else 0)
         if not self.encrypts:
             sizes = sizes - overhead
-            return Texts(sources + front, job.sink.allocate(sizes, part.start), sizes, nonces, part.start)
-        targets = job.sink.allocate(sizes + overhead, part.start)
+            return Texts(sources + front, job.sink.allocate(sizes), sizes, nonces)
+        targets = job.sink.allocate(sizes + overhead)
         if front:
             copy_many(nonces.addresses, targets, nonces.sizes)
-        return Texts(sources, targets + front, sizes, nonces, part.start)
+        return Texts(sources, targets + front, sizes, nonces)
 
     def _without(self, errors: Errors, job: Job[CipherOptions], run: Run) -> Errors:
         """Do the other items of a batch in which some are too short."""
@@ -192,10 +172,6 @@ class KeyedOperation(CipherOperation):
             if index not in errors:
                 job.sink.put(index, sink.values[position])
         return errors
-
-    def _finished(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
-        require_success(self, results)
-        return self.finish(job, texts, cut, results)
 
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
         """Return the segment table, and the parameters: a record a row, then keys, nonces and associated data."""
@@ -223,20 +199,6 @@ class KeyedOperation(CipherOperation):
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         """Combine what rows gave."""
         return {}
-
-
-def _parts(job: Job[CipherOptions]) -> list[slice]:
-    """Cut a batch of small messages, whose results and rows cost the host as much as the device, into parts."""
-    sizes, options, count = job.items.sizes, job.options, len(job.items)
-    if not isinstance(job.sink, BytesSink):
-        # Results in one buffer cost the host little: a launch more would cost more than it hides.
-        return [slice(0, count)]
-    shared = len(options.keys) == 1 and len(options.aads or (b"",)) == 1
-    if not shared or count < 2 * PART or _objects.sizes_largest(sizes) > LARGEST_IN_PARTS:
-        return [slice(0, count)]
-    parts = min(PARTS, count // PART)
-    bounds = [count * part // parts for part in range(parts + 1)]
-    return [slice(*bound) for bound in itertools.pairwise(bounds)]
 
 
 def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions, row: int) -> tuple[Table, Bytes]:

@@ -350,8 +350,8 @@ class Opening(SealedOperation):
     def finish(self, job: Job[CipherOptions], texts: Texts, cut: Cut, results: Table) -> Errors:
         errors: Errors = {}
         for row in self.forged(texts, cut, results):
-            job.sink.discard(texts.first + row)
-            errors[texts.first + row] = wrong_tag()
+            job.sink.discard(row)
+            errors[row] = wrong_tag()
         return errors
 
 

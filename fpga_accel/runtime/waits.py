@@ -13,8 +13,6 @@ from typing import Protocol
 from fpga_accel._host import lib
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 
-# For this long the pauses are zero, which only yields the core: small launches end within it.
-_BUSY_SECONDS = 150e-6
 # A pause is this share of the time waited so far, so that polling adds about 1.5 % to a launch.
 _SHARE = 1 / 32
 _LONGEST_PAUSE = 2e-3
@@ -96,7 +94,5 @@ def wait(event: Event, deadline: float | None, device: str, *, unlikely: float =
         if waited < unlikely:
             early = max(waited * _EARLY_SHARE, _SHORTEST_EARLY_PAUSE)
             lib.fa_pause(int(min(unlikely - waited, early, _LONGEST_PAUSE) * 1e9))
-        elif waited < _BUSY_SECONDS:
-            time.sleep(0)
         else:
             lib.fa_pause(int(min(waited * _SHARE, _LONGEST_PAUSE) * 1e9))
