@@ -42,6 +42,7 @@ from fpga_accel.operations.keyed import SHORT_ROW
 from fpga_accel.runtime import buffers, discovery, icd, manifests, platforms, programs, quirks, waits
 from fpga_accel.runtime.buffers import PAGE, PagePool, size_class
 from fpga_accel.runtime.opencl import cl
+from fpga_accel.runtime.pipeline import WorkShape
 from fpga_accel.runtime.programs import BuildRequest, Identity, WarmRow
 from fpga_accel.segments import Launch
 
@@ -1023,6 +1024,35 @@ class FakeEvent:
         if isinstance(status, BaseException):
             raise status
         return status
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "variant", "items"),
+    [
+        (cl.device_type.CPU, 1, manifests.Variant("v", "v.cl"), 1),
+        (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl"), 12),
+        (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl", kinds=("fpga",)), 1),
+        (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl", rows_per_item=16), 12),
+        # Two and a half for each unit: two, as nobody is to wait for who gets a third.
+        (cl.device_type.CPU, 120, manifests.Variant("v", "v.cl", rows_per_item=16), 6),
+        (cl.device_type.CPU, 5, manifests.Variant("v", "v.cl", rows_per_item=16), 3),
+        (cl.device_type.CPU, 2, manifests.Variant("v", "v.cl", rows_per_item=16), 2),
+        (cl.device_type.GPU, 40, manifests.Variant("v", "v.cl", rows_per_item=16), 64),
+        (cl.device_type.GPU, 5000, manifests.Variant("v", "v.cl", rows_per_item=16), 768),
+    ],
+)
+def test_work_items_of_a_launch(kind: int, rows: int, variant: manifests.Variant, items: int) -> None:
+    handle: Any = SimpleNamespace(type=kind, max_compute_units=3)
+    assert WorkShape(handle).items(rows, variant) == items
+
+
+@pytest.mark.parametrize("line", ['items_per_unit = "4"', "rows_per_item = 0", "rows_per_item = 1.5"])
+def test_a_variant_that_is_described_wrongly_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "v.cl").write_text("")
+    described = f'abi = 1\nentries = ["odd"]\n[[variants]]\nname = "v"\nsource = "v.cl"\n{line}\n'
+    (tmp_path / "kernel.toml").write_text(described)
+    with pytest.raises(ValueError, match="must be whole numbers"):
+        manifests.load(tmp_path)
 
 
 @pytest.mark.parametrize("deadline", [None, 1e12])

@@ -37,6 +37,8 @@ class Variant(NamedTuple):
     defines: tuple[str, ...] = ()
     # Work-items a compute unit gets on a CPU; one more launch dimension than rows is never used.
     items_per_unit: int = 4
+    # Rows that each of them has at least where a unit gets more than one.
+    rows_per_item: int = 1
     # Kinds of devices it is written for; none means all.
     kinds: tuple[str, ...] = ()
     # The kernels that channels join into one entry, from the first that runs to the last.
@@ -166,21 +168,22 @@ def load(folder: Path) -> Manifest:
     return manifest
 
 
-_VARIANT_KEYS = {"name", "source", "defines", "items_per_unit", "kinds", "stages"}
+_VARIANT_KEYS = {"name", "source", "defines", "items_per_unit", "rows_per_item", "kinds", "stages"}
 
 
 def _variant(row: dict[str, object]) -> Variant:
     unknown = set(row) - _VARIANT_KEYS
     if unknown:
         raise TypeError(f"unknown keys {sorted(unknown)}")
-    items, stages = row.get("items_per_unit", 4), row.get("stages", {})
-    if not isinstance(items, int) or not isinstance(stages, dict):
-        raise TypeError("items_per_unit must be a whole number and stages a table")
+    items, rows, stages = row.get("items_per_unit", 4), row.get("rows_per_item", 1), row.get("stages", {})
+    if not isinstance(items, int) or not isinstance(rows, int) or rows < 1 or not isinstance(stages, dict):
+        raise TypeError("items_per_unit and rows_per_item must be whole numbers and stages a table")
     return Variant(
         name=str(row["name"]),
         source=str(row["source"]),
         defines=_names(row.get("defines", [])),
         items_per_unit=items,
+        rows_per_item=rows,
         kinds=_names(row.get("kinds", [])),
         stages={str(entry): _names(kernels) for entry, kernels in stages.items()},
     )

@@ -81,8 +81,13 @@ class WorkShape:
         """Return the global size for `rows` rows."""
         if variant.single:
             return 1
-        wanted = min(rows, self._gpu_items or self._units * variant.items_per_unit)
+        wanted = min(rows, self._gpu_items or self._cpu_items(rows, variant))
         return max(1, -(-wanted // self.local)) * self.local
+
+    def _cpu_items(self, rows: int, variant: Variant) -> int:
+        # As many for each unit: with one more, all others would wait for it.
+        each = min(variant.items_per_unit, rows // (self._units * variant.rows_per_item))
+        return self._units * max(1, each)
 
 
 class _Pinned:
