@@ -115,11 +115,14 @@ class Launch:
     secret: bool = False
     seconds: float | None = None
     workers: Helpers | None = None
+    _nbytes: int | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes the rows read."""
-        return lib.fa_rows_bytes(ffi.cast("segment_t *", address_of(self.table)), len(self.table))
+        if self._nbytes is None:
+            self._nbytes = lib.fa_rows_bytes(rows_at(self.table), len(self.table))
+        return self._nbytes
 
 
 # ---- linked launches ----
@@ -273,6 +276,11 @@ def address_of(array: npt.NDArray[Any]) -> int:
     return _objects.start_of(array)
 
 
+def rows_at(table: Table) -> Any:
+    """Return rows as the C library takes them."""
+    return ffi.cast("segment_t *", address_of(table))
+
+
 def words_at(values: Addresses) -> Any:
     """Return addresses or sizes as the C library takes them."""
     return ffi.cast("uint64_t *", address_of(values))
@@ -292,8 +300,7 @@ def first_failed(results: Table) -> int | None:
 
 def first_impossible(table: Table, results: Table) -> int | None:
     """Return the first row that claims more than its room, or a status that no kernel ends with."""
-    rows, found = ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
-    row = lib.fa_rows_first_impossible(rows, found, len(results))
+    row = lib.fa_rows_first_impossible(rows_at(table), ffi.cast("result_t *", address_of(results)), len(results))
     return None if row < 0 else row
 
 

@@ -67,6 +67,13 @@ void fa_rows_scatter(const segment_t *rows, const segment_t *placed, const resul
 void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64_t *sizes,
                   size_t count);
 
+/* A row for each of `count` texts: what is at sources[i], to targets[i] where `room` bytes are. */
+void fa_rows_fill(segment_t *rows, size_t count, const uint64_t *sources, const uint64_t *sizes,
+                  const uint64_t *targets, uint32_t room, uint32_t flags);
+
+/* Whether all rows read as many bytes as the first. */
+int fa_rows_even(const segment_t *rows, size_t count);
+
 /* The bytes that rows read. */
 uint64_t fa_rows_bytes(const segment_t *rows, size_t count);
 

@@ -72,6 +72,19 @@ void fa_copy_many(const uint64_t *sources, const uint64_t *targets, const uint64
       memmove(at(targets[i]), at(sources[i]), sizes[i]);
 }
 
+void fa_rows_fill(segment_t *rows, size_t count, const uint64_t *sources, const uint64_t *sizes,
+                  const uint64_t *targets, uint32_t room, uint32_t flags) {
+  for (size_t i = 0; i < count; i++)
+    rows[i] = (segment_t){sources[i], targets[i], (uint32_t)sizes[i], room, 0, flags};
+}
+
+int fa_rows_even(const segment_t *rows, size_t count) {
+  for (size_t i = 1; i < count; i++)
+    if (rows[i].src_size != rows[0].src_size)
+      return 0;
+  return 1;
+}
+
 uint64_t fa_rows_bytes(const segment_t *rows, size_t count) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < count; i++)

@@ -22,7 +22,7 @@ from fpga_accel.runtime.manifests import Manifest, Variant
 from fpga_accel.runtime.opencl import cl
 from fpga_accel.runtime.pipeline import ROW_ALIGNMENT, Flight, Pipeline, Strategy
 from fpga_accel.runtime.platforms import Listed
-from fpga_accel.segments import SEGMENT, Bytes, Launch, Linked, Table, address_of, new_table
+from fpga_accel.segments import SEGMENT, Bytes, Launch, Linked, Table, address_of, new_table, rows_at
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ class OpenClBackend(forks.Resettable):
         table = launch.table
         sizes = ffi.new("size_t[2]")
         fits = lib.fa_rows_fit(
-            ffi.cast("segment_t *", address_of(table)),
+            rows_at(table),
             len(table),
             1 << 30,
             1 << 30,
@@ -227,8 +227,8 @@ class OpenClBackend(forks.Resettable):
         src: Bytes = np.zeros(max(1, int(sizes[0])), np.uint8)
         placed = np.empty(len(table), SEGMENT)
         lib.fa_rows_gather(
-            ffi.cast("segment_t *", address_of(table)),
-            ffi.cast("segment_t *", address_of(placed)),
+            rows_at(table),
+            rows_at(placed),
             len(table),
             ffi.cast("uint8_t *", address_of(src)),
             ROW_ALIGNMENT,

@@ -17,7 +17,7 @@ from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import BufferTooSmallError, DeviceError, OutputLimitError
 from fpga_accel.operations.buffers import Flat, Items, Sink, Sizes, made, memory, require_room
 from fpga_accel.operations.contract import ALONE, COPIED, Operation, OptionsT, Work
-from fpga_accel.segments import Launch, Status, Table, address_of, copy_many
+from fpga_accel.segments import Launch, Status, Table, address_of, copy_many, rows_at
 
 # Data that does not get smaller, which libraries pass over several times as fast as text; and how much of it tells.
 DENSE = "dense"
@@ -180,7 +180,7 @@ def launch(kernel: str, entry: str, table: Table, *keep: Any) -> Launch:
 
 def pointers(table: Table, results: Table) -> tuple[Any, Any]:
     """Return rows and their results as the host library takes them."""
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+    return rows_at(table), ffi.cast("result_t *", address_of(results))
 
 
 def packed(found: int, results: Table, *, entry: str, may_not_fit: bool = True) -> int:

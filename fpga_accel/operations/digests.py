@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from fpga_accel._host import lib
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items
@@ -26,7 +27,7 @@ from fpga_accel.operations.contract import (
 )
 from fpga_accel.operations.keyed import require_rows
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Launch, Table
+from fpga_accel.segments import SEGMENT, Launch, Table, rows_at, words_at
 
 # Most bytes of an extendable output: what a row may hold, and more than anyone asks for.
 MOST = 1 << 24
@@ -108,10 +109,9 @@ class DigestOperation(Operation[DigestOptions]):
         items, length = job.items, job.options.length
         require_rows(items.sizes)
         table = POOL.array(len(items), SEGMENT)
-        table["src"], table["src_size"] = items.addresses, items.sizes
-        table["dst"] = job.sink.allocate(np.full(len(items), length, np.uint64))
-        table["dst_capacity"] = table["flags"] = length
-        table["param"] = 0
+        targets = job.sink.allocate(np.full(len(items), length, np.uint64))
+        sources, sizes, places = map(words_at, (items.addresses, items.sizes, targets))
+        lib.fa_rows_fill(rows_at(table), len(items), sources, sizes, places, length, length)
         launch = Launch(self.kernel, self.entry, ordered(table), np.zeros(16, np.uint8), keep=job)
         require_success(self, run(launch))
         return {}
@@ -134,10 +134,10 @@ def ordered(table: Table) -> Table:
 
     Every `_LANES` rows in sequence are of about one size, and every range of them has its share of large ones.
     """
-    sizes, count = table["src_size"], len(table)
-    if not count or int(sizes.min()) == int(sizes.max()):
+    count = len(table)
+    if lib.fa_rows_even(rows_at(table), count):
         return table
-    by_size = np.argsort(sizes, kind="stable")
+    by_size = np.argsort(table["src_size"], kind="stable")
     groups, rest = divmod(count, _LANES)
     if groups > 1:
         # Multiples of about the golden section of a circle leave no gap and no crowd on it, wherever one stops. What

@@ -18,7 +18,7 @@ from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
 from fpga_accel.operations.contract import Errors, Job, RowInput, Run, require_success
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import RECORD, SEGMENT, Bytes, Launch, Table, address_of, copy_many, words_at
+from fpga_accel.segments import RECORD, SEGMENT, Bytes, Launch, Table, address_of, copy_many, rows_at, words_at
 
 BLOCK = 16
 # Of AES (FIPS 197).
@@ -239,7 +239,7 @@ def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -
     params: Bytes = POOL.array(_within_limit(count * RECORD.itemsize + sum(map(_room, parts))))
     table: Table = POOL.array(count, SEGMENT)
     used = lib.fa_keyed_rows(
-        ffi.cast("segment_t *", address_of(table)),
+        rows_at(table),
         ffi.cast("uint8_t *", address_of(params)),
         count,
         words_at(texts.sources),
@@ -262,7 +262,7 @@ def rows_of_sectors(texts: Texts, options: CipherOptions, sector: int, step: int
     table: Table = POOL.array(count, SEGMENT)
     params: Bytes = POOL.array(_within_limit(count * (RECORD.itemsize + BLOCK) + _room(keys)))
     used = lib.fa_sector_rows(
-        ffi.cast("segment_t *", address_of(table)),
+        rows_at(table),
         ffi.cast("uint8_t *", address_of(params)),
         count,
         words_at(texts.sources),

@@ -74,6 +74,7 @@ from fpga_accel.segments import (
     first_failed,
     new_results,
     new_table,
+    rows_at,
     words_at,
 )
 
@@ -416,7 +417,7 @@ class _Walk:
             position,
             self._header.block_size,
             self._header.block_checksum,
-            ffi.cast("segment_t *", address_of(table)),
+            rows_at(table),
             len(table),
             ended,
             ffi.cast("uint32_t *", address_of(self.checksums)),
@@ -518,7 +519,7 @@ class _Regular:
     @property
     def _rows_at(self) -> tuple[Any, Any]:
         return (
-            ffi.cast("segment_t *", address_of(self._table)),
+            rows_at(self._table),
             ffi.cast("uint32_t *", address_of(self._checksums)),
         )
 
@@ -590,7 +591,7 @@ def _start_group(rows: Table, checksums: Any, header: FrameHeader, run: Run) -> 
         size = lib.fa_rows_compact(
             ffi.NULL,
             ffi.cast("result_t *", address_of(results)),
-            ffi.cast("segment_t *", address_of(rows)),
+            rows_at(rows),
             len(rows),
         )
         return bytes(scratch[:size])

@@ -29,7 +29,7 @@ from fpga_accel.operations.buffers import Flat, Items, Sizes
 from fpga_accel.operations.codecs import DecompressOptions
 from fpga_accel.operations.contract import Errors, RowInput, RowOutput, kept
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Status, Table, address_of, words_at
+from fpga_accel.segments import SEGMENT, Status, Table, address_of, rows_at, words_at
 
 # The content of a chunk of the framing format, and of what compressors cut raw streams into.
 BLOCK = 64 << 10
@@ -157,7 +157,7 @@ class Found:
 
 
 def _rows_and_checks(table: Table, checks: npt.NDArray[np.uint32]) -> tuple[Any, Any]:
-    return ffi.cast("segment_t *", address_of(table)), ffi.cast("uint32_t *", address_of(checks))
+    return rows_at(table), ffi.cast("uint32_t *", address_of(checks))
 
 
 # Makes an error of a position, the size of the input, and the content that it declares.

@@ -33,7 +33,7 @@ from fpga_accel.operations.contract import (
 )
 from fpga_accel.operations.zstd_frame import Frame
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import MAX_ROW, SEGMENT, Status, Table, address_of, new_table, words_at
+from fpga_accel.segments import MAX_ROW, SEGMENT, Status, Table, address_of, new_table, rows_at, words_at
 
 _launch = partial(launch, "zstd_decompress", "zstd_decompress")
 
@@ -339,14 +339,14 @@ class _Regular:
     def placed(self, targets: Sizes) -> Table:
         """Return a row for each frame, which goes to where it belongs in the contents at `targets`."""
         table: Table = POOL.array(self.rows, SEGMENT)
-        rows = ffi.cast("segment_t *", address_of(table))
+        rows = rows_at(table)
         count, contents = len(self.contents), words_at(self.contents)
         lib.fa_zstd_place(*self._sources, contents, count, self._frames_at, words_at(targets), rows)
         return table
 
     def check(self, table: Table, results: Table) -> None:
         """Make items that were not decoded as declared regular no more."""
-        rows, found = ffi.cast("segment_t *", address_of(table)), ffi.cast("result_t *", address_of(results))
+        rows, found = rows_at(table), ffi.cast("result_t *", address_of(results))
         lib.fa_zstd_check(len(self.contents), rows, found, self._frames_at)
 
 

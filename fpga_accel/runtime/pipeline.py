@@ -28,7 +28,19 @@ from fpga_accel.runtime import waits
 from fpga_accel.runtime.buffers import POOL, Slab, pooled, size_class, wipe
 from fpga_accel.runtime.manifests import Variant
 from fpga_accel.runtime.opencl import cl
-from fpga_accel.segments import RESULT, SEGMENT, Bytes, Launch, Linked, Span, Status, Table, address_of, new_results
+from fpga_accel.segments import (
+    RESULT,
+    SEGMENT,
+    Bytes,
+    Launch,
+    Linked,
+    Span,
+    Status,
+    Table,
+    address_of,
+    new_results,
+    rows_at,
+)
 
 # Bytes of one piece of a gathered launch: large enough to hide a launch's cost, small enough that some fit anywhere.
 PIECE = 16 << 20
@@ -493,7 +505,7 @@ class Pipeline:
         first = 0
         while first < len(table):
             rest = table[first : first + _ROWS_A_PIECE]
-            pointer = ffi.cast("segment_t *", address_of(rest))
+            pointer = rows_at(rest)
             count = 0
             for limit in (PIECE, largest):
                 count = lib.fa_rows_fit(pointer, len(rest), limit, limit, ROW_ALIGNMENT, src_bytes, dst_bytes)
@@ -520,8 +532,8 @@ class Pipeline:
         src, dst = lane.region("src", src_bytes), lane.region("dst", dst_bytes)
         placed = np.empty(len(rows), SEGMENT)
         lib.fa_rows_gather(
-            ffi.cast("segment_t *", address_of(rows)),
-            ffi.cast("segment_t *", address_of(placed)),
+            rows_at(rows),
+            rows_at(placed),
             len(rows),
             ffi.cast("uint8_t *", src.slab.address),
             ROW_ALIGNMENT,
@@ -543,8 +555,8 @@ class Pipeline:
         count = len(piece.rows)
         piece.results[:] = _results_view(lane, count)
         lib.fa_rows_scatter(
-            ffi.cast("segment_t *", address_of(piece.rows)),
-            ffi.cast("segment_t *", address_of(piece.placed)),
+            rows_at(piece.rows),
+            rows_at(piece.placed),
             ffi.cast("result_t *", address_of(piece.results)),
             count,
             ffi.cast("uint8_t *", piece.dst.slab.address),

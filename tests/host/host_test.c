@@ -108,10 +108,24 @@ static void test_fit(void) {
         fa_rows_fit(rows, 3, cases[i].src_limit, cases[i].dst_limit, cases[i].align, &src, &dst);
     CHECK(fits == cases[i].fits && src == cases[i].src_bytes && dst == cases[i].dst_bytes);
   }
+  CHECK(fa_rows_even(rows, 0) && fa_rows_even(rows, 1) && !fa_rows_even(rows, 3));
   CHECK(fa_rows_bytes(rows, 0) == 0);
   CHECK(fa_rows_bytes(rows, 3) == (uint64_t)rows[0].src_size + rows[1].src_size + rows[2].src_size);
   size_t src, dst; /* more than 4 GiB in one slab */
   CHECK(fa_rows_fit(rows, 3, SIZE_MAX, SIZE_MAX, 64, &src, &dst) == 3 && src > UINT32_MAX);
+}
+
+static void test_fill(void) {
+  const uint64_t sources[] = {5, 1ull << 40}, sizes[] = {0, UINT32_MAX},
+                 targets[] = {9, 1ull << 41};
+  segment_t rows[3] = {{0}};
+  fa_rows_fill(rows, 2, sources, sizes, targets, 32, 7);
+  for (size_t i = 0; i < 2; i++) {
+    CHECK(rows[i].src == sources[i] && rows[i].src_size == sizes[i] && rows[i].dst == targets[i]);
+    CHECK(rows[i].dst_capacity == 32 && rows[i].flags == 7 && rows[i].param == 0);
+  }
+  CHECK(rows[2].dst_capacity == 0);
+  CHECK(!fa_rows_even(rows, 2));
 }
 
 static void test_compact_refuses(void) {
@@ -865,6 +879,7 @@ int main(int argc, char **argv) {
   test_pages();
   test_pause();
   test_fit();
+  test_fill();
   test_compact_refuses();
   test_pack_refuses();
   test_scan_ends();
