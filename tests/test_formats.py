@@ -45,6 +45,8 @@ def test_threads_of_the_cpu_path_put_parts_together(name: str, threads: int) -> 
     # Parts of 1 MiB, of which the last is short, and results of more than that.
     content = LINES[: 1 << 20] + random.Random(2).randbytes((5 << 19) + 7) + LINES
     with fa.Accelerator("cpu", threads=threads) as acc:
+        # A head and a body.
+        assert acc.decompress(acc.compress(content[1 << 20 : 5 << 19], name), name) == content[1 << 20 : 5 << 19]
         made = acc.compress(content, name)
         assert acc.decompress(made, name) == content
         out = bytearray(acc.compress_bound(len(content), name))

@@ -256,7 +256,9 @@ def _put(parts: Sequence[Flat], out: memoryview, workers: Workers) -> None:
     def put(some: slice) -> None:
         copy_many(items.addresses[some], targets[some], items.sizes[some])
 
-    each = max(1, len(parts) // (4 * workers.count)) if len(out) >= _SHARED_OUT else len(parts)
+    # A part is one thread's, so a head, a body and a tail are no work for two.
+    shared = len(out) >= _SHARED_OUT and len(parts) > 3
+    each = max(1, len(parts) // (4 * workers.count)) if shared else len(parts)
     workers.map(put, [slice(start, start + each) for start in range(0, len(parts), each)])
 
 
