@@ -250,6 +250,12 @@ def _joined(parts: Sequence[Flat], workers: Workers) -> bytes:
 
 
 def _put(parts: Sequence[Flat], out: memoryview, workers: Workers) -> None:
+    if len(out) < _SHARED_OUT:
+        at = 0
+        for part in parts:
+            out[at : at + len(part)] = part
+            at += len(part)
+        return
     items = Items.of(parts)
     targets = np.cumsum(items.sizes) - items.sizes + np.uint64(address_of(np.frombuffer(out, np.uint8)))
 
@@ -257,8 +263,7 @@ def _put(parts: Sequence[Flat], out: memoryview, workers: Workers) -> None:
         copy_many(items.addresses[some], targets[some], items.sizes[some])
 
     # A part is one thread's, so a head, a body and a tail are no work for two.
-    shared = len(out) >= _SHARED_OUT and len(parts) > 3
-    each = max(1, len(parts) // (4 * workers.count)) if shared else len(parts)
+    each = max(1, len(parts) // (4 * workers.count)) if len(parts) > 3 else len(parts)
     workers.map(put, [slice(start, start + each) for start in range(0, len(parts), each)])
 
 
