@@ -97,6 +97,7 @@ class Accelerator:
         )
         # The short ways to the libraries: every call of one item tries its own first.
         self._compresses = _Direct(self._executor, "compress")
+        self._compresses_at_level = _DirectAtLevel(self._executor, "compress")
         self._decompresses = _Direct(self._executor, "decompress")
         self._encrypts = _Direct(self._executor, "encrypt")
         self._decrypts = _Direct(self._executor, "decrypt")
@@ -112,6 +113,7 @@ class Accelerator:
         self._digests_many = _DirectMany(self._executor, "digest")
         self._macs_many = _DirectMany(self._executor, "mac")
         self._compresses_into = _DirectInto(self._executor, "compress")
+        self._compresses_into_at_level = _DirectIntoAtLevel(self._executor, "compress")
         self._decompresses_into = _DirectInto(self._executor, "decompress")
         self._encrypts_into = _DirectInto(self._executor, "encrypt")
         self._decrypts_into = _DirectInto(self._executor, "decrypt")
@@ -174,8 +176,10 @@ class Accelerator:
         TypeError, BufferError
             `data` is a `str`, no buffer, or not contiguous.
         """
-        if level is None and block_size is None and not options:
-            result: bytes | None = self._compresses[format](data)
+        if block_size is None and not options:
+            told = () if level is None else (level,)
+            ways = self._compresses_at_level if told else self._compresses
+            result: bytes | None = ways[format](data, *told)
             if result is not None:
                 return result
         operation = registry.find("compress", format)
@@ -199,8 +203,10 @@ class Accelerator:
         BufferTooSmallError
             ``.needed`` bytes would do; `compress_bound` always does.
         """
-        if level is None and block_size is None and not options:
-            written = self._compresses_into[format](data, out)
+        if block_size is None and not options:
+            told = () if level is None else (level,)
+            ways = self._compresses_into_at_level if told else self._compresses_into
+            written = ways[format](data, out, *told)
             if written is not None:
                 return int(written)
         operation = registry.find("compress", format)
@@ -1105,6 +1111,13 @@ class _Direct(dict[str, Callable[..., Any]]):
         return self._engine.planner.direct(operation, operation.library_call, 0)
 
 
+class _DirectAtLevel(_Direct):
+    """The same, to what compresses at a level."""
+
+    def _way(self, operation: Operation[Any]) -> Direct:
+        return self._engine.planner.direct(operation, operation.level_call, 0)
+
+
 class _DirectMany(_Direct):
     """The same for many items."""
 
@@ -1121,6 +1134,13 @@ class _DirectInto(_Direct):
             # The same as that does, without a step in Python.
             return direct(operation, operation.library_call, 0, operation.into_limit, target=1)
         return direct(operation, operation.library_into, 0, operation.into_limit)
+
+
+class _DirectIntoAtLevel(_Direct):
+    """The same at a level into buffers."""
+
+    def _way(self, operation: Operation[Any]) -> Direct:
+        return self._engine.planner.direct(operation, operation.level_call, 0, operation.into_limit, target=1)
 
 
 _VERBS = tuple(

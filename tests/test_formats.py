@@ -6,11 +6,14 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import fpga_accel as fa
+from fpga_accel.backends.cpu import Workers
 from fpga_accel.cli.app import application
 from fpga_accel.operations import registry
 from fpga_accel.operations.codecs import START
@@ -37,6 +40,29 @@ def test_every_format_has_both_directions(acc: fa.Accelerator, name: str) -> Non
         made = acc.compress(content, name)
         assert len(made) <= acc.compress_bound(len(content), name)
         assert acc.decompress(made, name) == content
+
+
+@pytest.mark.parametrize("name", ["deflate", "zlib", "gzip", "zstd"])
+@pytest.mark.parametrize("size", [0, 100, 5000, 200_000])
+def test_a_level_goes_the_short_way_to_the_same_bytes(name: str, size: int) -> None:
+    content, operation = LINES[:size], registry.find("compress", name)
+    with fa.Accelerator("cpu") as acc:
+        levels: tuple[Any, ...] = (1, 2, 6, 9, np.int64(6))
+        for level in levels:
+            planned = operation.on_cpu(content, operation.settings(level=int(level)), 0, Workers(1))
+            assert acc.compress(content, name, level=level) == planned
+            assert acc.last_receipt is not None
+            assert (acc.last_receipt.bytes_in, acc.last_receipt.bytes_out) == (size, len(planned))
+            out = bytearray(len(planned) + 3)
+            assert acc.compress_into(content, out, name, level=level) == len(planned)
+            assert out == planned + bytes(3)
+            with pytest.raises(fa.BufferTooSmallError):
+                acc.compress_into(content, bytearray(len(planned) - 1), name, level=level)
+        for wrong in (99, -(1 << 40)):
+            with pytest.raises(ValueError, match=f"level {wrong}"):
+                acc.compress(content, name, level=wrong)
+            with pytest.raises(ValueError, match=f"level {wrong}"):
+                acc.compress_into(content, bytearray(9), name, level=wrong)
 
 
 @pytest.mark.parametrize("name", registry.FORMATS)

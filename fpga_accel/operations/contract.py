@@ -258,6 +258,10 @@ class Operation(ABC, Generic[OptionsT]):
         """
         return None
 
+    def level_call(self, data: Flat, level: Any) -> Any:
+        """Do the same at a level, with default options else; None where `options` has to look at it."""
+        return None
+
     def library_into(self, data: Flat, out: Any, *arguments: Any) -> int | None:
         """Do the same into a writable buffer and return the bytes written; None also where it is too small."""
         result = self.library_call(data, *arguments)

@@ -492,17 +492,24 @@ class DeflateCompress(_Compress):
         view, wrapper = memoryview(data), self.wrapper
         if isinstance(options, PieceOptions):
             return _bodies(view, options.history, options.level, workers, Wrapper())[0]
-        head = wrapper.head(options)
-        if len(head) <= len(wrapper.head(CompressOptions())) and (len(view) < 2 * CPU_PART or workers.count == 1):
+        # The library writes no name.
+        named = isinstance(options, GzipOptions) and options.name
+        if not named and (len(view) < 2 * CPU_PART or workers.count == 1):
             return [self._whole(data, options)]
         bodies, check = _bodies(view, 0, options.level, workers, wrapper)
-        return [head, *bodies, _END, wrapper.tail(check, len(view))]
+        return [wrapper.head(options), *bodies, _END, wrapper.tail(check, len(view))]
 
     def _tail(self, content: Flat) -> bytes:
         return self.wrapper.tail(self.wrapper.check(content, self.wrapper.start), len(content))
 
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         made: bytes = isal_zlib.compress(data, DEFAULT_LEVEL, self.wrapper.wbits)
+        return made
+
+    def level_call(self, data: Flat, level: Any) -> bytes | None:
+        if type(level) is not int or level not in LEVELS:
+            return None
+        made: bytes = _library(level).compress(data, level, self.wrapper.wbits)
         return made
 
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:

@@ -194,6 +194,11 @@ class ZstdCompress(Operation[CompressOptions]):
     def library_call(self, data: Flat, *arguments: Any) -> bytes:
         return _compressors.usual.compress(data)
 
+    def level_call(self, data: Flat, level: Any) -> bytes | None:
+        if type(level) is not int or level not in LEVELS:
+            return None
+        return _compressors.of(level, False, 0).compress(data)
+
     def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
         return list(map(_compressors.usual.compress, items))
 
