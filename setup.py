@@ -20,7 +20,7 @@ def data_packages(folder: str) -> list[str]:
     return [f"fpga_accel.{name}" for name in (folder, *(f"{folder}.{sub}" for sub in find_namespace_packages(folder)))]
 
 
-PYTHON = ("module", "objects", "arrays", "arrow", "direct", "frames", "lease", "sectors", "windows")
+PYTHON = ("module", "objects", "arrays", "arrow", "direct", "direct_many", "frames", "lease", "sectors", "windows")
 # What of the other C these call.
 CALLED = ("columns", "gzip_scan", "lz4_plain", "snappy_plain", "xts", "zstd_scan")
 
@@ -42,6 +42,7 @@ setup(
             [f"host/{name}.c" for name in PYTHON + CALLED],
             depends=[
                 "host/objects.h",
+                "host/direct.h",
                 "host/host.h",
                 "host/bgzf.h",
                 "host/bytes.h",

@@ -1,5 +1,5 @@
-# host/objects.c and what it adds: arrays.c, arrow.c, direct.c, frames.c, lease.c, sectors.c and windows.c. Addresses
-# are plain ints; the caller vouches for them.
+# host/objects.c and what it adds: arrays.c, arrow.c, direct.c, direct_many.c, frames.c, lease.c, sectors.c and
+# windows.c. Addresses are plain ints; the caller vouches for them.
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, final, overload

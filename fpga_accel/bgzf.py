@@ -16,7 +16,7 @@ import numpy as np
 from fpga_accel.accelerator import Accelerator, default_accelerator
 from fpga_accel.errors import FormatError, TruncatedError
 from fpga_accel.operations import gzip_member
-from fpga_accel.operations.inflate import crc32
+from fpga_accel.operations.inflate_library import crc32
 from fpga_accel.seekable import SeekableReader, Source, opened
 
 # Bytes that hold the header of any block that `bgzip` writes.

@@ -1,6 +1,6 @@
 /* Calls of a library for work too small for a device, counted and timed: what
  * Python would spend on that is as long as such a call. */
-#include "objects.h"
+#include "direct.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -163,27 +163,9 @@ static PyType_Spec last_spec = {
 
 /* ---- Direct ---- */
 
-/* The data, where the result goes, and what a cipher needs beside them. */
-#define MOST_ARGUMENTS 5
-
-typedef struct {
-  PyObject ob_base;
-  PyObject *tally;
-  PyObject *local; /* its `last` is the thread's Last */
-  PyObject *operation;
-  PyObject *reason;
-  PyObject *call;
-  PyObject *other;     /* NULL: none */
-  Py_ssize_t position; /* of the data among the arguments */
-  Py_ssize_t limit;
-  Py_ssize_t number_size; /* bytes that a result counts for, 0: its length */
-  Py_ssize_t target;      /* the argument that results are copied into, -1: none */
-  unsigned long long serial;
-} direct_t;
-
 static unsigned long long serials;
 
-static int direct_clear(PyObject *object) {
+int direct_clear(PyObject *object) {
   direct_t *direct = (direct_t *)object;
   Py_CLEAR(direct->tally);
   Py_CLEAR(direct->local);
@@ -194,7 +176,7 @@ static int direct_clear(PyObject *object) {
   return 0;
 }
 
-static int direct_traverse(PyObject *object, visitproc visit, void *arg) {
+int direct_traverse(PyObject *object, visitproc visit, void *arg) {
   direct_t *direct = (direct_t *)object;
   Py_VISIT(Py_TYPE(object));
   Py_VISIT(direct->tally);
@@ -206,7 +188,7 @@ static int direct_traverse(PyObject *object, visitproc visit, void *arg) {
   return 0;
 }
 
-static void dealloc(PyObject *object, inquiry clear) {
+void direct_freed(PyObject *object, inquiry clear) {
   PyTypeObject *type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
   clear(object);
@@ -214,18 +196,16 @@ static void dealloc(PyObject *object, inquiry clear) {
   Py_DECREF(type);
 }
 
-static void direct_dealloc(PyObject *object) { dealloc(object, direct_clear); }
+static void direct_dealloc(PyObject *object) { direct_freed(object, direct_clear); }
 
-/* Whether an object is of another type of this module. */
-static int is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
+int direct_is_a(PyTypeObject *direct_type, const char *name, PyObject *object) {
   PyTypeObject *type = objects_type_beside(direct_type, name);
   int found = type && Py_TYPE(object) == type;
   Py_XDECREF((PyObject *)type);
   return found;
 }
 
-/* A new object of a type that starts with a direct_t; what belongs to neither is zero. */
-static direct_t *made(PyTypeObject *type, PyObject *tally, PyObject *local, PyObject *operation,
+direct_t *direct_made(PyTypeObject *type, PyObject *tally, PyObject *local, PyObject *operation,
                       PyObject *reason, PyObject *call, PyObject *other, Py_ssize_t number_size) {
   direct_t *direct = (direct_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!direct)
@@ -252,14 +232,14 @@ static PyObject *direct_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
   if (!PyArg_ParseTuple(args, "OOOOOnn|nnO:Direct", &tally, &local, &operation, &reason, &call,
                         &position, &limit, &number_size, &target, &other))
     return NULL;
-  if (!is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS || target < -1 ||
-      target >= MOST_ARGUMENTS || target == position) {
+  if (!direct_is_a(type, "Tally", tally) || position < 0 || position >= MOST_ARGUMENTS ||
+      target < -1 || target >= MOST_ARGUMENTS || target == position) {
     if (!PyErr_Occurred())
       PyErr_Format(PyExc_TypeError, "Direct() takes a Tally and different positions below %d",
                    MOST_ARGUMENTS);
     return NULL;
   }
-  direct_t *direct = made(type, tally, local, operation, reason, call, other, number_size);
+  direct_t *direct = direct_made(type, tally, local, operation, reason, call, other, number_size);
   if (!direct)
     return NULL;
   direct->position = position;
@@ -327,8 +307,7 @@ static Py_ssize_t copied(PyObject *result, PyObject *target) {
   return size;
 }
 
-/* The clock of time.perf_counter(). */
-static double now(void) {
+double direct_now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
@@ -342,7 +321,7 @@ static last_t *last_of(direct_t *direct) {
   PyObject *found = PyObject_GetAttrString(direct->local, "last");
   if (!found)
     return NULL;
-  if (!is_a(Py_TYPE((PyObject *)direct), "Last", found)) {
+  if (!direct_is_a(Py_TYPE((PyObject *)direct), "Last", found)) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_TypeError, "the local's attribute `last` is no Last");
     Py_DECREF(found);
@@ -353,8 +332,7 @@ static last_t *last_of(direct_t *direct) {
   return (last_t *)found;
 }
 
-/* Whether calls of the thread go the long way now; -1 with an exception. */
-static int is_paused(direct_t *direct) {
+int direct_is_paused(direct_t *direct) {
   if (((tally_t *)direct->tally)->paused)
     return 1;
   last_t *last = last_of(direct);
@@ -365,7 +343,7 @@ static int is_paused(direct_t *direct) {
   return waits;
 }
 
-static int file(direct_t *direct, Py_ssize_t items, Py_ssize_t in, Py_ssize_t out, double started,
+int direct_file(direct_t *direct, Py_ssize_t items, Py_ssize_t in, Py_ssize_t out, double started,
                 double ended) {
   last_t *last = last_of(direct);
   if (!last)
@@ -406,14 +384,14 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
   Py_ssize_t size = input_size(args[direct->position]);
   if (size <= 0 || size >= direct->limit)
     Py_RETURN_NONE;
-  int paused = is_paused(direct);
+  int paused = direct_is_paused(direct);
   if (paused)
     return paused < 0 ? NULL : Py_NewRef(Py_None);
   PyObject *each[MOST_ARGUMENTS] = {NULL};
   for (Py_ssize_t i = 0, taken = 0; i < given; i++)
     if (i != direct->target)
       each[taken++] = args[i];
-  double started = now();
+  double started = direct_now();
   PyObject *result =
       PyObject_CallFunctionObjArgs(direct->call, each[0], each[1], each[2], each[3], each[4], NULL);
   if (!result || result == Py_None)
@@ -428,7 +406,7 @@ static PyObject *run(PyObject *object, PyObject *const *args, Py_ssize_t given) 
       return NULL;
   }
   Py_ssize_t out = result_size(direct, result);
-  if (out < 0 || file(direct, 1, size, out, started, now()) < 0)
+  if (out < 0 || direct_file(direct, 1, size, out, started, direct_now()) < 0)
     Py_CLEAR(result);
   return result;
 }
@@ -546,168 +524,8 @@ static PyType_Spec direct_spec = {
     .slots = direct_slots,
 };
 
-/* ---- DirectMany ---- */
-
-typedef struct {
-  direct_t direct; /* its position, limit and target mean nothing */
-  PyObject *gate;
-  Py_ssize_t small;
-  Py_ssize_t each;
-  Py_ssize_t most;
-} many_t;
-
-static int many_clear(PyObject *object) {
-  Py_CLEAR(((many_t *)object)->gate);
-  return direct_clear(object);
-}
-
-static int many_traverse(PyObject *object, visitproc visit, void *arg) {
-  Py_VISIT(((many_t *)object)->gate);
-  return direct_traverse(object, visit, arg);
-}
-
-static void many_dealloc(PyObject *object) { dealloc(object, many_clear); }
-
-static PyObject *many_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *tally, *local, *operation, *reason, *call, *gate, *other;
-  Py_ssize_t small, each, most, number_size;
-  if (kwargs && PyDict_Size(kwargs) > 0) {
-    PyErr_SetString(PyExc_TypeError, "DirectMany() takes no keyword arguments");
-    return NULL;
-  }
-  if (!PyArg_ParseTuple(args, "OOOOOOOnnnn:DirectMany", &tally, &local, &operation, &reason, &call,
-                        &gate, &other, &small, &each, &most, &number_size))
-    return NULL;
-  if (!is_a(type, "Tally", tally)) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_TypeError, "DirectMany() takes a Tally");
-    return NULL;
-  }
-  many_t *many = (many_t *)made(type, tally, local, operation, reason, call, other, number_size);
-  if (!many)
-    return NULL;
-  many->gate = Py_NewRef(gate);
-  many->small = small;
-  many->each = each;
-  many->most = most;
-  return (PyObject *)many;
-}
-
-/* Whether a list seems so large that a look at all of it shows: items need not be like the first.
- */
-static int seems_large(const many_t *many, PyObject *items, Py_ssize_t count) {
-  PyObject *first = PyList_GetItem(items, 0);
-  return count > 1 && first && PyBytes_CheckExact(first) &&
-         PyBytes_Size(first) >= 2 * many->most / count;
-}
-
-/* Bytes of items that are to be done here; 0 for others, -1 with an exception. */
-static Py_ssize_t many_size(const many_t *many, PyObject *items) {
-  Py_ssize_t count = PyList_Size(items);
-  if (count <= 0 || seems_large(many, items, count))
-    return 0;
-  int64_t size = objects_bytes_total(items);
-  if (size <= 0 || size >= many->most)
-    return size < -1 ? -1 : 0;
-  if (size + count * many->each < many->small)
-    return (Py_ssize_t)size;
-  PyObject *asked = PyLong_FromLongLong(size);
-  PyObject *found = asked ? PyObject_CallFunctionObjArgs(many->gate, items, asked, NULL) : NULL;
-  Py_XDECREF(asked);
-  int open = found ? PyObject_IsTrue(found) : -1;
-  Py_XDECREF(found);
-  return open > 0 ? (Py_ssize_t)size : open;
-}
-
-static Py_ssize_t many_result_size(const many_t *many, PyObject *results, Py_ssize_t count) {
-  if (!PyList_CheckExact(results) || PyList_Size(results) != count) {
-    PyErr_SetString(PyExc_TypeError, "the library's loop returns a list of as many results");
-    return -1;
-  }
-  if (many->direct.number_size)
-    return count * many->direct.number_size;
-  int64_t size = objects_bytes_total(results);
-  if (size < 0 && !PyErr_Occurred())
-    PyErr_SetString(PyExc_TypeError, "the library's loop returns bytes");
-  return (Py_ssize_t)size;
-}
-
-PyDoc_STRVAR(
-    run_many_doc,
-    "run(items, *arguments) -> list or None\n\n"
-    "Call the library's loop and count the call. None, with nothing done, for items that are\n"
-    "not all `bytes`, have no bytes or `most` and more, and for what `gate(items, bytes)` lets\n"
-    "not through. What `other` returns for what is no list, and while the tally is paused or\n"
-    "the thread waits for turns. What the loop raises passes through; where it returns None,\n"
-    "nothing is counted.");
-
-static PyObject *run_many(PyObject *object, PyObject *const *args, Py_ssize_t given) {
-  many_t *many = (many_t *)object;
-  if (given < 1 || given > MOST_ARGUMENTS) {
-    PyErr_Format(PyExc_TypeError, "run() takes 1 to %d arguments, not %zd", MOST_ARGUMENTS, given);
-    return NULL;
-  }
-  PyObject *each[MOST_ARGUMENTS] = {NULL};
-  for (Py_ssize_t i = 0; i < given; i++)
-    each[i] = args[i];
-  int paused = PyList_CheckExact(args[0]) ? is_paused(&many->direct) : 1;
-  if (paused < 0)
-    return NULL;
-  if (paused)
-    return PyObject_CallFunctionObjArgs(many->direct.other, each[0], each[1], each[2], each[3],
-                                        each[4], NULL);
-  Py_ssize_t size = many_size(many, args[0]);
-  if (size <= 0)
-    return size < 0 ? NULL : Py_NewRef(Py_None);
-  Py_ssize_t count = PyList_Size(args[0]);
-  double started = now();
-  PyObject *results = PyObject_CallFunctionObjArgs(many->direct.call, each[0], each[1], each[2],
-                                                   each[3], each[4], NULL);
-  if (!results || results == Py_None)
-    return results;
-  if (PyList_Size(args[0]) != count) {
-    /* Another thread has changed it, while the library let it: the long way says so. */
-    Py_DECREF(results);
-    Py_RETURN_NONE;
-  }
-  Py_ssize_t out = many_result_size(many, results, count);
-  if (out < 0 || file(&many->direct, count, size, out, started, now()) < 0)
-    Py_CLEAR(results);
-  return results;
-}
-
-static PyMethodDef many_methods[] = {
-    {"run", (PyCFunction)(void (*)(void))run_many, METH_FASTCALL, run_many_doc},
-    {NULL, NULL, 0, NULL}};
-
-PyDoc_STRVAR(
-    many_doc,
-    "DirectMany(tally, local, operation, reason, call, gate, other, small, each, most,\n"
-    "number_size, /)\n"
-    "--\n\n"
-    "A library's loop over a list of items, of less than `most` bytes. Items whose bytes and\n"
-    "`each` for every one of them are less than `small` need not ask the gate. Results and\n"
-    "records are as those of a Direct.");
-
-static PyType_Slot many_slots[] = {{Py_tp_doc, (void *)many_doc},
-                                   {Py_tp_new, many_new},
-                                   {Py_tp_dealloc, many_dealloc},
-                                   {Py_tp_traverse, many_traverse},
-                                   {Py_tp_clear, many_clear},
-                                   {Py_tp_methods, many_methods},
-                                   {0, NULL}};
-
-static PyType_Spec many_spec = {
-    .name = "fpga_accel._objects.DirectMany",
-    .basicsize = sizeof(many_t),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = many_slots,
-};
-
 int direct_add_types(PyObject *module) {
   if (objects_add_type(module, &tally_spec) < 0 || objects_add_type(module, &last_spec) < 0)
     return -1;
-  if (objects_add_type(module, &direct_spec) < 0)
-    return -1;
-  return objects_add_type(module, &many_spec);
+  return objects_add_type(module, &direct_spec);
 }

@@ -17,7 +17,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 /* ---- Keep: what holds the buffers while others use their addresses ---- */
 

@@ -26,6 +26,7 @@ int64_t objects_bytes_total(PyObject *list);
 int arrays_add_functions(PyObject *module);
 int arrow_add(PyObject *module);
 int direct_add_types(PyObject *module);
+int direct_many_add_type(PyObject *module);
 int frames_add_functions(PyObject *module);
 int lease_add_type(PyObject *module);
 int objects_add(PyObject *module);

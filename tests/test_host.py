@@ -794,7 +794,18 @@ def run(*command: object, timeout: float = 300) -> subprocess.CompletedProcess[s
 
 
 # They know Python objects.
-OBJECTS = ("module.c", "objects.c", "arrays.c", "arrow.c", "direct.c", "frames.c", "lease.c", "sectors.c", "windows.c")
+OBJECTS = (
+    "module.c",
+    "objects.c",
+    "arrays.c",
+    "arrow.c",
+    "direct.c",
+    "direct_many.c",
+    "frames.c",
+    "lease.c",
+    "sectors.c",
+    "windows.c",
+)
 
 
 def test_every_source_compiles_without_warnings(compiler: str, tmp_path: Path) -> None:

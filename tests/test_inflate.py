@@ -17,7 +17,7 @@ from sizes import KIB, around, mixed, noise, periodic, text, zeros
 from zlib_ng import zlib_ng
 
 import fpga_accel as fa
-from fpga_accel.operations import inflate, registry
+from fpga_accel.operations import inflate, inflate_library, registry
 
 CONTENTS = [maker(size) for maker in (text, noise, zeros, periodic, mixed) for size in (0, 1, 300, 5000, 70 * KIB)]
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED)
@@ -395,7 +395,7 @@ def test_a_large_member_is_decoded_where_it_belongs(monkeypatch: pytest.MonkeyPa
     content = text(300 * KIB) + noise(600 * KIB) + bytes(200 * KIB)
     member, other = gzip.compress(content, 1), gzip.compress(text(200 * KIB))
     monkeypatch.setattr(inflate, "NEW_MEMORY", 100 * KIB)
-    monkeypatch.setattr(inflate, "_PIECE", 10 * KIB)
+    monkeypatch.setattr(inflate_library, "_PIECE", 10 * KIB)
     wrong_crc, wrong_size = bytearray(member), bytearray(member)
     wrong_crc[-5] ^= 1
     wrong_size[-1] ^= 0x10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from fpga_accel._host import ffi, lib
@@ -180,6 +180,11 @@ def bgzf_members(data: Flat, crc_of: CrcOf) -> Iterator[Member]:
         crc, content_size = trailer(data, end - TRAILER)
         yield Member(position + header.size, end - TRAILER, crc, content_size)
         position = end
+
+
+def content_size(members: Iterable[Member]) -> int:
+    """Return the bytes that members hold together, as they declare them."""
+    return sum(member.content_size for member in members)
 
 
 def trailer(data: Flat, position: int) -> tuple[int, int]:

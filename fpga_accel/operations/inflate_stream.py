@@ -17,7 +17,7 @@ from fpga_accel.operations.buffers import Flat
 from fpga_accel.operations.codecs import DecompressOptions, Source, Start
 from fpga_accel.operations.contract import one_ahead
 from fpga_accel.operations.gzip_member import ADLER, BGZF_CONTENT, TRAILER, Header
-from fpga_accel.operations.inflate import crc32
+from fpga_accel.operations.inflate_library import crc32
 
 # Content of one piece, and compressed bytes that are looked at for it: the first of a member is small, as all of a file
 # may be small members, and what stands behind one is copied.
