@@ -6,7 +6,7 @@ The layouts are those of ``kernels/common/abi.h``; a test compiles that file and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -115,7 +115,8 @@ class Launch:
     secret: bool = False
     seconds: float | None = None
     workers: Helpers | None = None
-    _nbytes: int | None = None
+    # Not of a copy with another table.
+    _nbytes: int | None = field(default=None, init=False)
 
     @property
     def nbytes(self) -> int:

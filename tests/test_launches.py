@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lz4.frame
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -17,7 +19,7 @@ from fpga_accel import testing
 from fpga_accel.backends import Outcome, Pending
 from fpga_accel.operations import chain_linked, lz4_stream
 from fpga_accel.operations.contract import GROUP, one_ahead
-from fpga_accel.segments import Launch, Linked
+from fpga_accel.segments import Launch, Linked, new_table
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
@@ -102,6 +104,13 @@ class _WatchedPending:
 
 
 AHEAD = ["start 0", "start 1", "wait 0", "start 2", "wait 1", "wait 2"]
+
+
+def test_the_bytes_of_a_launch_are_those_of_its_own_table() -> None:
+    launch = Launch("kernel", "entry", new_table(3), np.zeros(16, np.uint8))
+    launch.table["src_size"] = 10, 20, 2**32 - 1
+    assert launch.nbytes == launch.nbytes == 2**32 + 29
+    assert replace(launch, table=launch.table[:2]).nbytes == 30
 
 
 def test_groups_of_a_large_frame_go_one_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1030,6 +1030,7 @@ class FakeEvent:
     ("kind", "rows", "variant", "items"),
     [
         (cl.device_type.CPU, 1, manifests.Variant("v", "v.cl"), 1),
+        (cl.device_type.CPU, 5, manifests.Variant("v", "v.cl"), 5),
         (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl"), 12),
         (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl", kinds=("fpga",)), 1),
         (cl.device_type.CPU, 1000, manifests.Variant("v", "v.cl", rows_per_item=16), 12),

@@ -97,9 +97,11 @@ class WorkShape:
         return max(1, -(-wanted // self.local)) * self.local
 
     def _cpu_items(self, rows: int, variant: Variant) -> int:
+        most = self._units * variant.items_per_unit
+        if variant.rows_per_item == 1:
+            return most
         # As many for each unit: with one more, all others would wait for it.
-        each = min(variant.items_per_unit, rows // (self._units * variant.rows_per_item))
-        return self._units * max(1, each)
+        return max(self._units, min(most, rows // (self._units * variant.rows_per_item) * self._units))
 
 
 class _Pinned:
