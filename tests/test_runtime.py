@@ -178,8 +178,12 @@ def test_threads_of_pocl_are_bound_to_a_core_each_where_it_has_all_of_them() -> 
     # What the user says stands. Intel's runtime binds one of its threads.
     assert run(BOUND, "()", POCL_AFFINITY="0")[0].strip() == "False 0"
     assert run(BOUND, "()", POCL_AFFINITY=None, POCL_MAX_PTHREAD_COUNT="2")[0].strip() == "False None"
-    # A parent may have set it; newer versions of PoCL would end this process.
-    assert run(BOUND, "{0}", POCL_AFFINITY="1")[0].strip().endswith(" None")
+    # What a parent of this package has set is decided anew, and what a user has set stays.
+    inherited = {"POCL_AFFINITY": "1", "FPGA_ACCEL_BOUND": "1"}
+    assert run(BOUND, "()", **inherited)[0].strip() == "True 1"
+    assert run(BOUND, "()", **inherited, POCL_MAX_PTHREAD_COUNT="2")[0].strip() == "False None"
+    assert run(BOUND, "{0}", **inherited)[0].strip().endswith(" None")
+    assert run(BOUND, "{0}", POCL_AFFINITY="1")[0].strip().endswith(" 1")
 
 
 USING = """

@@ -23,6 +23,8 @@ _PACKAGED = (
     ("pocl-binary-distribution", "libpocl"),
 )
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
+# Tells children that it was not the user who had PoCL's threads bound.
+_BOUND = "FPGA_ACCEL_BOUND"
 
 
 def packaged_runtimes() -> dict[str, Path]:
@@ -96,9 +98,11 @@ def _pin_workers() -> None:
     """
     if not hasattr(os, "sched_getaffinity"):
         return
-    # Thread n goes to core n, and newer versions end the process where that is refused.
-    if os.sched_getaffinity(0) != set(range(os.cpu_count() or 0)):
-        # A parent that may use more set it, perhaps.
+    if os.environ.pop(_BOUND, None):
+        # A parent's own, which may use other cores.
         os.environ.pop("POCL_AFFINITY", None)
-    elif "POCL_MAX_PTHREAD_COUNT" not in os.environ:
-        os.environ.setdefault("POCL_AFFINITY", "1")
+    # Thread n goes to core n, which newer versions end the process for where it is refused. Not `os.cpu_count`, which
+    # users can set.
+    everywhere = os.sched_getaffinity(0) == set(range(os.sysconf("SC_NPROCESSORS_ONLN")))
+    if everywhere and "POCL_AFFINITY" not in os.environ and "POCL_MAX_PTHREAD_COUNT" not in os.environ:
+        os.environ |= {"POCL_AFFINITY": "1", _BOUND: "1"}
