@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import mmap
 import os
 import sys
@@ -27,8 +28,9 @@ import fpga_accel as fa
 from fpga_accel import _objects
 from fpga_accel.calls import ManyCall
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import Items
+from fpga_accel.operations.buffers import ColumnSink, Items, memory
 from fpga_accel.runtime.buffers import POOL
+from fpga_accel.segments import address_of
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes(range(32))
@@ -187,6 +189,59 @@ def test_memory_comes_back_to_the_pool() -> None:
     assert all(slab.address != address for slab in POOL.idle())
     del view
     assert any(slab.address == address for slab in POOL.idle())
+
+
+def results_in_parts(parts: list[tuple[int, list[bytes]]], count: int) -> tuple[list[int], ColumnSink]:
+    """Write results part by part, each with its first item; return where each part was put."""
+    sink, places = ColumnSink(count), []
+    for first, results in parts:
+        addresses = sink.allocate(np.array([len(result) for result in results], np.uint64), first)
+        for address, result in zip(addresses.tolist(), results, strict=True):
+            memory(address, len(result))[:] = result
+        places.append(int(addresses[0]))
+    return places, sink
+
+
+def in_column(sink: ColumnSink) -> list[bytes]:
+    data, offsets = sink.column
+    return [data[start:end].tobytes() for start, end in itertools.pairwise(offsets)]
+
+
+def test_results_that_come_in_order_are_not_moved() -> None:
+    results = [bytes([each]) * (9000 + each) for each in range(12)]
+    places, sink = results_in_parts([(0, results[:4]), (4, results[4:8]), (8, results[8:])], 12)
+    assert in_column(sink) == results
+    assert address_of(sink.column[0]) == places[0]
+    assert np.diff(places).tolist() == [sum(map(len, results[:4])), sum(map(len, results[4:8]))]
+
+
+@pytest.mark.parametrize(
+    "order", [[0, 2, 1], [2, 1, 0], [1, 0, 2], [0, 1, 1, 2], [0, 1, 2, 1]], ids=lambda order: "-".join(map(str, order))
+)
+def test_results_that_come_in_another_order_or_twice(order: list[int]) -> None:
+    results = [bytes([each]) * (100 * each) for each in range(9)]
+    _, sink = results_in_parts([(3 * part, results[3 * part : 3 * part + 3]) for part in order], 9)
+    assert in_column(sink) == results
+
+
+def test_results_that_are_larger_than_the_first_made_likely() -> None:
+    results = [b"a", b"bb", b"c" * 100_000, b"d" * 200_000, b"", b"e"]
+    _, sink = results_in_parts([(0, results[:2]), (2, results[2:4]), (4, results[4:])], 6)
+    assert in_column(sink) == results
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_result_is_discarded_or_replaced_between_parts(after: int) -> None:
+    results = [bytes([each]) * 5000 for each in range(1, 10)]
+    sink = ColumnSink(9)
+    for part in range(3):
+        addresses = sink.allocate(np.full(3, 5000, np.uint64), 3 * part)
+        for address, result in zip(addresses.tolist(), results[3 * part : 3 * part + 3], strict=True):
+            memory(address, 5000)[:] = result
+        if part + 1 == after:
+            sink.discard(1)
+            sink.put(0, b"another")
+    assert in_column(sink) == [b"another", b"", *results[2:]]
 
 
 def test_the_collector_may_end_a_batch_while_the_pool_is_at_work() -> None:

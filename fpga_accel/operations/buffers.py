@@ -220,8 +220,8 @@ _NONE: Sizes = np.zeros(0, np.uint64)
 class ColumnSink(Sink):
     """Results behind each other in one warm buffer.
 
-    Where the sizes of all are known beforehand, or are allocated at once, results are written where they stay. What
-    then turns out otherwise is moved together at the end.
+    Where the sizes of all are known beforehand, or are allocated at once, or part by part in order, results are written
+    where they stay. What then turns out otherwise is moved together at the end.
     """
 
     def __init__(self, count: int, sizes: Sizes | None = None) -> None:
@@ -229,6 +229,10 @@ class ColumnSink(Sink):
         # The buffer and the offsets where all results have it in common, and owners of what is elsewhere.
         self._whole: Column | None = None
         self._keep: list[Any] = []
+        # A buffer that the results so far lie in, behind each other: its bytes in use, and how many they are. None once
+        # one of them is elsewhere.
+        self._run: npt.NDArray[np.uint8] | None = None
+        self._run_end = self._run_items = 0
         self._addresses: Sizes = _NONE
         self._sizes: Sizes = _NONE
         if sizes is not None:
@@ -245,12 +249,28 @@ class ColumnSink(Sink):
         if self._whole is None and len(sizes) == self._count:
             self._lay_out(sizes)
         elif self._whole is None or not same_sizes(self._sizes[first:end], sizes):
-            self._scatter()
-            offsets = offsets_of(sizes)
-            data = POOL.array(int(offsets[-1]))
-            self._keep.append(data)
-            self._addresses[first:end], self._sizes[first:end] = spans(offsets, address_of(data))
+            if not first and not len(self._sizes) and len(sizes):
+                self._begin_run(sizes)
+            self._addresses[first:end], self._sizes[first:end] = self._append(sizes, first)
         return self._addresses[first:end]
+
+    def _begin_run(self, sizes: Sizes) -> None:
+        """Make room for all results, where the others are like the first; an eighth more, as they are not quite."""
+        self._scatter()
+        likely = int(sizes.sum()) * self._count // len(sizes)
+        self._run = POOL.array(likely + (likely >> 3))
+
+    def _append(self, sizes: Sizes, first: int) -> tuple[Sizes, Sizes]:
+        offsets = offsets_of(sizes)
+        nbytes, run, start = int(offsets[-1]), self._run, self._run_end
+        if run is not None and first == self._run_items and nbytes <= len(run) - start:
+            self._run_items += len(sizes)
+            self._run_end += nbytes
+            return spans(offsets, address_of(run) + start)
+        self._scatter()
+        data = POOL.array(nbytes)
+        self._keep.append(data)
+        return spans(offsets, address_of(data))
 
     def put(self, index: int, data: Flat) -> None:
         address, size, keep = _objects.address(data)
@@ -269,6 +289,9 @@ class ColumnSink(Sink):
 
     def _scatter(self) -> None:
         """Let each result be anywhere."""
+        if self._run is not None:
+            self._keep.append(self._run)
+            self._run = None
         if self._whole is not None:
             self._keep.append(self._whole[0])
             self._whole = None
@@ -284,6 +307,8 @@ class ColumnSink(Sink):
     @property
     def column(self) -> Column:
         """The results."""
+        if self._whole is None and self._run is not None and self._run_items == self._count:
+            self._whole = self._run[: self._run_end], offsets_of(self._sizes)
         if self._whole is None:
             self._scatter()
             self._whole = joined(Items(self._addresses, self._sizes, self._keep))

@@ -1,7 +1,4 @@
-/* Which slot of a table the bytes at a position of a text belong to. A format brings before it is
- * included
- *
- *   HASH_BITS  of the number of a slot */
+/* Which slot of a table the bytes at a position of a text belong to. */
 #ifndef FPGA_ACCEL_HASH_H
 #define FPGA_ACCEL_HASH_H
 
@@ -12,6 +9,9 @@
 /* Shifted left, so that the high bits of its product with eight bytes depend on the first few. */
 #define FACTOR_OF(bytes) (GOLDEN << (64 - 8 * (bytes)))
 
-INLINE uint slot_of(ulong x, ulong factor) { return (uint)(x * factor >> (64 - HASH_BITS)); }
+/* What is left of a product of 64 bits as the number of one of 2^bits slots. */
+#define SHIFT_OF(bits) (64u - (bits))
+
+INLINE uint slot_of(ulong x, ulong factor, uint shift) { return (uint)(x * factor >> shift); }
 
 #endif

@@ -9,6 +9,11 @@
 
 /* Entries of 16 bits: 32 KiB. The READMEs of the formats have the ratio and speed of others. */
 #define HASH_BITS 14
+#define WHOLE_SHIFT SHIFT_OF(HASH_BITS)
+/* A page has half of it, which leaves room for its text in a cache of 32 KiB. Shorter blocks have a
+ * slot a byte: to clear a whole table would take longer than to compress them. */
+#define PAGE 16384u
+#define FEWEST_BITS 9
 
 #include "abi.h"
 #include "bytes.h"
@@ -37,8 +42,9 @@ typedef struct {
   output_t dst, dst_end;
   uint acceleration;
   ulong factor;
-  int fits; /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
-               null pointer, and compilers take a comparison of such with null as known. */
+  uint shift; /* of slot_of */
+  int fits;   /* 0: the output does not. A flag, as under the direct strategy op is an offset from a
+                 null pointer, and compilers take a comparison of such with null as known. */
 } block_t;
 
 /* An entry is the low 16 bits of an address. Returns minus the distance: -1 to -65535 or NO_MATCH.
@@ -79,6 +85,15 @@ typedef struct {
   long back;
 } match_t;
 
+/* The match that holds `pos`; diff is by how much the eight bytes from there on differ. */
+INLINE match_t match_at(private const block_t *b, input_t pos, input_t anchor, long back,
+                        ulong diff) {
+  input_t end =
+      diff ? pos + low_zero_bytes(diff) : match_end(pos + 8, back, b->src_end - LAST_LITERALS);
+  match_t found = {match_start(b, pos, anchor, back), end, back};
+  return found;
+}
+
 /* The next match that starts up to search_end. */
 INLINE match_t next_match(private const block_t *b, private ushort *table, input_t pos,
                           input_t anchor, input_t search_end) {
@@ -90,17 +105,14 @@ INLINE match_t next_match(private const block_t *b, private ushort *table, input
       return none;
     }
     ulong x = load8(pos);
-    uint slot = slot_of(x, HASH_FACTOR(*b));
+    uint slot = slot_of(x, HASH_FACTOR(*b), b->shift);
     back = back_to(table[slot], pos);
     table[slot] = (ushort)(ulong)pos;
     diff = x ^ load8(pos + back);
     if (!(uint)diff & (back != NO_MATCH))
       break;
   }
-  input_t end =
-      diff ? pos + low_zero_bytes(diff) : match_end(pos + 8, back, b->src_end - LAST_LITERALS);
-  match_t found = {match_start(b, pos, anchor, back), end, back};
-  return found;
+  return match_at(b, pos, anchor, back, diff);
 }
 
 /* Encodes the next match. False: none starts up to search_end, or it does not fit. */
@@ -113,6 +125,13 @@ APART int put_next(private block_t *b, private ushort *table, input_t search_end
   return b->fits;
 }
 
+INLINE uint table_bits(uint size) {
+  uint bits = size > PAGE ? HASH_BITS : HASH_BITS - 1;
+  while (bits > FEWEST_BITS && size <= 1u << (bits - 1))
+    bits--;
+  return bits;
+}
+
 static void start_block(private block_t *b, private ushort *table, segment_t row,
                         global const uchar *src, global uchar *dst) {
   b->src = b->anchor = src + row.src;
@@ -123,8 +142,12 @@ static void start_block(private block_t *b, private ushort *table, segment_t row
   b->fits = row.src_size <= MAX_SRC;
   b->acceleration = row.param ? row.param : 1;
   b->factor = row.src_size > SHORT_BLOCK ? FACTOR_LONG : FACTOR_SHORT;
-  for (uint i = 0; i < 1u << HASH_BITS; i++)
-    table[i] = (ushort)(ulong)b->src;
+  const uint bits = table_bits(row.src_size);
+  b->shift = SHIFT_OF(bits);
+  /* In parts of a known size, which compilers fill by vectors. */
+  for (uint part = 0; part < 1u << bits; part += 1u << FEWEST_BITS)
+    for (uint i = 0; i < 1u << FEWEST_BITS; i++)
+      table[part + i] = (ushort)(ulong)b->src;
 }
 
 #endif

@@ -2,7 +2,7 @@
  *
  *   PROBES   positions that a step probes
  *   STORES   of these, those that enter the table
- *   slot_of  the slot for the bytes at a position; a factor says how many of them are hashed
+ *   slot_of  the slot for the bytes at a position; hash.h has its factor and shift
  *   back_to  what an entry means at a position: minus the distance
  */
 #ifndef FPGA_ACCEL_MATCH_PROBE_H
@@ -19,14 +19,14 @@ typedef struct {
 
 /* The first half of a step: probes PROBES positions and keeps the first match. The stores come as
  * soon as they can: the CPU holds back later loads until it knows where stores go. */
-INLINE probed_t probe(private ushort *table, ulong factor, input_t pos) {
+INLINE probed_t probe(private ushort *table, ulong factor, uint shift, input_t pos) {
   uint slots[PROBES], heads[PROBES];
   long backs[PROBES];
   int same[PROBES];
 #pragma unroll
   for (uint i = 0; i < PROBES; i++) {
     ulong x = load8(pos + i);
-    slots[i] = slot_of(x, factor);
+    slots[i] = slot_of(x, factor, shift);
     heads[i] = (uint)x;
   }
 #pragma unroll

@@ -16,9 +16,16 @@
 #define STORES 4u
 #define BATCH 64u /* steps before their records are encoded */
 /* A step without a match skips a byte more for every 4 bytes since the last one. After FAR bytes
- * the plain search, which widens its steps further, takes over. */
+ * the search goes on a position at a time. */
 #define GAP_SHIFT 2
 #define FAR 64
+/* How many matches it finds at least, and how many literals before each keep it going: a step costs
+ * the same whether it finds a match or not. */
+#define SPARSE_RUN 32u
+#define SPARSE_LITERALS 8u
+/* What its skip grows by for each position without a match, in parts of a byte. */
+#define SKIP_PARTS 32u
+#define SKIP_MORE 3u
 
 /* A step compares SPAN bytes at up to PROBES behind its position, and its match stays off the last
  * literals: 5 + 64 + 5, rounded up. */
@@ -78,15 +85,48 @@ INLINE void keep_place(private stream_t *s, private const place_t *at) {
   s->count = (uint)(at->record - s->records);
 }
 
-/* The plain search's next match. */
+/* The plain search's next SPARSE_RUN matches, or fewer at the block's end; returns the literals
+ * before them. */
+INLINE uint search_run(private stream_t *s) {
+  const input_t limit = s->src_limit;
+  const ulong factor = HASH_FACTOR(s->block);
+  const uint shift = s->block.shift;
+  __private ushort *table = s->table;
+  input_t pos = s->block.pos, found = s->found;
+  uint literals = 0, count = 0;
+  while (count < SPARSE_RUN) {
+    uint skip = SKIP_PARTS;
+    long back;
+    ulong diff;
+    for (;; pos += skip / SKIP_PARTS, skip += SKIP_MORE) {
+      if (pos > limit)
+        goto end;
+      ulong x = load8(pos);
+      uint slot = slot_of(x, factor, shift);
+      back = back_to(table[slot], pos);
+      table[slot] = (ushort)(ulong)pos;
+      diff = x ^ load8(pos + back);
+      if (!(uint)diff & (back != NO_MATCH))
+        break;
+    }
+    match_t m = match_at(&s->block, pos, found, back, diff);
+    record_t record = {m.start, (int)back, (uint)(m.end - m.start)};
+    s->records[count++] = record;
+    literals += (uint)(m.start - found);
+    pos = found = m.end;
+  }
+end:
+  s->block.pos = pos;
+  s->found = found;
+  s->count = count;
+  return literals;
+}
+
+/* Searches a position at a time while that is sparse. Leaves at most SPARSE_RUN records. */
 APART void step_far(private stream_t *s) {
-  match_t m = next_match(&s->block, s->table, s->block.pos, s->found, s->src_limit);
-  s->block.pos = m.end;
-  if (!m.back)
-    return;
-  record_t record = {m.start, (int)m.back, (uint)(m.end - m.start)};
-  s->records[s->count++] = record;
-  s->found = m.end;
+  do
+    put_records(s);
+  while (search_run(s) >= SPARSE_RUN * SPARSE_LITERALS);
 }
 
 APART uint long_size(private const stream_t *s, input_t start, long back) {
@@ -131,8 +171,8 @@ static void start_stream(private stream_t *s, segment_t row, global const uchar 
 
 /* Steps so many streams until one of them wants end_row(); returns which. All are probed before
  * any is measured: a CPU that sees some 200 instructions ahead then has the loads of several
- * streams to wait for at once. */
-INLINE uint run_streams(private stream_t *s, const uint streams) {
+ * streams to wait for at once. `whole`: all have whole tables, which spares registers. */
+INLINE uint run_streams(private stream_t *s, const uint streams, const int whole) {
   for (;;) {
     place_t at[STREAMS];
 #pragma unroll
@@ -147,7 +187,8 @@ INLINE uint run_streams(private stream_t *s, const uint streams) {
       probed_t p[STREAMS];
 #pragma unroll
       for (uint k = 0; k < streams; k++)
-        p[k] = probe(s[k].table, HASH_FACTOR(s[k].block), at[k].pos);
+        p[k] = probe(s[k].table, HASH_FACTOR(s[k].block), whole ? WHOLE_SHIFT : s[k].block.shift,
+                     at[k].pos);
 #pragma unroll
       for (uint k = 0; k < streams; k++)
         more &= measure(s + k, at + k, p[k]);
@@ -160,12 +201,19 @@ INLINE uint run_streams(private stream_t *s, const uint streams) {
   }
 }
 
+INLINE int has_whole_tables(private const stream_t *s) {
+  int whole = 1;
+  for (uint k = 0; k < STREAMS; k++)
+    whole &= s[k].block.shift == WHOLE_SHIFT;
+  return whole;
+}
+
 /* What a work-item does. */
 INLINE void compress_streams(global const uchar *src, global uchar *dst,
                              global const segment_t *segments, global result_t *results,
                              uint count) {
   ushort tables[STREAMS][1 << HASH_BITS];
-  record_t records[STREAMS][BATCH];
+  record_t records[STREAMS][BATCH + SPARSE_RUN];
   stream_t s[STREAMS];
   uint row = abi_first(count), rows_end = abi_end(count), active = 0;
   for (; active < STREAMS && row < rows_end; active++) {
@@ -177,7 +225,9 @@ INLINE void compress_streams(global const uchar *src, global uchar *dst,
   while (active) {
     /* Also when one stream is left, though the plain search alone is faster: a block's bytes must
      * not depend on the rows beside it. */
-    uint k = active == STREAMS ? run_streams(s, STREAMS) : run_streams(s, 1);
+    uint k = active < STREAMS      ? run_streams(s, 1, 0)
+             : has_whole_tables(s) ? run_streams(s, STREAMS, 1)
+                                   : run_streams(s, STREAMS, 0);
     end_row(&s[k].block, s[k].table, segments[s[k].row].flags, results + s[k].row);
     if (row < rows_end) {
       s[k].row = row;

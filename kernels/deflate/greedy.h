@@ -9,6 +9,7 @@
 #include "hash.h"
 
 #define HASH_FACTOR FACTOR_OF(6)
+#define HASH_SHIFT SHIFT_OF(HASH_BITS)
 /* A match of 3 bytes is seldom shorter than its literals. */
 #define MIN_FOUND 4u
 /* What a probe reads, and a match of 4 behind it. */
@@ -46,7 +47,7 @@ static input_t start_table(TABLES ushort *table, segment_t row, global const uch
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = (ushort)(ulong)first;
   for (input_t at = first; at + 8 <= content; at += HISTORY_STRIDE)
-    table[slot_of(load8(at), HASH_FACTOR)] = (ushort)(ulong)at;
+    table[slot_of(load8(at), HASH_FACTOR, HASH_SHIFT)] = (ushort)(ulong)at;
   return row.param ? content : content + 1;
 }
 
@@ -64,7 +65,7 @@ static input_t search_greedily(private writer_t *w, TABLES ushort *table,
                                TABLES sequence_t *sequences, input_t pos, input_t last, uint most) {
   while (pos <= last && w->count < most) {
     ulong x = load8(pos);
-    uint slot = slot_of(x, HASH_FACTOR);
+    uint slot = slot_of(x, HASH_FACTOR, HASH_SHIFT);
     uint distance = distance_of(table[slot], pos);
     table[slot] = (ushort)(ulong)pos;
     input_t candidate = pos - distance - 1;
@@ -77,8 +78,8 @@ static input_t search_greedily(private writer_t *w, TABLES ushort *table,
                        : match_end(pos + 8, distance + 1UL, end_of_longest(pos, w->end));
     add_sequence(w, sequences, pos, end, distance);
     if (end <= last) {
-      table[slot_of(load8(pos + 1), HASH_FACTOR)] = (ushort)(ulong)(pos + 1);
-      table[slot_of(load8(end - 2), HASH_FACTOR)] = (ushort)(ulong)(end - 2);
+      table[slot_of(load8(pos + 1), HASH_FACTOR, HASH_SHIFT)] = (ushort)(ulong)(pos + 1);
+      table[slot_of(load8(end - 2), HASH_FACTOR, HASH_SHIFT)] = (ushort)(ulong)(end - 2);
     }
     pos = end;
   }

@@ -100,7 +100,7 @@ INLINE void run_streams(private stream_t *s, const uint streams) {
   for (int more = 1; more;) {
 #pragma unroll
     for (uint k = 0; k < streams; k++)
-      p[k] = probe(s[k].table, HASH_FACTOR, at[k].pos);
+      p[k] = probe(s[k].table, HASH_FACTOR, HASH_SHIFT, at[k].pos);
 #pragma unroll
     for (uint k = 0; k < streams; k++)
       more &= measure(s + k, at + k, p[k]);

@@ -9,6 +9,7 @@
 
 #define MIN_MATCH 4u
 #define HASH_FACTOR FACTOR_OF(7)
+#define HASH_SHIFT SHIFT_OF(HASH_BITS)
 /* A search reads 8 bytes at its position and up to 2 behind it. */
 #define SEARCH_MARGIN 10u
 /* The search, two positions at a time, steps one byte wider for every 128 without a match. */
@@ -56,7 +57,7 @@ static void start_search(private search_t *w, STORE uint *table, input_t origin,
   for (uint i = 0; i < 1u << HASH_BITS; i++)
     table[i] = 0;
   for (uint i = 0; i + 8 <= history; i += HISTORY_STRIDE)
-    table[slot_of(load8(origin + i), HASH_FACTOR)] = i;
+    table[slot_of(load8(origin + i), HASH_FACTOR, HASH_SHIFT)] = i;
 }
 
 /* Searches on in a block that ends at `end`; literals behind the last match are the rest. */
@@ -68,7 +69,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
   STORE sequence_t *next = q->list + q->count;
   while (pos + SEARCH_MARGIN <= stop) {
     ulong x = load8(origin + pos), y = load8(origin + pos + 1);
-    uint slot = slot_of(x, HASH_FACTOR);
+    uint slot = slot_of(x, HASH_FACTOR, HASH_SHIFT);
     ulong found = table[slot], from, to;
     table[slot] = (uint)pos;
     if (load4(origin + pos + 2 - d0) == (uint)(x >> 16)) {
@@ -78,7 +79,7 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
       from = pos;
       if (load4(origin + found) != (uint)x) {
         from = pos + 1;
-        slot = slot_of(y, HASH_FACTOR);
+        slot = slot_of(y, HASH_FACTOR, HASH_SHIFT);
         found = table[slot];
         table[slot] = (uint)from;
         if (load4(origin + found) != (uint)y) {
@@ -97,13 +98,13 @@ APART void find_sequences(private search_t *w, STORE sequences_t *q, uint end) {
     anchor = to;
     if (to > stop - SEARCH_MARGIN)
       break;
-    table[slot_of(load8(origin + pos + 2), HASH_FACTOR)] = (uint)pos + 2;
-    table[slot_of(load8(origin + to - 2), HASH_FACTOR)] = (uint)to - 2;
+    table[slot_of(load8(origin + pos + 2), HASH_FACTOR, HASH_SHIFT)] = (uint)pos + 2;
+    table[slot_of(load8(origin + to - 2), HASH_FACTOR, HASH_SHIFT)] = (uint)to - 2;
     pos = to;
     /* Behind a match may follow one of the distance before it. */
     while (pos <= stop - SEARCH_MARGIN && load4(origin + pos) == load4(origin + pos - d1)) {
       ulong to_next = match_end(origin, pos + 4, d1, stop), distance = d1;
-      table[slot_of(load8(origin + pos), HASH_FACTOR)] = (uint)pos;
+      table[slot_of(load8(origin + pos), HASH_FACTOR, HASH_SHIFT)] = (uint)pos;
       d1 = d0;
       d0 = distance;
       next = add_sequence(next, 0, to_next - pos, distance);
