@@ -94,6 +94,23 @@ def test_samples_are_seconds_of_a_call() -> None:
     assert timed.size == len(fake.frame)
 
 
+def test_a_call_goes_before_those_of_a_sample_untimed() -> None:
+    fake = Fake(b"text" * 100, Clock(), seconds=0.004)
+    cold = Fake(b"text" * 100, fake.clock, seconds=0.02)
+    # The first of every sample finds the memory of another.
+    each = math.ceil(1.1 * SAMPLE_SECONDS / fake.seconds) + 1
+
+    def first_is_slow(number: int, frame: bytes) -> bytes:
+        fake.clock.now += 1.0 if number > 2 and (number - 3) % each == 0 else 0.0
+        return frame
+
+    fake.says = first_is_slow
+    timed = raced(fake, cold)
+    assert timed[0].wall == pytest.approx([0.004] * FEW.rounds)
+    assert timed[1].calls == 1
+    assert cold.calls == FEW.rounds + 2, "a sample of one call has none before it"
+
+
 def test_rounds_end_with_their_time() -> None:
     timed = raced(Fake(b"x", Clock(), seconds=1.0), effort=Effort(rounds=20, seconds=5.0))
     assert len(timed[0].wall) == 6
