@@ -17,7 +17,7 @@ from fpga_accel.receipts import Ran
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.buffers import wipe
 from fpga_accel.runtime.programs import BuildFailed
-from fpga_accel.segments import Launch, Linked, Place, Status, Table, address_of, first_impossible
+from fpga_accel.segments import Launch, Linked, Place, Status, Step, Table, address_of, first_impossible
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Launches:
         try:
             pending = self._backend.start(launch)
         except BaseException:
-            _wipe(launch)
+            _wipe_keys(launch)
             raise
         finish = partial(self._finished, launch, pending)
         self._pending[id(pending)] = pending, finish
@@ -139,7 +139,7 @@ class Launches:
                 _forsaken.append(launch)
             raise
         finally:
-            _wipe(launch)
+            _wipe_keys(launch)
         return outcome.results
 
     def _awaited(self, pending: Pending, since: float, seconds: float) -> tuple[Outcome, float]:
@@ -254,15 +254,15 @@ class Launches:
         self._pending.clear()
 
 
-def _wipe(launch: Launch) -> None:
-    if launch.secret:
-        wipe(address_of(launch.params), launch.params.nbytes)
+def _wipe_keys(work: Launch | Step) -> None:
+    if work.keys and not isinstance(work.params, Place):
+        part = work.params[work.keys]
+        wipe(address_of(part), len(part))
 
 
 def _wipe_linked(linked: Linked) -> None:
     for step in linked.steps:
-        if step.secret and not isinstance(step.params, Place):
-            wipe(address_of(step.params), step.params.nbytes)
+        _wipe_keys(step)
 
 
 def _refuse_impossible(work: Launch, results: Table, device: str) -> None:

@@ -99,8 +99,8 @@ class Launch:
         Parameter bytes that the rows' ``param`` offsets point into.
     keep
         Owners of the memory the table points at, alive until the launch is done.
-    secret
-        True where params hold keys: every copy of them is wiped afterwards.
+    keys
+        Where params hold keys, None where they hold none: every copy of them is wiped afterwards.
     seconds
         How long it may take, None for no limit.
     workers
@@ -112,7 +112,7 @@ class Launch:
     table: Table
     params: Bytes
     keep: Any = None
-    secret: bool = False
+    keys: slice | None = None
     seconds: float | None = None
     workers: Helpers | None = None
     # Not of a copy with another table.
@@ -205,8 +205,8 @@ class Step:
         Rows of dtype `SEGMENT`; ``src`` and ``dst`` are offsets in the places of that name.
     params
         Parameter bytes, or the place of another launch that the kernel reads instead.
-    secret
-        True where params hold keys: every copy of them is wiped afterwards.
+    keys
+        Where params hold keys, None where they hold none: every copy of them is wiped afterwards.
     """
 
     kernel: str
@@ -215,7 +215,7 @@ class Step:
     params: Bytes | Place
     src: Place = INPUT
     dst: Place = SCRATCH
-    secret: bool = False
+    keys: slice | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -225,7 +225,7 @@ class RtlBackend(forks.Resettable):
             if tagged is not None:
                 tagged.take(results)
         finally:
-            if launch.secret:
+            if launch.keys:
                 wipe(address_of(beats.content), beats.content.nbytes)
                 if tagged is not None:
                     tagged.wipe()

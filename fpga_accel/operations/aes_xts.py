@@ -21,7 +21,7 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
-from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, rows_of_sectors
+from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, keys_in, rows_of_sectors
 from fpga_accel.operations.xts_units import SPARE, UnitsCipher
 from fpga_accel.segments import RECORD, Launch, Status, copy_many
 
@@ -252,7 +252,9 @@ class SectorsOperation(_Xts):
             return {}
         texts = Texts(items.addresses + np.uint64(taken) if taken else items.addresses, targets, sizes, nonces)
         table, params = rows_of_sectors(texts, options, unit, _row_bytes(nbytes, unit, run.wide))
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
+        launch = Launch(
+            self.kernel, self.entry, table, params, keep=(job, nonces), keys=keys_in(table, params, options)
+        )
         require_success(self, run(launch))
         return {}
 

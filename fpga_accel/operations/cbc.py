@@ -40,6 +40,7 @@ from fpga_accel.operations.keyed import (
     KeyedOperation,
     Record,
     Texts,
+    keys_in,
     require_rows,
     row_on,
     rows_of_whole,
@@ -304,7 +305,9 @@ class CbcDecrypt(CbcOperation):
             results = sizes - padding
         texts = Texts(sources, job.sink.allocate(results), sizes, nonces)
         table, params = self._rows_of(texts, results, options, row_on(run))
-        launch = Launch(self.kernel, self.entry, table, params, keep=(job, nonces), secret=True)
+        launch = Launch(
+            self.kernel, self.entry, table, params, keep=(job, nonces), keys=keys_in(table, params, options)
+        )
         require_success(self, run(launch))
         return {}
 

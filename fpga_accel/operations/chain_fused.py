@@ -15,7 +15,7 @@ from fpga_accel.operations.aes_gcm import GcmEncrypt
 from fpga_accel.operations.buffers import Items
 from fpga_accel.operations.ciphers import CipherOptions
 from fpga_accel.operations.contract import Operation, RowInput, RowOutput, Run, output_of, row_of
-from fpga_accel.operations.keyed import BLOCK, Record, Texts
+from fpga_accel.operations.keyed import BLOCK, Record, Texts, keys_in
 from fpga_accel.operations.links import HEADER, KERNEL, WORD
 from fpga_accel.operations.lz4_compress import CompressOptions, Lz4Compress
 from fpga_accel.operations.sealed import TAG
@@ -86,7 +86,9 @@ def _launch(cipher: Any, options: Sequence[Any], items: Items) -> tuple[Launch, 
     table["dst_capacity"] = bounds
     sizes, which = np.unique(items.sizes, return_inverse=True)
     table["flags"] |= np.array([_header_flags(compress, int(size)) for size in sizes], np.uint32)[which]
-    return Launch(KERNEL, ENTRY, table, params, keep=(items, nonces, room, encrypt), secret=True), fronts
+    return Launch(
+        KERNEL, ENTRY, table, params, keep=(items, nonces, room, encrypt), keys=keys_in(table, params, encrypt)
+    ), fronts
 
 
 def _header_flags(options: CompressOptions, size: int) -> int:

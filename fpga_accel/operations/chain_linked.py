@@ -22,7 +22,7 @@ from fpga_accel.operations.buffers import Items, memory
 from fpga_accel.operations.checksums import ContinuedChecksum
 from fpga_accel.operations.ciphers import CipherOptions, wrong_tag
 from fpga_accel.operations.contract import GROUP, Errors, Job, Operation
-from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts
+from fpga_accel.operations.keyed import Cut, KeyedOperation, Texts, keys_in
 from fpga_accel.operations.lz4_compress import Lz4Compress
 from fpga_accel.operations.lz4_decompress import Lz4Decompress
 from fpga_accel.segments import (
@@ -274,7 +274,9 @@ class Encoding(_Coding):
                 links.sizes_to_rows(self._count, data.step, following, cipher.whole_room),
                 links.sizes_to_records(self._count, data.step, following),
             ]
-        self._steps.append(Step(cipher.kernel, cipher.entry, table, params, data.place, OUTPUT, secret=True))
+        self._steps.append(
+            Step(cipher.kernel, cipher.entry, table, params, data.place, OUTPUT, keys=keys_in(table, params, options))
+        )
         return _Data(OUTPUT, slots, bounds, len(self._steps) - 1)
 
     def _front_checksums(self, stage: Operation[Any]) -> Any:
@@ -354,7 +356,9 @@ class Decoding(_Coding):
             data = _Data(SCRATCH, slots, sizes)
         texts = Texts(self._inputs.starts + front, data.starts, sizes, nonces)
         table, params = cipher.whole_rows(texts, options)
-        self._steps.append(Step(cipher.kernel, cipher.entry, table, params, INPUT, data.place, secret=True))
+        self._steps.append(
+            Step(cipher.kernel, cipher.entry, table, params, INPUT, data.place, keys=keys_in(table, params, options))
+        )
         return data, outputs
 
     def _add_measure(self, data: _Data) -> int:

@@ -143,7 +143,7 @@ class KeyedOperation(CipherOperation):
         if not self.cuts:
             require_rows(texts.sizes, self.whole_room)
         table, params = self._rows(texts, cut, options)
-        results = run(Launch(self.kernel, self.entry, table, params, keep=(job, texts), secret=True))
+        results = run(Launch(self.kernel, self.entry, table, params, (job, texts), keys_in(table, params, options)))
         require_success(self, results)
         return self.finish(job, texts, cut, results)
 
@@ -230,6 +230,12 @@ def _rows_of_any(texts: Texts, cut: Cut, options: CipherOptions, row: int) -> tu
         records[f"{name}_size"] = part.sizes[0] if one_for_all else part.sizes[pick]
         copy_many(part.addresses, places + np.uint64(address_of(params)), part.sizes)
     return table, params
+
+
+def keys_in(table: Table, params: Bytes, options: CipherOptions) -> slice:
+    """Return where the parameters of rows hold keys: behind the records, and one for all in front of the rest."""
+    start, end = len(table) * RECORD.itemsize, len(params)
+    return slice(start, start + memoryview(options.keys[0]).nbytes if len(options.keys) == 1 else end)
 
 
 def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:

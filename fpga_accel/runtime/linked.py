@@ -218,9 +218,9 @@ class _Gathered:
         pieces = {Space.TABLE: table, Space.RESULTS: results}
         if not isinstance(step.params, Place):
             # Of the one name that a lane wipes: no sequence has two launches with keys.
-            params = lane.region("params" if step.secret else f"params{number}", len(step.params))
+            params = lane.region("params" if step.keys else f"params{number}", len(step.params))
             params.slab.array[: len(step.params)] = step.params
-            params.slab.secret |= step.secret
+            params.slab.secret |= step.keys is not None
             lane.push(params, len(step.params))
             pieces[Space.PARAMS] = params
         return pieces
@@ -244,8 +244,8 @@ class _Gathered:
             places = phase.outputs.starts + np.uint64(self.output_address())
             copy_many(places, phase.outputs.addresses, phase.outputs.sizes)
         for step in phase.steps:
-            if step.secret and not isinstance(step.params, Place):
-                self.lane.wipe_secrets(len(step.params))
+            if step.keys:
+                self.lane.wipe_keys(step.keys)
         # The lane's memory serves the next phase.
         return [
             self._view(self.lane.region(f"results{number}", 0), len(step.table)).copy()

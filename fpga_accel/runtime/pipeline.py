@@ -238,12 +238,13 @@ class Lane:
         self.copies.clear()
         return spans
 
-    def wipe_secrets(self, size: int) -> None:
-        """Zero the parameter bytes on the host and on the device."""
+    def wipe_keys(self, keys: slice) -> None:
+        """Zero that part of the parameters on the host and on the device."""
         region = self._regions["params"]
-        wipe(region.slab.address, size)
+        part = region.slab.array[keys]
+        wipe(region.slab.address + keys.start, len(part))
         if self._pinned is not None:
-            cl.enqueue_copy(self.queue, region.buffer, region.slab.array[:size], is_blocking=True)
+            cl.enqueue_copy(self.queue, region.buffer, part, dst_offset=keys.start, is_blocking=True)
 
     def wipe_host_secrets(self) -> None:
         """Zero the parameter bytes on the host, where a launch failed and the device is not to be asked."""
@@ -398,7 +399,7 @@ class Pipeline:
         results: Table = POOL.array(count, RESULT)
         results["status"] = Status.NOT_RUN
         # An abandoned lane holds them.
-        lane.held = [pooled(launch.table), results, pooled(launch.params, secret=launch.secret)]
+        lane.held = [pooled(launch.table), results, pooled(launch.params, secret=launch.keys is not None)]
         arguments = (None, None, *[self.wrapped(array) for array in lane.held], np.uint32(count))
         stages = self.enqueue(lane, program, launch.entry, variant, arguments)
         deadline = yield
@@ -430,7 +431,7 @@ class Pipeline:
         rows.slab.array[: count * SEGMENT.itemsize] = table.view(np.uint8)
         _results_view(lane, count)["status"] = Status.NOT_RUN
         params.slab.array[: len(launch.params)] = launch.params
-        params.slab.secret |= launch.secret
+        params.slab.secret |= launch.keys is not None
         lane.push(rows, count * SEGMENT.itemsize)
         lane.push(results, count * RESULT.itemsize)
         lane.push(params, len(launch.params))
@@ -564,8 +565,8 @@ class Pipeline:
             ffi.cast("uint8_t *", piece.dst.slab.address),
         )
         elapsed.spans += [span_of("kernel", piece.stages), *lane.take_copies()]
-        if launch.secret:
-            lane.wipe_secrets(len(launch.params))
+        if launch.keys:
+            lane.wipe_keys(launch.keys)
         return lane
 
     def reset_after_fork(self) -> None:

@@ -72,5 +72,7 @@ class HostPlaces:
 def _placed(step: Step) -> Placed:
     results: Table = POOL.array(max(len(step.table), 1), RESULT)[: len(step.table)]
     results["status"] = Status.NOT_RUN
-    params = np.zeros(0, np.uint8) if isinstance(step.params, Place) else pooled(step.params, secret=step.secret)
+    params = (
+        np.zeros(0, np.uint8) if isinstance(step.params, Place) else pooled(step.params, secret=step.keys is not None)
+    )
     return Placed(step, pooled(step.table), results, params)
