@@ -12,7 +12,7 @@ from fpga_accel.backends import Backend, NoCore, Outcome, Pending, Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, DeviceTimeoutError
 from fpga_accel.operations import links
-from fpga_accel.operations.contract import Errors, Job, Operation, StartLinked, output_of, row_of
+from fpga_accel.operations.contract import Errors, Job, Linker, Operation, output_of, row_of
 from fpga_accel.receipts import Ran
 from fpga_accel.runtime import manifests
 from fpga_accel.runtime.buffers import wipe
@@ -178,11 +178,11 @@ class Launches:
 
     # -- launches that a device links by itself, or has one entry for ---------------------------------------------
 
-    def linker(self) -> StartLinked | None:
+    def linker(self) -> Linker | None:
         """Return what starts linked launches; None where there are none, or no kernels on the device that link."""
         if self._operation.kernel != links.KERNEL or not self._backend.links:
             return None
-        return self._start_linked if self._prepares(links.trials()) else None
+        return Linker(self._start_linked, self._backend.direct) if self._prepares(links.trials()) else None
 
     def fuses(self) -> bool:
         """Whether the device has an entry that is all of the operation."""

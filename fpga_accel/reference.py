@@ -33,6 +33,7 @@ class ReferenceBackend:
         return VARIANT
 
     wide = False
+    direct = False
     links = False
     fuses = False
     apart = False

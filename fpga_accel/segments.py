@@ -239,7 +239,7 @@ class Linked:
     then
         Given the results of every step, returns what goes on with the same scratch memory, None for nothing.
     collect
-        Given the results of every step and the host address of an output of so many bytes, takes what it needs.
+        Given the results of every step, an output of so many bytes, and whether it may keep that, takes what it needs.
     """
 
     steps: list[Step]
@@ -249,7 +249,7 @@ class Linked:
     keep: Any = None
     private: bool = False
     then: Callable[[list[Table]], Linked | None] | None = None
-    collect: Callable[[list[Table], int], None] | None = None
+    collect: Callable[[list[Table], Bytes, bool], None] | None = None
 
     @property
     def nbytes(self) -> int:

@@ -26,7 +26,7 @@ from fpga_accel.runtime.discovery import OPEN_SECONDS
 from fpga_accel.runtime.manifests import Manifest
 from fpga_accel.runtime.placing import HostPlaces, Placed
 from fpga_accel.runtime.programs import BUILD_SECONDS, BuildFailed
-from fpga_accel.segments import Launch, Linked, Status, Table, address_of, new_results
+from fpga_accel.segments import Launch, Linked, Status, Table, new_results
 
 __all__ = ["LEGAL", "FaultyDevice", "Mode", "Stage"]
 
@@ -276,6 +276,7 @@ class _FaultyBackend:
         return Outcome(results, VARIANT, transfer=copied - began + time.perf_counter() - ran, kernel=ran - copied)
 
     wide = False
+    direct = True
     fuses = False
     apart = False
 
@@ -304,7 +305,7 @@ class _FaultyBackend:
         while True:
             following = phase.then(results) if phase.then else None
             if phase.collect:
-                phase.collect(results, address_of(places.output))
+                phase.collect(results, places.output, True)
             if following is None:
                 break
             phase = following

@@ -230,6 +230,25 @@ def test_results_that_are_larger_than_the_first_made_likely() -> None:
     assert in_column(sink) == results
 
 
+def test_memory_that_results_lie_in_is_taken_over() -> None:
+    results = [b"one", b"", b"three" * 100]
+    memory_of_all: Any = np.frombuffer(b"".join(results) + bytes(400), np.uint8)
+    sizes_of_all = np.array([len(result) for result in results], np.uint64)
+    sink = ColumnSink(3)
+    addresses = sink.adopt(memory_of_all, sizes_of_all, 0)
+    assert addresses is not None
+    assert addresses[0] == address_of(memory_of_all) == address_of(sink.column[0])
+    assert in_column(sink) == results
+    sink.discard(2)
+    assert in_column(sink) == [b"one", b"", b""]
+
+
+@pytest.mark.parametrize(("count", "spare"), [(4, 0), (3, 504)], ids=["some of the results", "mostly empty"])
+def test_memory_that_is_not_taken_over(count: int, spare: int) -> None:
+    memory_of_all: Any = np.zeros(503 + spare, np.uint8)
+    assert ColumnSink(count).adopt(memory_of_all, np.array([3, 0, 500], np.uint64), 0) is None
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_result_is_discarded_or_replaced_between_parts(after: int) -> None:
     results = [bytes([each]) * 5000 for each in range(1, 10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from fpga_accel.operations import chain_linked, links
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Linked, Status, Table, new_results, new_table
+from fpga_accel.segments import SEGMENT, Linked, Place, Space, Status, Table, new_results, new_table
 from fpga_accel.testing import FaultyDevice
 
 KEY = bytes.fromhex("a1b2c3d4e5f60718293a4b5c6d7e8f90a0b1c2d3e4f5061728394a5b6c7d8e9f")
@@ -113,6 +114,7 @@ def test_more_than_a_submission_and_items_too_large_for_one(
     acc: fa.Accelerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain_linked, "BATCH", 50_000)
+    monkeypatch.setattr(chain_linked, "DIRECT_BATCH", 50_000)
     monkeypatch.setattr(chain_linked, "MOST_LINKED", 60_000)
     monkeypatch.setattr(chain_linked, "GROUP", 30_000)
     items = [sizes.mixed(size) for size in (100, 70_000, 40_000, 20_000, 0, 300_000, 5, 60_000, 60_001, 10)]
@@ -470,6 +472,7 @@ def test_every_strategy_links(forced: fa.Accelerator) -> None:
 
 def test_every_strategy_has_a_second_group_on_its_way(forced: fa.Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_linked, "BATCH", 20_000)
+    monkeypatch.setattr(chain_linked, "DIRECT_BATCH", 20_000)
     items = [sizes.mixed(1000 * number + 7) for number in range(30)]
     seal = forced.chain(*CHECKED)
     data, checksums = zip(*seal.many(items, key=KEY, nonces=nonces_for(items)), strict=True)
@@ -581,6 +584,7 @@ def test_a_failure_of_any_group_leaves_none_on_its_way(
     stage: Any, mode: Any, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain_linked, "BATCH", 4000)
+    monkeypatch.setattr(chain_linked, "DIRECT_BATCH", 4000)
     items = [sizes.text(3000)] * 6
     device = FaultyDevice(stage, mode, every=every, seconds=0.01)
     with fa.Accelerator(device, fallback="allow", verify="never") as acc:
@@ -664,7 +668,11 @@ class _Lying:
                 phase.then = go_on
             if collect is not None:
                 given = collect
-                phase.collect = lambda results, address: given(changed(results), address)
+
+                def collected(results: list[Table], output: Any, kept: bool) -> None:
+                    given(changed(results), output, kept)
+
+                phase.collect = collected
             return phase
 
         return self._backend.start_linked(wrapped(linked))
@@ -727,6 +735,13 @@ def test_rows_that_link_have_no_room_beyond_their_table() -> None:
     assert (new_table(1).itemsize, new_results(1).itemsize) == (32, 32)
 
 
+def test_rows_that_pack_read_the_places_that_they_write() -> None:
+    step = links.places_behind(3, 1, 2, 28, "dst")
+    assert step.params == step.dst == Place(Space.TABLE, 2)
+    assert step.table["dst"].tolist() == step.table["param"].tolist() == [8, 40, 72]
+    assert step.table["flags"].tolist() == [28] * 3
+
+
 # ---- batches in one buffer ----
 
 
@@ -746,6 +761,17 @@ def test_a_batch_in_one_buffer_goes_through(acc: fa.Accelerator) -> None:
     assert isinstance(found.errors[1], fa.InvalidTag)
     assert bytes(found[1]) == b""
     assert bytes(found[0]) == items[0]
+
+
+def test_a_batch_with_nonces_made_here(acc: fa.Accelerator) -> None:
+    items = [os.urandom(3000), *pages(), sizes.text(20_000)]
+    seal = acc.chain("lz4.compress", "aes-gcm.encrypt", "crc32c")
+    sealed, checksums = seal.many(fa.Batch.from_items(items), key=KEY)
+    assert len({bytes(each)[:12] for each in sealed}) == len(items)
+    assert checksums[:, 0].tolist() == [google_crc32c.value(bytes(each)) for each in sealed]
+    frames = [AESGCM(KEY).decrypt(bytes(each[:12]), bytes(each[12:]), None) for each in sealed]
+    assert list(map(lz4.frame.decompress, frames)) == items
+    assert seal.inverse().many(sealed, key=KEY, checksums=checksums).to_list() == items
 
 
 def test_checksums_of_a_batch_in_one_buffer_are_an_array(acc: fa.Accelerator) -> None:

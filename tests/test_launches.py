@@ -132,6 +132,7 @@ def test_groups_of_a_frame_of_unknown_size_go_one_ahead(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("way", ["seal", "open"])
 def test_groups_of_a_chain_go_one_ahead(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr(chain_linked, "BATCH", 1000)
+    monkeypatch.setattr(chain_linked, "DIRECT_BATCH", 1000)
     items = [TEXT[:900]] * 3
     chain = fa.Accelerator("cpu").chain("crc32c", "aes-gcm.encrypt")
     sealed, checksums = zip(*chain.many(items, key=KEY, nonces=NONCES[:3]), strict=True)

@@ -109,6 +109,10 @@ class Backend(Protocol):
         """Whether it works on thousands of rows at once, so that messages are cut into short ones."""
 
     @property
+    def direct(self) -> bool:
+        """Whether its kernels work in the host's memory, so that nothing is copied to it and back."""
+
+    @property
     def links(self) -> bool:
         """Whether it runs linked launches; where it does not, each launch goes by way of the host."""
 

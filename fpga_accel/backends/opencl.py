@@ -271,6 +271,11 @@ class OpenClBackend(forks.Resettable):
         return self._listed.kind == "gpu"
 
     @property
+    def direct(self) -> bool:
+        """Whether kernels work in the host's memory."""
+        return self.strategy is Strategy.DIRECT
+
+    @property
     def links(self) -> bool:
         """Whether it runs linked launches: pipelines for FPGAs have no kernel that links."""
         return not self._listed.kind.startswith("fpga")

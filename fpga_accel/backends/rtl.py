@@ -89,6 +89,7 @@ class RtlBackend(forks.Resettable):
     # Each core is a simulation of its own: none makes way for another.
     allow_reprogram = False
     wide = False
+    direct = False
     links = False
     fuses = True
     apart = True

@@ -117,6 +117,7 @@ class SeveralBackend(forks.Resettable):
         """Whether all of them are."""
         return all(member.backend.wide for member in self._members)
 
+    direct = False
     links = False
     fuses = False
     apart = False

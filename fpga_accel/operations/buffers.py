@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -146,9 +146,22 @@ class Items:
 class Sink(ABC):
     """Where a device's results go."""
 
+    # Whether memory that results lie in can become theirs.
+    adopts: ClassVar[bool] = False
+
     @abstractmethod
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         """Make room for the results of item `first` and those behind it; return their addresses."""
+
+    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes, first: int) -> Sizes | None:
+        """Take over memory that the results of item `first` and those behind it lie in, one behind the other.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Their addresses; None where they have to be copied.
+        """
+        return None
 
     @abstractmethod
     def put(self, index: int, data: Flat) -> None:
@@ -224,6 +237,8 @@ class ColumnSink(Sink):
     where they stay. What then turns out otherwise is moved together at the end.
     """
 
+    adopts = True
+
     def __init__(self, count: int, sizes: Sizes | None = None) -> None:
         self._count = count
         # The buffer and the offsets where all results have it in common, and owners of what is elsewhere.
@@ -253,6 +268,15 @@ class ColumnSink(Sink):
                 self._begin_run(sizes)
             self._addresses[first:end], self._sizes[first:end] = self._append(sizes, first)
         return self._addresses[first:end]
+
+    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes, first: int) -> Sizes | None:
+        offsets = offsets_of(sizes)
+        # Much of it empty, it would keep more memory than it is worth.
+        if self._whole is not None or len(sizes) < self._count or 2 * int(offsets[-1]) < len(data):
+            return None
+        self._whole = data[: int(offsets[-1])], offsets
+        self._addresses, self._sizes = spans(offsets, address_of(data))
+        return self._addresses
 
     def _begin_run(self, sizes: Sizes) -> None:
         """Make room for all results, where the others are like the first; an eighth more, as they are not quite."""

@@ -29,11 +29,11 @@ from fpga_accel.operations.contract import (
     GROUP,
     Errors,
     Job,
+    Linker,
     Operation,
     RowInput,
     RowOutput,
     Run,
-    StartLinked,
     Work,
     kept,
     one_ahead,
@@ -186,7 +186,7 @@ class ChainOperation(Operation[ChainOptions]):
 
     # -- a device -------------------------------------------------------------------------------------------------
 
-    def on_joining_device(self, job: Job[ChainOptions], run: Run, link: StartLinked | None, *, fuses: bool) -> Errors:
+    def on_joining_device(self, job: Job[ChainOptions], run: Run, link: Linker | None, *, fuses: bool) -> Errors:
         if fuses:
             return self._fused(job, run)
         if link is None or self._way is None:
@@ -197,7 +197,7 @@ class ChainOperation(Operation[ChainOptions]):
 
         def started(indices: range) -> Callable[[], chain_linked.Encoding | chain_linked.Decoding]:
             coded = way(self, job, indices)
-            finish = link(coded.linked())
+            finish = link.start(coded.linked())
 
             def finished() -> chain_linked.Encoding | chain_linked.Decoding:
                 finish()
@@ -205,7 +205,7 @@ class ChainOperation(Operation[ChainOptions]):
 
             return finished
 
-        for coded in one_ahead(chain_linked.grouped(self.stages, job, apart), started):
+        for coded in one_ahead(chain_linked.grouped(self.stages, job, way.most(job, link.direct), apart), started):
             errors.update(coded.errors)
             apart += coded.apart
         if apart:

@@ -30,6 +30,7 @@ from fpga_accel.segments import (
     OUTPUT,
     SCRATCH,
     Addresses,
+    Bytes,
     Linked,
     Place,
     Scattered,
@@ -37,15 +38,19 @@ from fpga_accel.segments import (
     Status,
     Step,
     Table,
+    address_of,
     copy_many,
     new_table,
     spread,
 )
 
-# Bytes of items that share a submission: enough to hide its cost, few enough that what the stages hand on is still in
-# the last cache. Pages of 16 KiB took the least CPU time with this of 2, 4, 8, 16, 32 and 64 MiB: 1.04 to 1.47 times
-# as much with the others on the way there, 1.0 to 1.5 times on the way back (PoCL 3.0, 2 cores, 36 MiB of last cache).
+# Bytes of items that share a submission: enough to hide its cost, few enough that transfers of one overlap with kernels
+# of another. On the way back, of 2, 4, 8, 16, 32 and 64 MiB this took the least CPU time, 1.0 to 1.5 times less (PoCL
+# 3.0, 2 cores, 36 MiB of last cache).
 BATCH = 16 << 20
+# The same on the way there for a Batch where kernels work in the host's memory: there are no transfers, and the results
+# of a call of one submission stay where they were written.
+DIRECT_BATCH = 64 << 20
 BATCH_ITEMS = 1 << 14
 # A larger item is cut into rows by the stages' own launches, which keeps every core busy: 1 MiB, with room to seal it.
 MOST_LINKED = (1 << 20) + (4 << 10)
@@ -107,8 +112,8 @@ def _rides_along(stage: Operation[Any]) -> bool:
     return isinstance(stage, ContinuedChecksum) and stage.in_flags
 
 
-def grouped(stages: Sequence[Operation[Any]], job: Job[ChainOptions], apart: list[int]) -> Iterator[range]:
-    """Yield items in a row that share a submission; `apart` gets those that are linked with no others."""
+def grouped(stages: Sequence[Operation[Any]], job: Job[ChainOptions], most: int, apart: list[int]) -> Iterator[range]:
+    """Yield items in a row that share a submission of up to `most` bytes; `apart` gets those linked with no others."""
     least = np.uint64(_overhead(stages, job.options))
     sizes = job.items.sizes
     fits = (sizes <= np.uint64(MOST_LINKED)) & (sizes >= least)
@@ -120,7 +125,7 @@ def grouped(stages: Sequence[Operation[Any]], job: Job[ChainOptions], apart: lis
         start = first
         while start < end:
             before = int(ends[start] - sizes[start])
-            stop = int(np.searchsorted(ends, before + BATCH, side="right"))
+            stop = int(np.searchsorted(ends, before + most, side="right"))
             stop = min(max(stop, start + 1), start + BATCH_ITEMS, end)
             yield range(start, stop)
             start = stop
@@ -145,12 +150,16 @@ class _Data(NamedTuple):
         How many there are, or can be at most.
     step
         The launch whose results say how many there are; None where `sizes` does.
+    between
+        The bytes between items that lie one behind the other, as that launch's results say, the first of them where
+        `starts` tells; None where `starts` tells of each.
     """
 
     place: Place
     starts: Addresses
     sizes: Addresses
     step: int | None = None
+    between: int | None = None
 
 
 def wrong_checksum(algorithm: str) -> IntegrityError:
@@ -196,8 +205,11 @@ class _Coding:
             data.sizes,
             (stage.initial if values is None else values),
         )
+        following = len(steps) + (data.step is not None) + (data.between is not None)
         if data.step is not None:
-            steps.append(links.sizes_to_rows(len(table), data.step, len(steps) + 1, 0))
+            steps.append(links.sizes_to_rows(len(table), data.step, following, 0))
+            if data.between is not None:
+                steps.append(links.places_behind(len(table), data.step, following, data.between, "src"))
         steps.append(Step(stage.kernel, stage.entry, table, np.zeros(_NO_PARAMS, np.uint8), data.place, data.place))
         return len(steps) - 1
 
@@ -212,6 +224,11 @@ class _Coding:
 class Encoding(_Coding):
     """Compression, encryption, or both."""
 
+    @staticmethod
+    def most(job: Job[ChainOptions], direct: bool) -> int:
+        """Return the bytes of a submission; `direct` where kernels work in the host's memory."""
+        return DIRECT_BATCH if direct and job.sink.adopts else BATCH
+
     def linked(self) -> Linked:
         """Return the launches."""
         data = _Data(INPUT, self._inputs.starts, self._items.sizes)
@@ -219,6 +236,7 @@ class Encoding(_Coding):
         self._nonces: Items | None = None
         self._scratch = self._output = 0
         self._frames: int | None = None
+        self._packed = False
         for number, stage in enumerate(self._chain.stages):
             if isinstance(stage, Lz4Compress):
                 data = self._compress(stage is self._chain.data_stages[-1], self._options(number))
@@ -265,19 +283,24 @@ class Encoding(_Coding):
         nonces = options.nonce_items()
         if nonces is None:
             nonces = self._nonces = cipher.random_nonces(self._count)
+        # One behind the other, with room for nonces in front; where sizes are not known yet, `pack` puts them there.
+        front = 0 if self._nonces is None else cipher.nonce_size
         bounds = data.sizes + np.uint64(cipher.whole_room)
-        slots, self._output = spread(bounds)
+        ends = np.cumsum(bounds + np.uint64(front), dtype=np.uint64)
+        slots = ends - bounds if data.step is None else np.full(self._count, front, np.uint64)
+        self._output, self._packed = int(ends[-1]), True
         table, params = cipher.whole_rows(Texts(data.starts, slots, data.sizes, nonces), options)
         if data.step is not None:
-            following = len(self._steps) + 2
+            following = len(self._steps) + 3
             self._steps += [
                 links.sizes_to_rows(self._count, data.step, following, cipher.whole_room),
                 links.sizes_to_records(self._count, data.step, following),
+                links.places_behind(self._count, data.step, following, cipher.whole_room + front, "dst"),
             ]
         self._steps.append(
             Step(cipher.kernel, cipher.entry, table, params, data.place, OUTPUT, keys=keys_in(table, params, options))
         )
-        return _Data(OUTPUT, slots, bounds, len(self._steps) - 1)
+        return _Data(OUTPUT, slots, bounds, len(self._steps) - 1, None if data.step is None else front)
 
     def _front_checksums(self, stage: Operation[Any]) -> Any:
         """Return the checksums of what comes in front of the data and is not on the device."""
@@ -287,18 +310,22 @@ class Encoding(_Coding):
         found, _ = stage.on_cpu_many(fronts, stage.settings(), 0)
         return np.array(found, np.uint32)
 
-    def _collect(self, results: list[Table], address: int) -> None:
-        """Copy what was written, whose sizes are known now, into results of these sizes."""
+    def _collect(self, results: list[Table], output: Bytes, kept: bool) -> None:
+        """Make results of what was written, whose sizes are known now."""
         self._refuse_failed(results, "lz4_compress")
         assert self._data.step is not None
         sizes = results[self._data.step]["dst_size"].astype(np.uint64)
         if (sizes > self._data.sizes).any() or (sizes != self._expected(results, sizes)).any():
             raise DeviceError("the device claims to have written more or less than it was told")
         front = np.uint64(0) if self._nonces is None else self._nonces.sizes[0]
-        targets = self._job.sink.allocate(sizes + front, self._first)
+        whole = sizes + front
+        targets = self._job.sink.adopt(output, whole, self._first) if kept and self._packed else None
+        if targets is None:
+            starts = np.cumsum(whole, dtype=np.uint64) - sizes if self._packed else self._data.starts
+            targets = self._job.sink.allocate(whole, self._first)
+            copy_many(starts + np.uint64(address_of(output)), targets + front, sizes)
         if self._nonces is not None:
             copy_many(self._nonces.addresses, targets, self._nonces.sizes)
-        copy_many(self._data.starts + np.uint64(address), targets + front, sizes)
         rows = slice(self._first, self._first + self._count)
         for column, step in self._sums:
             self._job.options.checksums[rows, column] = results[step]["check"]
@@ -316,6 +343,11 @@ class Encoding(_Coding):
 
 class Decoding(_Coding):
     """Decryption, with or without decompression behind it."""
+
+    @staticmethod
+    def most(job: Job[ChainOptions], direct: bool) -> int:
+        """Return the bytes of a submission."""
+        return BATCH
 
     def linked(self) -> Linked:
         """Return the launches that come before the sizes of the contents are known."""

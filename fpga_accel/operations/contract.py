@@ -28,8 +28,6 @@ from fpga_accel.segments import Bytes, Launch, Linked, Status, Table, first_fail
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
 
-# Sends linked launches on their way; what is returned waits for them.
-StartLinked = Callable[[Linked], Callable[[], None]]
 # Errors of single items, by their position in the call.
 Errors = dict[int, Exception]
 
@@ -52,6 +50,21 @@ _SHORT = 4 << 10
 FEW, FEW_BYTES = 1 << 10, 1 << 20
 # Results of `library_call` that are copied in less time than a call is planned in.
 COPIED = 128 << 10
+
+
+class Linker(NamedTuple):
+    """What sends linked launches on their way.
+
+    Attributes
+    ----------
+    start
+        Does; what it returns waits for them.
+    direct
+        Whether kernels work in the host's memory.
+    """
+
+    start: Callable[[Linked], Callable[[], None]]
+    direct: bool
 
 
 class Run(Protocol):
@@ -325,7 +338,7 @@ class Operation(ABC, Generic[OptionsT]):
         """Return the operation that knows what rows of a launch mean."""
         return self
 
-    def on_joining_device(self, job: Job[OptionsT], run: Run, link: StartLinked | None, *, fuses: bool) -> Errors:
+    def on_joining_device(self, job: Job[OptionsT], run: Run, link: Linker | None, *, fuses: bool) -> Errors:
         """Do all items as `on_device` does, or in fewer launches.
 
         That is with those that a device links by itself where `link` is given, and with `fused_entry` where it `fuses`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ from fpga_accel.segments import (
 )
 
 KERNEL = LINKING
-LINK, FRAMES, MEASURE, ROWS = "link", "lz4_frames", "lz4_measure", "lz4_rows"
+LINK, PACK, FRAMES, MEASURE, ROWS = "link", "pack", "lz4_frames", "lz4_measure", "lz4_rows"
 
 # As in kernels/chain/params.h.
 TOTAL = 0x80000000
@@ -59,6 +60,17 @@ def sizes_to_rows(count: int, done: int, following: int, room: int) -> Step:
 def sizes_to_records(count: int, done: int, following: int) -> Step:
     """Give the parameter records of rows, which come first in the parameters, the same sizes as totals."""
     return _link(count, done, Place(Space.PARAMS, following), _at(RECORD, "total"), RECORD.itemsize, TOTAL)
+
+
+def places_behind(count: int, done: int, following: int, more: int, field: str) -> Step:
+    """Add to the places of rows the sizes that the rows before them wrote earlier, each with `more` bytes.
+
+    `field` is "src" or "dst".
+    """
+    rows = Place(Space.TABLE, following)
+    step = _link(count, done, rows, _at(SEGMENT, field), SEGMENT.itemsize, more)
+    step.table["param"] = step.table["dst"]
+    return replace(step, entry=PACK, params=rows)
 
 
 def _link(count: int, done: int, target: Place, offset: int, stride: int, flags: int) -> Step:
@@ -92,6 +104,8 @@ def measured(results: Table) -> Any:
 
 def emulated(entry: str, table: Table, params: Bytes) -> Table:
     """Do what a kernel does, on rows with host addresses."""
+    if entry == PACK:
+        return _emulate_pack(table, params)
     results = new_results(len(table))
     work = {LINK: _emulate_link, FRAMES: _emulate_frame, MEASURE: _emulate_measure, ROWS: _emulate_rows}[entry]
     for index, row in enumerate(table):
@@ -104,9 +118,23 @@ Outcome = tuple[int, int, int, list[int]]
 _BAD: Outcome = (0, Status.BAD_DATA, 0, [0] * 16)
 
 
+def _size_at(address: int) -> int:
+    done = np.frombuffer(memory(address, RESULT.itemsize), RESULT)[0]
+    return int(done["dst_size"]) if done["status"] == Status.OK else 0
+
+
+def _emulate_pack(table: Table, params: Bytes) -> Table:
+    results, before = new_results(len(table)), 0
+    for row, result in zip(table, results, strict=True):
+        place = params[row["param"] :][:8].view("<u8") + np.uint64(before)
+        memory(int(row["dst"]), 8)[:] = place.tobytes()
+        before += _size_at(int(row["src"])) + int(row["flags"])
+        result["dst_size"], result["status"] = 8, Status.OK
+    return results
+
+
 def _emulate_link(row: dict[str, int], params: Bytes) -> Outcome:
-    done = np.frombuffer(memory(row["src"], RESULT.itemsize), RESULT)[0]
-    size = int(done["dst_size"]) if done["status"] == Status.OK else 0
+    size = _size_at(row["src"])
     room = 0 if row["flags"] & TOTAL else size + row["flags"]
     memory(row["dst"], 8)[:] = np.array([size, room], "<u4").tobytes()
     return 8, Status.OK, 0, [0] * 16
@@ -208,7 +236,7 @@ def _emulate_rows(row: dict[str, int], params: Bytes) -> Outcome:
 
 def trials() -> list[Any]:
     """Return what makes the known-answer tests of the kernels."""
-    return [_link_trial, _frames_trial, _measure_trial, _rows_trial]
+    return [_link_trial, _pack_trial, _frames_trial, _measure_trial, _rows_trial]
 
 
 def _link_trial() -> Trial:
@@ -221,6 +249,24 @@ def _link_trial() -> Trial:
 
     def passed(results: Table) -> bool:
         return bool((results["dst_size"] == 8).all()) and out.tolist() == [1000 | 1016 << 32, 16 << 32]
+
+    return Trial(launch, passed)
+
+
+def _pack_trial() -> Trial:
+    done, out, places = new_results(40), np.zeros(40, "<u8"), np.arange(40, dtype="<u8") << np.uint64(32)
+    done["dst_size"], done["status"] = np.arange(40) * 1000, Status.OK
+    done["status"][7] = Status.BAD_DATA
+    step = places_behind(40, 0, 0, 28, "dst")
+    step.table["src"] += np.uint64(address_of(done))
+    step.table["dst"] = np.uint64(address_of(out)) + np.arange(40, dtype=np.uint64) * np.uint64(8)
+    step.table["param"] = np.arange(40) * 8
+    launch = Launch(KERNEL, PACK, step.table, places.view(np.uint8), keep=(done, out))
+    sizes = [0 if row == 7 else 1000 * row for row in range(40)]
+    expected = [(row << 32) + 28 * row + sum(sizes[:row]) for row in range(40)]
+
+    def passed(results: Table) -> bool:
+        return bool((results["dst_size"] == 8).all()) and out.tolist() == expected
 
     return Trial(launch, passed)
 

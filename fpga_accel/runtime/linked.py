@@ -21,6 +21,7 @@ from fpga_accel.segments import (
     LINKING,
     RESULT,
     SEGMENT,
+    Bytes,
     Linked,
     Place,
     Scattered,
@@ -77,7 +78,7 @@ class LinkedRun:
                 found += results
                 following = phase.then(results) if phase.then else None
                 if phase.collect:
-                    phase.collect(results, self._memory.output_address())
+                    phase.collect(results, self._memory.output(), self._memory.lets_go)
                 if following is None:
                     return found
                 phase = following
@@ -133,6 +134,9 @@ class LinkedRun:
 class _Direct:
     """Every space is memory of this process."""
 
+    # Whether an output may be kept.
+    lets_go = True
+
     def __init__(self, pipeline: Pipeline, lane: Lane, linked: Linked) -> None:
         self.lane = lane
         self._pipeline = pipeline
@@ -161,8 +165,8 @@ class _Direct:
     def results(self, phase: Linked) -> list[Table]:
         return self._results
 
-    def output_address(self) -> int:
-        return address_of(self._places.output)
+    def output(self) -> Bytes:
+        return self._places.output
 
     def wipe(self) -> None:
         scratch = self._places.scratch
@@ -171,6 +175,8 @@ class _Direct:
 
 class _Gathered:
     """Every space is a buffer of the lane."""
+
+    lets_go = False
 
     def __init__(self, pipeline: Pipeline, lane: Lane, linked: Linked) -> None:
         self.lane = lane
@@ -241,7 +247,7 @@ class _Gathered:
 
     def results(self, phase: Linked) -> list[Table]:
         if isinstance(phase.outputs, Scattered):
-            places = phase.outputs.starts + np.uint64(self.output_address())
+            places = phase.outputs.starts + np.uint64(address_of(self.output()))
             copy_many(places, phase.outputs.addresses, phase.outputs.sizes)
         for step in phase.steps:
             if step.keys:
@@ -252,8 +258,8 @@ class _Gathered:
             for number, step in enumerate(phase.steps)
         ]
 
-    def output_address(self) -> int:
-        return self.lane.region("dst", 0).slab.address
+    def output(self) -> Bytes:
+        return self.lane.region("dst", 0).slab.array
 
     def wipe(self) -> None:
         for region, size in ((self._scratch, self._scratch_size), (self.lane.region("dst", 0), self._output_size)):

@@ -47,7 +47,9 @@ class HostPlaces:
         launches = [_placed(step) for step in phase.steps]
         for each in launches:
             if isinstance(each.step.params, Place):
-                each.params = launches[each.step.params.step].results.view(np.uint8)
+                other = launches[each.step.params.step]
+                rows = other.table if each.step.params.space is Space.TABLE else other.results
+                each.params = rows.view(np.uint8)
         for each in launches:
             each.table["src"] = self._addresses(each.table["src"], each.step.src, phase, launches)
             each.table["dst"] = self._addresses(each.table["dst"], each.step.dst, phase, launches)

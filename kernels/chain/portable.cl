@@ -9,18 +9,37 @@
 
 /* ---- sizes ---- */
 
+/* A row that failed is of no use to the next stage: the host sees its status. */
+static uint size_of(global const result_t *done) {
+  return done->status == STATUS_OK ? done->dst_size : 0;
+}
+
 kernel void link(global const uchar *src, global uchar *dst, global const segment_t *segments,
                  global result_t *results, global const uchar *params, uint count) {
   const uint end = abi_end(count);
   for (uint row = abi_first(count); row < end; row++) {
     const segment_t segment = segments[row];
-    global const result_t *done = (global const result_t *)(src + segment.src);
     global uint *out = (global uint *)(dst + segment.dst);
-    /* A row that failed is of no use to the next stage: the host sees its status. */
-    uint size = done->status == STATUS_OK ? done->dst_size : 0;
+    uint size = size_of((global const result_t *)(src + segment.src));
     out[0] = size;
     out[1] = segment.flags & LINK_TOTAL ? 0 : size + segment.flags;
     put_result(results + row, 8, STATUS_OK, 0);
+  }
+}
+
+/* Every work-item adds up the rows in front of its own. params may be dst. */
+kernel void pack(global const uchar *src, global uchar *dst, global const segment_t *segments,
+                 global result_t *results, global const uchar *params, uint count) {
+  const uint first = abi_first(count), end = abi_end(count);
+  ulong before = 0;
+  for (uint row = 0; row < end; row++) {
+    const segment_t segment = segments[row];
+    if (row >= first) {
+      *(global ulong *)(dst + segment.dst) =
+          *(global const ulong *)(params + segment.param) + before;
+      put_result(results + row, 8, STATUS_OK, 0);
+    }
+    before += size_of((global const result_t *)(src + segment.src)) + (ulong)segment.flags;
   }
 }
 
