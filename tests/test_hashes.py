@@ -499,6 +499,8 @@ def test_the_sha_instructions_are_put_to_right_use(pocl: str, kernel: str) -> No
         ("sha1", ("WORD_LANES=1", "UNALIGNED=0")),
         ("sha512", ("WORD_LANES=2", "UNALIGNED=0")),
         ("sm3", ("WORD_LANES=4",)),
+        ("sm3", ("WORD_LANES=2",)),
+        ("sha512", ("WORD_LANES=4", "SHUFFLES=0")),
     ],
 )
 def test_any_number_of_lanes_is_right(pocl: str, kernel: str, defines: tuple[str, ...]) -> None:

@@ -6,8 +6,9 @@
  * | WORD_BITS  | 32, 64       | of the hash; the source defines it                             |
  * | WORD_LANES | 1, 2, 4, ... | optional: up to 16 words of 32 bits, 8 of 64; by default what  |
  * |            |              | a register of the CPU holds                                    |
+ * | SHUFFLES   | 0, 1         | optional: by default whether the compiler is a Clang           |
  *
- * Operators only: built-in functions on vectors wider than the device's registers return wrong
+ * Operators only: OpenCL's functions on vectors wider than the device's registers return wrong
  * bytes on PoCL 3.0 without a warning that one would see.
  */
 #ifndef FPGA_ACCEL_WORD_LANES_H
@@ -28,6 +29,14 @@
 #endif
 
 #define WORD_BYTES (WORD_BITS / 8)
+
+#ifndef SHUFFLES
+#ifdef __clang__
+#define SHUFFLES 1
+#else
+#define SHUFFLES 0
+#endif
+#endif
 
 #if WORD_BITS == 32
 typedef uint word_t;
@@ -122,49 +131,88 @@ static inline words_t words_load(global const uchar *p) {
 }
 #endif
 
-/* Between exchanges: compilers make one network of all, of shuffles that take several times as long
- * (seen with LLVM 14). */
-#if defined(__AVX512F__) && defined(__clang__)
-#define EXCHANGED(a) __asm__("" : "+v"(a))
-#else
-#define EXCHANGED(a)
-#endif
-
-/* Exchanges the blocks of `distance` words off the diagonal of each two rows that far apart. */
-#define EXCHANGE(distance, LOW, HIGH)                                                              \
-  _Pragma("unroll") for (uint i = 0; i < WORD_LANES; i++) if ((i & (distance)) == 0) {             \
-    words_t a = row[i], b = row[i + (distance)];                                                   \
-    row[i] = (words_t)LOW;                                                                         \
-    row[i + (distance)] = (words_t)HIGH;                                                           \
-    if ((distance) > 1) {                                                                          \
-      EXCHANGED(row[i]);                                                                           \
-      EXCHANGED(row[i + (distance)]);                                                              \
-    }                                                                                              \
+#if SHUFFLES
+#define PAIR(x, y, LOW, HIGH)                                                                      \
+  {                                                                                                \
+    words_t a = row[x], b = row[y];                                                                \
+    row[x] = __builtin_shufflevector(a, b, LOW);                                                   \
+    row[y] = __builtin_shufflevector(a, b, HIGH);                                                  \
   }
+#define INDICES(...) __VA_ARGS__
+
+/* What one shuffle of x86 makes of two rows: the words of both in turns, of the first 8 bytes of
+ * each 16 and of the last; 8 bytes in turns; 16 bytes, the even ones of both and the odd ones. By
+ * Clang's built-in function: of OpenCL's literals of parts LLVM 14 made twice as many shuffles. */
+#if WORD_LANES == 16
+#define WORDS_IN_TURNS(x, y)                                                                       \
+  PAIR(x, y, INDICES(0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),                    \
+       INDICES(2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31))
+#define EIGHTS_IN_TURNS(x, y)                                                                      \
+  PAIR(x, y, INDICES(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),                    \
+       INDICES(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+#define SIXTEENS_APART(x, y)                                                                       \
+  PAIR(x, y, INDICES(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),                    \
+       INDICES(4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31))
+#elif WORD_LANES == 8 && WORD_BITS == 32
+#define WORDS_IN_TURNS(x, y)                                                                       \
+  PAIR(x, y, INDICES(0, 8, 1, 9, 4, 12, 5, 13), INDICES(2, 10, 3, 11, 6, 14, 7, 15))
+#define EIGHTS_IN_TURNS(x, y)                                                                      \
+  PAIR(x, y, INDICES(0, 1, 8, 9, 4, 5, 12, 13), INDICES(2, 3, 10, 11, 6, 7, 14, 15))
+#define SIXTEENS_APART(x, y)                                                                       \
+  PAIR(x, y, INDICES(0, 1, 2, 3, 8, 9, 10, 11), INDICES(4, 5, 6, 7, 12, 13, 14, 15))
+#elif WORD_LANES == 8
+#define EIGHTS_IN_TURNS(x, y)                                                                      \
+  PAIR(x, y, INDICES(0, 8, 2, 10, 4, 12, 6, 14), INDICES(1, 9, 3, 11, 5, 13, 7, 15))
+#define SIXTEENS_APART(x, y)                                                                       \
+  PAIR(x, y, INDICES(0, 1, 4, 5, 8, 9, 12, 13), INDICES(2, 3, 6, 7, 10, 11, 14, 15))
+#elif WORD_LANES == 4 && WORD_BITS == 32
+#define WORDS_IN_TURNS(x, y) PAIR(x, y, INDICES(0, 4, 1, 5), INDICES(2, 6, 3, 7))
+#define EIGHTS_IN_TURNS(x, y) PAIR(x, y, INDICES(0, 1, 4, 5), INDICES(2, 3, 6, 7))
+#elif WORD_LANES == 4
+#define EIGHTS_IN_TURNS(x, y) PAIR(x, y, INDICES(0, 4, 2, 6), INDICES(1, 5, 3, 7))
+#define SIXTEENS_APART(x, y) PAIR(x, y, INDICES(0, 1, 4, 5), INDICES(2, 3, 6, 7))
+#elif WORD_LANES == 2
+#define EIGHTS_IN_TURNS(x, y) PAIR(x, y, INDICES(0, 2), INDICES(1, 3))
+#endif
 
 /* Turns rows of messages into vectors of words. */
 __attribute__((always_inline)) static inline void words_transpose(private words_t *row) {
-#if WORD_LANES == 16
-  EXCHANGE(8, (a.lo, b.lo), (a.hi, b.hi))
-  EXCHANGE(4, (a.s0123, b.s0123, a.s89ab, b.s89ab), (a.s4567, b.s4567, a.scdef, b.scdef))
-  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd),
-           (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
-  EXCHANGE(1,
-           (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc,
-            a.se, b.se),
-           (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd,
-            a.sf, b.sf))
-#elif WORD_LANES == 8
-  EXCHANGE(4, (a.lo, b.lo), (a.hi, b.hi))
-  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45), (a.s23, b.s23, a.s67, b.s67))
-  EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6),
-           (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7))
-#elif WORD_LANES == 4
-  EXCHANGE(2, (a.lo, b.lo), (a.hi, b.hi))
-  EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2), (a.s1, b.s1, a.s3, b.s3))
-#elif WORD_LANES == 2
-  EXCHANGE(1, (a.s0, b.s0), (a.s1, b.s1))
+#if defined(WORDS_IN_TURNS)
+#pragma unroll
+  for (uint i = 0; i < WORD_LANES; i += 2)
+    WORDS_IN_TURNS(i, i + 1)
+#pragma unroll
+  for (uint i = 0; i < WORD_LANES; i += 4) {
+    EIGHTS_IN_TURNS(i, i + 2)
+    EIGHTS_IN_TURNS(i + 1, i + 3)
+    words_t second = row[i + 2];
+    row[i + 2] = row[i + 1];
+    row[i + 1] = second;
+  }
+#elif defined(EIGHTS_IN_TURNS)
+#pragma unroll
+  for (uint i = 0; i < WORD_LANES; i += 2)
+    EIGHTS_IN_TURNS(i, i + 1)
+#endif
+#if defined(SIXTEENS_APART)
+#pragma unroll
+  for (uint step = 16 / WORD_BYTES; step < WORD_LANES; step *= 2)
+#pragma unroll
+    for (uint i = 0; i < WORD_LANES; i++)
+      if ((i & step) == 0)
+        SIXTEENS_APART(i, i + step)
 #endif
 }
+#else
+static inline void words_transpose(private words_t *row) {
+  for (uint i = 0; i < WORD_LANES; i++)
+    for (uint k = 0; k < i; k++) {
+      words_in_memory_t low = WORDS_OF(row[i]) + k, high = WORDS_OF(row[k]) + i;
+      word_t word = *low;
+      *low = *high;
+      *high = word;
+    }
+}
+#endif
 
 #endif
