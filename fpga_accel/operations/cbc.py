@@ -178,13 +178,8 @@ class CbcEncrypt(CbcOperation):
                 return self._without(errors, job, run)
         return super().on_device(job, run)
 
-    def _texts(self, job: Job[CipherOptions], nonces: Items) -> Texts:
-        sources, sizes = job.items.addresses, job.items.sizes
-        front = np.uint64(0 if job.options.nonces is not None else BLOCK)
-        targets = job.sink.allocate(_results(sizes, job.options) + front)
-        if front:
-            copy_many(nonces.addresses, targets, nonces.sizes)
-        return Texts(sources, targets + front, sizes, nonces)
+    def _result_sizes(self, sizes: Sizes, options: CipherOptions) -> Sizes:
+        return _results(sizes, options) + np.uint64(self.nonce_size if options.nonces is None else 0)
 
     def _rows(self, texts: Texts, cut: Cut, options: CipherOptions) -> tuple[Table, Bytes]:
         require_rows(texts.sizes, BLOCK)

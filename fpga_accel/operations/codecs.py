@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from fpga_accel._host import ffi
 from fpga_accel.backends.cpu import Workers
@@ -181,6 +182,11 @@ def launch(kernel: str, entry: str, table: Table, *keep: Any) -> Launch:
 def pointers(table: Table, results: Table) -> tuple[Any, Any]:
     """Return rows and their results as the host library takes them."""
     return rows_at(table), ffi.cast("result_t *", address_of(results))
+
+
+def rows_and_checks(table: Table, checks: npt.NDArray[np.uint32]) -> tuple[Any, Any]:
+    """Return rows and a checksum of each as the host library takes them."""
+    return rows_at(table), ffi.cast("uint32_t *", address_of(checks))
 
 
 def packed(found: int, results: Table, *, entry: str, may_not_fit: bool = True) -> int:

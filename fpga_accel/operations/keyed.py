@@ -154,10 +154,14 @@ class KeyedOperation(CipherOperation):
         if not self.encrypts:
             sizes = sizes - overhead
             return Texts(sources + front, job.sink.allocate(sizes), sizes, nonces)
-        targets = job.sink.allocate(sizes + overhead)
+        targets = job.sink.allocate(self._result_sizes(sizes, job.options))
         if front:
             copy_many(nonces.addresses, targets, nonces.sizes)
         return Texts(sources, targets + front, sizes, nonces)
+
+    def _result_sizes(self, sizes: Sizes, options: CipherOptions) -> Sizes:
+        """Return the sizes of results of encryption, with nonces in front where they are made here."""
+        return sizes + np.uint64(self.overhead(options))
 
     def _without(self, errors: Errors, job: Job[CipherOptions], run: Run) -> Errors:
         """Do the other items of a batch in which some are too short."""

@@ -41,7 +41,14 @@ from fpga_accel.operations.buffers import (
     made,
     memory,
 )
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
+from fpga_accel.operations.codecs import (
+    DENSE,
+    Decompression,
+    DecompressOptions,
+    launch,
+    rows_and_checks,
+    sample_items,
+)
 from fpga_accel.operations.contract import (
     ALONE,
     DATA_ERRORS,
@@ -513,19 +520,12 @@ class _Regular:
         table: Table = POOL.array(self.rows, SEGMENT)
         self._table = table
         self._checksums: Any = np.empty(self.rows, np.uint32)
-        lib.fa_lz4_place(*self._sources, self._kinds_at, words_at(targets), *self._rows_at)
+        lib.fa_lz4_place(*self._sources, self._kinds_at, words_at(targets), *rows_and_checks(table, self._checksums))
         return table
-
-    @property
-    def _rows_at(self) -> tuple[Any, Any]:
-        return (
-            rows_at(self._table),
-            ffi.cast("uint32_t *", address_of(self._checksums)),
-        )
 
     def refused(self, results: Table) -> int:
         """Compare sizes and checksums; items that are not right are regular no more. Return how many."""
-        table, checksums = self._rows_at
+        table, checksums = rows_and_checks(self._table, self._checksums)
         results_at = ffi.cast("result_t *", address_of(results))
         found: int = lib.fa_lz4_check(
             *self._sources, words_at(self._targets), table, results_at, checksums, self._kinds_at

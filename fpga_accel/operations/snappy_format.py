@@ -26,10 +26,10 @@ from fpga_accel.errors import (
     TruncatedError,
 )
 from fpga_accel.operations.buffers import Flat, Items, Sizes
-from fpga_accel.operations.codecs import DecompressOptions
+from fpga_accel.operations.codecs import DecompressOptions, rows_and_checks
 from fpga_accel.operations.contract import Errors, RowInput, RowOutput, kept
 from fpga_accel.runtime.buffers import POOL
-from fpga_accel.segments import SEGMENT, Status, Table, address_of, rows_at, words_at
+from fpga_accel.segments import SEGMENT, Status, Table, address_of, words_at
 
 # The content of a chunk of the framing format, and of what compressors cut raw streams into.
 BLOCK = 64 << 10
@@ -135,7 +135,7 @@ class Found:
         """Return rows for all sound items, whose contents go to `targets`, and the checksums they have to have."""
         table: Table = POOL.array(self.rows, SEGMENT)
         checks: npt.NDArray[np.uint32] = np.empty(self.rows, np.uint32)
-        rows, checks_at = _rows_and_checks(table, checks)
+        rows, checks_at = rows_and_checks(table, checks)
         lib.fa_snappy_place(*self._sources, self._items_at, words_at(targets), rows, checks_at)
         return table, checks
 
@@ -147,17 +147,13 @@ class Found:
         DeviceError
             A row was not done.
         """
-        rows, checks_at = _rows_and_checks(table, checks)
+        rows, checks_at = rows_and_checks(table, checks)
         done = ffi.cast("result_t *", address_of(results))
         if lib.fa_snappy_check(len(self._items), rows, done, checks_at, self._items_at):
             for index in np.flatnonzero(self._items["fault"] == lib.FA_SNAPPY_NOT_DONE).tolist():
                 if index not in self.errors:
                     raise DeviceError(f"snappy_decompress did not do row {self._items['position'][index]} of an item")
             self._note_faults()
-
-
-def _rows_and_checks(table: Table, checks: npt.NDArray[np.uint32]) -> tuple[Any, Any]:
-    return rows_at(table), ffi.cast("uint32_t *", address_of(checks))
 
 
 # Makes an error of a position, the size of the input, and the content that it declares.
