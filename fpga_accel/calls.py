@@ -292,7 +292,7 @@ class BatchCall(Call):
 
     def job(self) -> Job[Any]:
         number, items = self.operation.number_size, self.batch.spans()
-        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes(items.sizes))
+        sink = NumberSink(number) if number else ColumnSink(self.count, self._known_sizes(items.sizes), items.sizes)
         return Job(items, self.options, sink)
 
     def _known_sizes(self, sizes: Sizes) -> Sizes | None:

@@ -27,7 +27,9 @@ SMALL = around(0, 16, 64, 256, 512, 1024, 4096)
 # Where the LZ4 kernel's fast loops begin and end (20, 40 and 80 bytes from the end of a block), and where its
 # lengths need one more byte (15, 15 + 255 literals; 19, 19 + 255 bytes of a match).
 LZ4_EDGES = around(5, 12, 15, 19, 20, 40, 80, 270, 274)
-LZ4 = tuple(sorted({*SMALL, *LZ4_EDGES, *around(*LZ4_BLOCKS)}))
+# Where the tables of its search become larger.
+LZ4_TABLES = around(512, 1024, 2048, 4096, 8192, 16384)
+LZ4 = tuple(sorted({*SMALL, *LZ4_EDGES, *LZ4_TABLES, *around(*LZ4_BLOCKS)}))
 AES = tuple(sorted({*SMALL, *around(AES_ROW, 2 * AES_ROW, 3 * AES_ROW)}))
 GROUPS = around(LZ4_GROUP)
 
@@ -52,6 +54,26 @@ def text(nbytes: int) -> bytes:
 def noise(nbytes: int) -> bytes:
     """Return what does not compress, the same on every run."""
     return np.random.default_rng(251).bytes(nbytes)
+
+
+def sparse(nbytes: int) -> bytes:
+    """Return noise of 100 bytes, matches of 8 with little between them, and then with none, in turns."""
+    chance = random.Random(251)
+    fragments = [chance.randbytes(8) for _ in range(64)]
+    parts, size = [*fragments], 8 * len(fragments)
+    while size < nbytes:
+        apart = [
+            part for _ in range(34) for part in (chance.choice(fragments), chance.randbytes(chance.randint(0, 14)))
+        ]
+        parts += [chance.randbytes(100), *apart, *chance.choices(fragments, k=130)]
+        size = sum(map(len, parts))
+    return b"".join(parts)[:nbytes]
+
+
+def beside_each_other() -> list[bytes]:
+    """Return contents of many sizes and kinds, whose results must not depend on what is compressed beside them."""
+    edges = (1, 90, *around(512, 4096, 16384), 40_000, 65_536)
+    return [kind(size) for size in edges for kind in (text, sparse, noise, zeros)]
 
 
 @cache

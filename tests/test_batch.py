@@ -193,7 +193,9 @@ def test_memory_comes_back_to_the_pool() -> None:
 
 def results_in_parts(parts: list[tuple[int, list[bytes]]], count: int) -> tuple[list[int], ColumnSink]:
     """Write results part by part, each with its first item; return where each part was put."""
-    sink, places = ColumnSink(count), []
+    # Of what they are made tells how much room all of them are likely to take.
+    inputs = np.full(count, 1000, np.uint64)
+    sink, places = ColumnSink(count, None, inputs), []
     for first, results in parts:
         addresses = sink.allocate(np.array([len(result) for result in results], np.uint64), first)
         for address, result in zip(addresses.tolist(), results, strict=True):
@@ -249,10 +251,25 @@ def test_memory_that_is_not_taken_over(count: int, spare: int) -> None:
     assert ColumnSink(count).adopt(memory_of_all, np.array([3, 0, 500], np.uint64), 0) is None
 
 
+@pytest.mark.parametrize("inputs", [[9 << 20, *[100] * 50_000], [1, *[4 << 20] * 50_000]], ids=["small", "large"])
+def test_the_size_of_the_first_part_makes_no_more_likely_than_there_can_be(inputs: list[int]) -> None:
+    """As many results as the first would be terabytes, or are."""
+    sink = ColumnSink(len(inputs), None, np.array(inputs, np.uint64))
+    sink.allocate(np.array(inputs[:1], np.uint64), 0)
+    assert sink._run is None or len(sink._run) < 2 * sum(inputs) < 40 << 20
+
+
+def test_results_much_smaller_than_the_first_made_likely_are_moved() -> None:
+    results = [bytes([each]) * (50_000 if each < 2 else 100) for each in range(20)]
+    places, sink = results_in_parts([(first, results[first : first + 2]) for first in range(0, 20, 2)], 20)
+    assert in_column(sink) == results
+    assert address_of(sink.column[0]) != places[0]
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_result_is_discarded_or_replaced_between_parts(after: int) -> None:
     results = [bytes([each]) * 5000 for each in range(1, 10)]
-    sink = ColumnSink(9)
+    sink = ColumnSink(9, None, np.full(9, 5000, np.uint64))
     for part in range(3):
         addresses = sink.allocate(np.full(3, 5000, np.uint64), 3 * part)
         for address, result in zip(addresses.tolist(), results[3 * part : 3 * part + 3], strict=True):

@@ -98,17 +98,25 @@ def test_a_call_goes_before_those_of_a_sample_untimed() -> None:
     fake = Fake(b"text" * 100, Clock(), seconds=0.004)
     cold = Fake(b"text" * 100, fake.clock, seconds=0.02)
     # The first of every sample finds the memory of another.
-    each = math.ceil(1.1 * SAMPLE_SECONDS / fake.seconds) + 1
+    calls = math.ceil(1.1 * SAMPLE_SECONDS / fake.seconds)
+    warming = 2 + calls
 
     def first_is_slow(number: int, frame: bytes) -> bytes:
-        fake.clock.now += 1.0 if number > 2 and (number - 3) % each == 0 else 0.0
+        fake.clock.now += 1.0 if number > warming and (number - warming - 1) % (calls + 1) == 0 else 0.0
         return frame
 
     fake.says = first_is_slow
     timed = raced(fake, cold)
     assert timed[0].wall == pytest.approx([0.004] * FEW.rounds)
     assert timed[1].calls == 1
-    assert cold.calls == FEW.rounds + 2, "a sample of one call has none before it"
+    assert cold.calls == 2 + 2 * FEW.rounds, "all are warm, or nobody"
+
+
+def test_no_call_goes_before_where_every_sample_has_one() -> None:
+    slow, slower = Fake(b"x", Clock()), Fake(b"x", Clock(), seconds=0.05)
+    slower.clock = slow.clock
+    raced(slow, slower)
+    assert slow.calls == slower.calls == 2 + FEW.rounds
 
 
 def test_rounds_end_with_their_time() -> None:

@@ -23,6 +23,7 @@ import fpga_accel as fa
 from fpga_accel import testing
 from fpga_accel.errors import FallbackDisabledError
 from fpga_accel.operations import chain_linked, links
+from fpga_accel.operations.buffers import ColumnSink
 from fpga_accel.receipts import Reason
 from fpga_accel.runtime import discovery
 from fpga_accel.runtime.buffers import POOL
@@ -761,6 +762,25 @@ def test_a_batch_in_one_buffer_goes_through(acc: fa.Accelerator) -> None:
     assert isinstance(found.errors[1], fa.InvalidTag)
     assert bytes(found[1]) == b""
     assert bytes(found[0]) == items[0]
+
+
+def test_what_a_device_wrote_is_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bool] = []
+    adopt = ColumnSink.adopt
+
+    def noted(self: ColumnSink, *given: Any) -> Any:
+        found = adopt(self, *given)
+        taken.append(found is not None)
+        return found
+
+    monkeypatch.setattr(ColumnSink, "adopt", noted)
+    with fa.Accelerator(FaultyDevice(), fallback="never") as acc:
+        items = [sizes.noise(size) for size in (3000, 1, 20_000)]
+        seal = acc.chain(*SEAL)
+        for nonces in (None, nonces_for(items)):
+            sealed = seal.many(fa.Batch.from_items(items), key=KEY, nonces=nonces)
+            assert seal.inverse().many(sealed, key=KEY, nonces=nonces).to_list() == items
+    assert taken == [True, True]
 
 
 def test_a_batch_with_nonces_made_here(acc: fa.Accelerator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import itertools
 import mmap
+import random
 import subprocess
 import sys
 import tracemalloc
@@ -258,6 +259,15 @@ def test_the_same_input_gives_the_same_bytes(acc: fa.Accelerator, backend: Backe
         assert out == frame
         with fa.Accelerator(backend.id, fallback="never", threads=1) as other:
             assert other.compress(data, block_size=block_size) == frame
+
+
+def test_rows_beside_a_row_do_not_change_its_bytes(acc: fa.Accelerator) -> None:
+    items = sizes.beside_each_other()
+    alone = [acc.compress(item) for item in items]
+    assert [lz4.frame.decompress(frame) for frame in alone] == items
+    for seed in range(4):
+        order = random.Random(seed).sample(range(len(items)), len(items))
+        assert acc.compress_many([items[index] for index in order]) == [alone[index] for index in order]
 
 
 # ---- frames of others ----

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import hmac
 import json
 import logging
 import os
@@ -919,6 +920,26 @@ def test_every_strategy_takes_more_than_a_piece(forced: fa.Accelerator) -> None:
     frame = forced.compress(data)
     assert lz4.frame.decompress(frame) == data
     assert forced.decompress(frame) == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 16, 200])
+def test_every_strategy_takes_and_wipes_mac_keys_of_any_size(forced: fa.Accelerator, size: int) -> None:
+    import pyopencl as cl
+
+    items, key = (
+        [b"", b"text", bytes(5000)],
+        bytes(range(251, 251 - size, -1)),
+    )
+    assert forced.mac_many(items, key, "hmac-sha256") == [hmac.digest(key, item, "sha256") for item in items]
+    backend: Any = forced.engine.planner.backend
+    pipeline = backend._pipeline
+    regions = [lane._regions["params"] for lane in pipeline._idle if "params" in lane._regions]
+    assert regions or pipeline.strategy.value == "direct"
+    for region in regions:
+        held = np.empty(region.slab.size, np.uint8)
+        cl.enqueue_copy(pipeline._idle[0].queue, held, region.buffer)
+        assert size < 16 or key not in held.tobytes()
+        assert size < 16 or key not in region.slab.array.tobytes()
 
 
 @pytest.fixture

@@ -601,6 +601,16 @@ def test_options_and_wrong_inputs_are_refused(acc: fa.Accelerator, name: str) ->
     assert acc.compress(view, name) == acc.compress(bytearray(view), name) == acc.compress(bytes(view), name)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_beside_a_row_do_not_change_its_bytes(acc: fa.Accelerator, name: str) -> None:
+    items = sizes.beside_each_other()
+    alone = [acc.compress(item, name) for item in items]
+    assert [library_decompress(frame, name) for frame in alone] == items
+    for seed in range(4):
+        order = random.Random(seed).sample(range(len(items)), len(items))
+        assert acc.compress_many([items[index] for index in order], name) == [alone[index] for index in order]
+
+
 # ---- streams ----
 
 

@@ -131,6 +131,8 @@ class Race:
         self._effort = effort
         self._clock = clock
         self._cpu_clock = cpu_clock
+        # Whether an untimed call goes before those of a sample: before everyone's or nobody's.
+        self._leads = False
         # Outputs that a stock library has judged right, by work: equal ones need no second judgement.
         self._right: set[tuple[int, int, bytes]] = set()
 
@@ -146,6 +148,7 @@ class Race:
         for one in timed:
             self._attempt(one, self._warm)
         started = self._clock()
+        self._leads = any(one.calls > 1 for one in timed)
         for number in range(self._effort.rounds):
             if number >= LEAST_ROUNDS and self._clock() - started > self._effort.seconds:
                 break
@@ -202,7 +205,7 @@ class Race:
         gc.disable()
         try:
             value, one.kept = one.kept, None
-            if one.calls > 1:
+            if self._leads:
                 # Figures are of warm calls: this one finds the caches as another contestant left them.
                 value = call()
             cpu = self._cpu_clock()

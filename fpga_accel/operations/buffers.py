@@ -228,6 +228,8 @@ class BytesSink(Sink):
 
 
 _NONE: Sizes = np.zeros(0, np.uint64)
+# Results that come in parts, and are likely to be more than this together, are moved together at the end.
+_LARGEST_RUN = 1 << 30
 
 
 class ColumnSink(Sink):
@@ -235,12 +237,22 @@ class ColumnSink(Sink):
 
     Where the sizes of all are known beforehand, or are allocated at once, or part by part in order, results are written
     where they stay. What then turns out otherwise is moved together at the end.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    sizes
+        Theirs, None where nobody knows.
+    inputs
+        The sizes of what they are made of.
     """
 
     adopts = True
 
-    def __init__(self, count: int, sizes: Sizes | None = None) -> None:
+    def __init__(self, count: int, sizes: Sizes | None = None, inputs: Sizes | None = None) -> None:
         self._count = count
+        self._inputs = inputs
         # The buffer and the offsets where all results have it in common, and owners of what is elsewhere.
         self._whole: Column | None = None
         self._keep: list[Any] = []
@@ -264,15 +276,14 @@ class ColumnSink(Sink):
         if self._whole is None and len(sizes) == self._count:
             self._lay_out(sizes)
         elif self._whole is None or not same_sizes(self._sizes[first:end], sizes):
-            if not first and not len(self._sizes) and len(sizes):
+            if not first and not len(self._sizes):
                 self._begin_run(sizes)
             self._addresses[first:end], self._sizes[first:end] = self._append(sizes, first)
         return self._addresses[first:end]
 
     def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes, first: int) -> Sizes | None:
         offsets = offsets_of(sizes)
-        # Much of it empty, it would keep more memory than it is worth.
-        if self._whole is not None or len(sizes) < self._count or 2 * int(offsets[-1]) < len(data):
+        if self._whole is not None or len(sizes) < self._count or _is_mostly_empty(data, int(offsets[-1])):
             return None
         self._whole = data[: int(offsets[-1])], offsets
         self._addresses, self._sizes = spans(offsets, address_of(data))
@@ -281,8 +292,12 @@ class ColumnSink(Sink):
     def _begin_run(self, sizes: Sizes) -> None:
         """Make room for all results, where the others are like the first; an eighth more, as they are not quite."""
         self._scatter()
-        likely = int(sizes.sum()) * self._count // len(sizes)
-        self._run = POOL.array(likely + (likely >> 3))
+        taken = 0 if self._inputs is None else int(self._inputs[: len(sizes)].sum())
+        if not taken or self._inputs is None:
+            return
+        likely = int(sizes.sum()) * int(self._inputs.sum()) // taken
+        if likely <= _LARGEST_RUN:
+            self._run = POOL.array(likely + (likely >> 3))
 
     def _append(self, sizes: Sizes, first: int) -> tuple[Sizes, Sizes]:
         offsets = offsets_of(sizes)
@@ -331,12 +346,17 @@ class ColumnSink(Sink):
     @property
     def column(self) -> Column:
         """The results."""
-        if self._whole is None and self._run is not None and self._run_items == self._count:
+        if self._run is not None and self._run_items == self._count and not _is_mostly_empty(self._run, self._run_end):
             self._whole = self._run[: self._run_end], offsets_of(self._sizes)
         if self._whole is None:
             self._scatter()
             self._whole = joined(Items(self._addresses, self._sizes, self._keep))
         return self._whole
+
+
+def _is_mostly_empty(memory_of_all: npt.NDArray[np.uint8], used: int) -> bool:
+    """Whether a result would keep more memory than it is worth."""
+    return 2 * used < len(memory_of_all)
 
 
 class NumberSink(Sink):

@@ -243,7 +243,7 @@ class Lane:
         region = self._regions["params"]
         part = region.slab.array[keys]
         wipe(region.slab.address + keys.start, len(part))
-        if self._pinned is not None:
+        if self._pinned is not None and len(part):
             cl.enqueue_copy(self.queue, region.buffer, part, dst_offset=keys.start, is_blocking=True)
 
     def wipe_host_secrets(self) -> None:

@@ -11,7 +11,7 @@
 #define HASH_BITS 14
 #define WHOLE_SHIFT SHIFT_OF(HASH_BITS)
 /* A page has half of it, which leaves room for its text in a cache of 32 KiB. Shorter blocks have a
- * slot a byte: to clear a whole table would take longer than to compress them. */
+ * slot a byte or up to two: to clear a whole table would take longer than to compress them. */
 #define PAGE 16384u
 #define FEWEST_BITS 9
 
