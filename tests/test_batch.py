@@ -237,7 +237,7 @@ def test_memory_that_results_lie_in_is_taken_over() -> None:
     memory_of_all: Any = np.frombuffer(b"".join(results) + bytes(400), np.uint8)
     sizes_of_all = np.array([len(result) for result in results], np.uint64)
     sink = ColumnSink(3)
-    addresses = sink.adopt(memory_of_all, sizes_of_all, 0)
+    addresses = sink.adopt(memory_of_all, sizes_of_all)
     assert addresses is not None
     assert addresses[0] == address_of(memory_of_all) == address_of(sink.column[0])
     assert in_column(sink) == results
@@ -248,7 +248,7 @@ def test_memory_that_results_lie_in_is_taken_over() -> None:
 @pytest.mark.parametrize(("count", "spare"), [(4, 0), (3, 504)], ids=["some of the results", "mostly empty"])
 def test_memory_that_is_not_taken_over(count: int, spare: int) -> None:
     memory_of_all: Any = np.zeros(503 + spare, np.uint8)
-    assert ColumnSink(count).adopt(memory_of_all, np.array([3, 0, 500], np.uint64), 0) is None
+    assert ColumnSink(count).adopt(memory_of_all, np.array([3, 0, 500], np.uint64)) is None
 
 
 @pytest.mark.parametrize("inputs", [[9 << 20, *[100] * 50_000], [1, *[4 << 20] * 50_000]], ids=["small", "large"])

@@ -21,9 +21,9 @@ from fpga_accel.errors import FormatError
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, flat, made, require_room
 from fpga_accel.operations.ciphers import CipherOptions, as_key
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
-from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, keys_in, rows_of_sectors
+from fpga_accel.operations.keyed import BLOCK, SHORT_ROW, KeyedOperation, Record, Texts, keyed_launch, rows_of_sectors
 from fpga_accel.operations.xts_units import SPARE, UnitsCipher
-from fpga_accel.segments import RECORD, Launch, Status, copy_many
+from fpga_accel.segments import RECORD, Status, copy_many
 
 # Two keys behind each other, of AES-128 or AES-256.
 KEY_SIZES = (32, 64)
@@ -252,10 +252,7 @@ class SectorsOperation(_Xts):
             return {}
         texts = Texts(items.addresses + np.uint64(taken) if taken else items.addresses, targets, sizes, nonces)
         table, params = rows_of_sectors(texts, options, unit, _row_bytes(nbytes, unit, run.wide))
-        launch = Launch(
-            self.kernel, self.entry, table, params, keep=(job, nonces), keys=keys_in(table, params, options)
-        )
-        require_success(self, run(launch))
+        require_success(self, run(keyed_launch(self, table, params, options, (job, nonces))))
         return {}
 
     @staticmethod

@@ -153,8 +153,8 @@ class Sink(ABC):
     def allocate(self, sizes: Sizes, first: int = 0) -> Sizes:
         """Make room for the results of item `first` and those behind it; return their addresses."""
 
-    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes, first: int) -> Sizes | None:
-        """Take over memory that the results of item `first` and those behind it lie in, one behind the other.
+    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes) -> Sizes | None:
+        """Take over memory that results of these sizes lie in, one behind the other, if they are all there are.
 
         Returns
         -------
@@ -281,7 +281,7 @@ class ColumnSink(Sink):
             self._addresses[first:end], self._sizes[first:end] = self._append(sizes, first)
         return self._addresses[first:end]
 
-    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes, first: int) -> Sizes | None:
+    def adopt(self, data: npt.NDArray[np.uint8], sizes: Sizes) -> Sizes | None:
         offsets = offsets_of(sizes)
         if self._whole is not None or len(sizes) < self._count or _is_mostly_empty(data, int(offsets[-1])):
             return None
@@ -292,8 +292,10 @@ class ColumnSink(Sink):
     def _begin_run(self, sizes: Sizes) -> None:
         """Make room for all results, where the others are like the first; an eighth more, as they are not quite."""
         self._scatter()
-        taken = 0 if self._inputs is None else int(self._inputs[: len(sizes)].sum())
-        if not taken or self._inputs is None:
+        if self._inputs is None:
+            return
+        taken = int(self._inputs[: len(sizes)].sum())
+        if not taken:
             return
         likely = int(sizes.sum()) * int(self._inputs.sum()) // taken
         if likely <= _LARGEST_RUN:

@@ -40,12 +40,12 @@ from fpga_accel.operations.keyed import (
     KeyedOperation,
     Record,
     Texts,
-    keys_in,
+    keyed_launch,
     require_rows,
     row_on,
     rows_of_whole,
 )
-from fpga_accel.segments import Bytes, Launch, Status, Table, address_of, copy_many
+from fpga_accel.segments import Bytes, Status, Table, address_of, copy_many
 
 # Row flag of kernels: encryption pads, and the result of decryption is up to a block shorter than its input.
 PADDED = 16
@@ -300,10 +300,7 @@ class CbcDecrypt(CbcOperation):
             results = sizes - padding
         texts = Texts(sources, job.sink.allocate(results), sizes, nonces)
         table, params = self._rows_of(texts, results, options, row_on(run))
-        launch = Launch(
-            self.kernel, self.entry, table, params, keep=(job, nonces), keys=keys_in(table, params, options)
-        )
-        require_success(self, run(launch))
+        require_success(self, run(keyed_launch(self, table, params, options, (job, nonces))))
         return {}
 
     def _rows_of(self, texts: Texts, results: Sizes, options: CipherOptions, row: int) -> tuple[Table, Bytes]:

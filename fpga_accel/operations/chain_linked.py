@@ -321,7 +321,7 @@ class Encoding(_Coding):
             raise DeviceError("the device claims to have written more or less than it was told")
         front = np.uint64(0) if self._nonces is None else self._nonces.sizes[0]
         whole = sizes + front
-        targets = self._job.sink.adopt(output, whole, self._first) if kept and self._packed else None
+        targets = self._job.sink.adopt(output, whole) if kept and self._packed else None
         if targets is None:
             starts = np.cumsum(whole, dtype=np.uint64) - sizes if self._packed else self._data.starts
             targets = self._job.sink.allocate(whole, self._first)

@@ -16,7 +16,7 @@ from fpga_accel.batch import items_of
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations.buffers import BytesSink, Items, Sizes
 from fpga_accel.operations.ciphers import CipherOperation, CipherOptions, too_short
-from fpga_accel.operations.contract import Errors, Job, RowInput, Run, require_success
+from fpga_accel.operations.contract import Errors, Job, Operation, RowInput, Run, require_success
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import RECORD, SEGMENT, Bytes, Launch, Table, address_of, copy_many, rows_at, words_at
 
@@ -143,7 +143,7 @@ class KeyedOperation(CipherOperation):
         if not self.cuts:
             require_rows(texts.sizes, self.whole_room)
         table, params = self._rows(texts, cut, options)
-        results = run(Launch(self.kernel, self.entry, table, params, (job, texts), keys_in(table, params, options)))
+        results = run(keyed_launch(self, table, params, options, (job, texts)))
         require_success(self, results)
         return self.finish(job, texts, cut, results)
 
@@ -240,6 +240,11 @@ def keys_in(table: Table, params: Bytes, options: CipherOptions) -> slice:
     """Return where the parameters of rows hold keys: behind the records, and one for all in front of the rest."""
     start, end = len(table) * RECORD.itemsize, len(params)
     return slice(start, start + memoryview(options.keys[0]).nbytes if len(options.keys) == 1 else end)
+
+
+def keyed_launch(operation: Operation[Any], table: Table, params: Bytes, options: CipherOptions, keep: Any) -> Launch:
+    """Return the launch of rows whose keys are wiped behind it."""
+    return Launch(operation.kernel, operation.entry, table, params, keep, keys_in(table, params, options))
 
 
 def rows_of_whole(texts: Texts, options: CipherOptions, flags: int, room: int) -> tuple[Table, Bytes]:

@@ -15,8 +15,7 @@ from fpga_accel.operations.buffers import BytesSink, Flat, Items
 from fpga_accel.operations.ciphers import CipherOptions, KeysOperation, spaced
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, periodic, require_success, trial_of
 from fpga_accel.operations.digests import ordered
-from fpga_accel.operations.keyed import Record, Texts, keys_in, require_rows, rows_of_whole
-from fpga_accel.segments import Launch
+from fpga_accel.operations.keyed import Record, Texts, keyed_launch, require_rows, rows_of_whole
 
 
 class MacOperation(KeysOperation):
@@ -80,10 +79,7 @@ class MacOperation(KeysOperation):
         targets = job.sink.allocate(np.full(count, self.size, np.uint64))
         table, params = rows_of_whole(Texts(items.addresses, targets, items.sizes, nonces), options, 0, 0)
         table["dst_capacity"] = self.size
-        launch = Launch(
-            self.kernel, self.entry, ordered(table), params, keep=(job, nonces), keys=keys_in(table, params, options)
-        )
-        require_success(self, run(launch))
+        require_success(self, run(keyed_launch(self, ordered(table), params, options, (job, nonces))))
         return {}
 
     def emulate(self, row: RowInput) -> RowOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,9 +48,7 @@ class HostPlaces:
         launches = [_placed(step) for step in phase.steps]
         for each in launches:
             if isinstance(each.step.params, Place):
-                other = launches[each.step.params.step]
-                rows = other.table if each.step.params.space is Space.TABLE else other.results
-                each.params = rows.view(np.uint8)
+                each.params = self._memory(each.step.params, launches).view(np.uint8)
         for each in launches:
             each.table["src"] = self._addresses(each.table["src"], each.step.src, phase, launches)
             each.table["dst"] = self._addresses(each.table["dst"], each.step.dst, phase, launches)
@@ -60,15 +59,17 @@ class HostPlaces:
             return phase.inputs.absolute(offsets)
         if place.space is Space.OUTPUT and isinstance(phase.outputs, Scattered):
             return phase.outputs.absolute(offsets)
+        return offsets + np.uint64(address_of(self._memory(place, launches)))
+
+    def _memory(self, place: Place, launches: list[Placed]) -> Any:
         other = launches[place.step]
-        base = {
+        return {
             Space.SCRATCH: self.scratch,
             Space.OUTPUT: self.output,
             Space.TABLE: other.table,
             Space.RESULTS: other.results,
             Space.PARAMS: other.params,
         }[place.space]
-        return offsets + np.uint64(address_of(base))
 
 
 def _placed(step: Step) -> Placed:

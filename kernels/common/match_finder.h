@@ -85,34 +85,45 @@ typedef struct {
   long back;
 } match_t;
 
-/* The match that holds `pos`; diff is by how much the eight bytes from there on differ. */
-INLINE match_t match_at(private const block_t *b, input_t pos, input_t anchor, long back,
-                        ulong diff) {
-  input_t end =
-      diff ? pos + low_zero_bytes(diff) : match_end(pos + 8, back, b->src_end - LAST_LITERALS);
-  match_t found = {match_start(b, pos, anchor, back), end, back};
+/* Minus the distance of four equal bytes, 0 where there are none, and how the eight differ. */
+typedef struct {
+  long back;
+  ulong diff;
+} candidate_t;
+
+/* Looks `pos` up, and enters it. */
+INLINE candidate_t candidate_at(private ushort *table, ulong factor, uint shift, input_t pos) {
+  ulong x = load8(pos);
+  uint slot = slot_of(x, factor, shift);
+  long back = back_to(table[slot], pos);
+  table[slot] = (ushort)(ulong)pos;
+  ulong diff = x ^ load8(pos + back);
+  candidate_t found = {!(uint)diff & (back != NO_MATCH) ? back : 0, diff};
+  return found;
+}
+
+/* The match that holds `pos`. */
+INLINE match_t match_at(private const block_t *b, input_t pos, input_t anchor, candidate_t c) {
+  input_t end = c.diff ? pos + low_zero_bytes(c.diff)
+                       : match_end(pos + 8, c.back, b->src_end - LAST_LITERALS);
+  match_t found = {match_start(b, pos, anchor, c.back), end, c.back};
   return found;
 }
 
 /* The next match that starts up to search_end. */
 INLINE match_t next_match(private const block_t *b, private ushort *table, input_t pos,
                           input_t anchor, input_t search_end) {
-  long back;
-  ulong diff;
+  candidate_t c;
   for (;; pos += b->acceleration + ((ulong)(pos - anchor) >> SKIP_SHIFT)) {
     if (pos > search_end) {
       match_t none = {pos, pos, 0};
       return none;
     }
-    ulong x = load8(pos);
-    uint slot = slot_of(x, HASH_FACTOR(*b), b->shift);
-    back = back_to(table[slot], pos);
-    table[slot] = (ushort)(ulong)pos;
-    diff = x ^ load8(pos + back);
-    if (!(uint)diff & (back != NO_MATCH))
+    c = candidate_at(table, HASH_FACTOR(*b), b->shift, pos);
+    if (c.back)
       break;
   }
-  return match_at(b, pos, anchor, back, diff);
+  return match_at(b, pos, anchor, c);
 }
 
 /* Encodes the next match. False: none starts up to search_end, or it does not fit. */

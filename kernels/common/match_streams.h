@@ -96,21 +96,16 @@ INLINE uint search_run(private stream_t *s) {
   uint literals = 0, count = 0;
   while (count < SPARSE_RUN) {
     uint skip = SKIP_PARTS;
-    long back;
-    ulong diff;
+    candidate_t c;
     for (;; pos += skip / SKIP_PARTS, skip += SKIP_MORE) {
       if (pos > limit)
         goto end;
-      ulong x = load8(pos);
-      uint slot = slot_of(x, factor, shift);
-      back = back_to(table[slot], pos);
-      table[slot] = (ushort)(ulong)pos;
-      diff = x ^ load8(pos + back);
-      if (!(uint)diff & (back != NO_MATCH))
+      c = candidate_at(table, factor, shift, pos);
+      if (c.back)
         break;
     }
-    match_t m = match_at(&s->block, pos, found, back, diff);
-    record_t record = {m.start, (int)back, (uint)(m.end - m.start)};
+    match_t m = match_at(&s->block, pos, found, c);
+    record_t record = {m.start, (int)m.back, (uint)(m.end - m.start)};
     s->records[count++] = record;
     literals += (uint)(m.start - found);
     pos = found = m.end;
