@@ -20,7 +20,7 @@ def data_packages(folder: str) -> list[str]:
     return [f"fpga_accel.{name}" for name in (folder, *(f"{folder}.{sub}" for sub in find_namespace_packages(folder)))]
 
 
-PYTHON = ("module", "objects", "arrays", "arrow", "direct", "direct_many", "frames", "lease", "sectors", "windows")
+PYTHON = tuple("module objects arrays arrow direct direct_many frames lease loops sectors windows".split())
 # What of the other C these call.
 CALLED = ("columns", "gzip_scan", "lz4_plain", "snappy_plain", "xts", "zstd_scan")
 

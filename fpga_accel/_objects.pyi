@@ -1,9 +1,10 @@
-# host/objects.c and what it adds: arrays.c, arrow.c, direct.c, direct_many.c, frames.c, lease.c, sectors.c and
-# windows.c. Addresses are plain ints; the caller vouches for them.
+# host/objects.c and what it adds: arrays.c, arrow.c, direct.c, direct_many.c, frames.c, lease.c, loops.c, sectors.c
+# and windows.c. Addresses are plain ints; the caller vouches for them.
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, final, overload
 
+import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
@@ -113,8 +114,14 @@ class Direct:
     def bound_into(self, *arguments: Any, **named: Any) -> Any: ...
 
 @final
+class Epoch:
+    """How long the answers of gates hold."""
+
+    now: int
+
+@final
 class DirectMany:
-    """A library's loop over a list of items, counted and timed."""
+    """A library's loops over a list and over a batch of items, counted and timed."""
 
     def __new__(
         cls,
@@ -123,7 +130,10 @@ class DirectMany:
         operation: object,
         reason: object,
         call: Callable[..., Any],
-        gate: Callable[[list[Any], int], object],
+        batch_type: type,
+        batch_call: Callable[..., Any],
+        gate: Callable[[Any, int], int],
+        epoch: Epoch,
         other: Callable[..., Any],
         small: int,
         each: int,
@@ -138,6 +148,21 @@ def column_grown(offsets: npt.NDArray[Any], change: int, grown: npt.NDArray[Any]
 def column_spans(
     address: int, offsets: npt.NDArray[Any], addresses: npt.NDArray[Any], sizes: npt.NDArray[Any], /
 ) -> None: ...
+
+@final
+class WholeStreams:
+    """The contents of items that are one stream each, by a decoder of its own for each."""
+
+    def __new__(
+        cls, decoder_type: Callable[[Any], Any], flag: object, items: Iterable[Any], tail: bytes, /
+    ) -> Self: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+
+def numbers_from(results: Iterable[int], numbers: npt.NDArray[Any], /) -> None: ...
+def column_from(
+    results: Iterable[bytes], out: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], /
+) -> list[bytes]: ...
 def sizes_same(sizes: npt.NDArray[Any], others: npt.NDArray[Any], /) -> bool: ...
 def sizes_largest(sizes: npt.NDArray[Any], /) -> int: ...
 def sizes_padded(sizes: npt.NDArray[Any], /) -> int: ...
@@ -148,6 +173,8 @@ def lz4_all_plain(frames: Iterable[object], most: int, /) -> bool: ...
 def snappy_plain_size(stream: object, /) -> int: ...
 def snappy_all_plain(streams: Iterable[object], most: int, /) -> bool: ...
 def bgzf_plain_size(data: object, /) -> int: ...
+def gzip_all_plain(items: Iterable[object], most: int, /) -> bool: ...
+def zlib_all_plain(items: Iterable[object], most: int, /) -> bool: ...
 def bgzf_all_plain(items: Iterable[object], most: int, /) -> bool: ...
 def xts_numbers(first: int, skip: int, count: int, numbers: int, /) -> None: ...
 def xts_combine(text: int, firsts: int, units: int, unit: int, result: int, /) -> None: ...

@@ -16,7 +16,7 @@ from fpga_accel import config, jobs
 from fpga_accel._objects import Direct, DirectMany
 from fpga_accel.batch import Batch
 from fpga_accel.errors import BatchError, InvalidTag
-from fpga_accel.execution import Executor, listed
+from fpga_accel.execution import Executor, few_of_batch, listed
 from fpga_accel.operations import registry
 from fpga_accel.operations.buffers import flat, flat_writable
 from fpga_accel.operations.contract import Operation
@@ -1122,7 +1122,8 @@ class _DirectMany(_Direct):
     """The same for many items."""
 
     def _way(self, operation: Operation[Any]) -> DirectMany:
-        return self._engine.planner.direct_many(operation, partial(self._engine.few, operation))
+        engine = self._engine
+        return engine.planner.direct_many(operation, partial(few_of_batch, operation), partial(engine.few, operation))
 
 
 class _DirectInto(_Direct):

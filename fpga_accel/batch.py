@@ -60,10 +60,10 @@ class Batch(Sequence[memoryview]):
         self._set(view, _checked(offsets, len(view)))
 
     def _set(self, view: memoryview, offsets: Offsets) -> None:
-        offsets.flags.writeable = False
+        offsets.setflags(write=False)
         self._view = view
         self._offsets = offsets
-        self._address = _objects.address(view)[0]
+        self._address = _objects.start_of(view)
         self.errors: dict[int, Exception] = {}
 
     @classmethod
@@ -78,7 +78,8 @@ class Batch(Sequence[memoryview]):
         """Make a Batch of bytes and offsets that fit, with the errors of its items."""
         data, offsets = column
         made = cls._of(data.data.toreadonly(), offsets)
-        made.errors.update(errors)
+        if errors:
+            made.errors.update(errors)
         return made
 
     @classmethod

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # Results of up to so many bytes take less time to make and copy together than to write where they stay.
 _SHORT = 512
+# Room for results of unknown size, as a multiple of the items; what it is not enough for is copied once more.
+_ROOM = 4
 # Of more items, none is done in the library's own loop.
 _MOST_LISTED = 8 << 10
 
@@ -150,8 +152,7 @@ class Executor:
         nbytes = _objects.bytes_total(items) if batch is None else batch.nbytes
         if nbytes < 0:
             return None
-        into = batch is not None and not operation.number_size
-        reason = self.planner.loop_reason(operation, items, nbytes, into=into)
+        reason = self.planner.loop_reason(operation, items, nbytes)
         if reason is None:
             return None
         count = len(items)
@@ -160,7 +161,7 @@ class Executor:
             if batch is None:
                 results: Any = operation.library_many(items, *arguments)
             else:
-                results = _few_of_batch(operation, batch, arguments)
+                results = few_of_batch(operation, batch, *arguments)
         if results is None:
             return None
         size = operation.number_size * count or (_objects.bytes_total(results) if batch is None else results.nbytes)
@@ -293,16 +294,34 @@ class Executor:
             warnings.warn(f"{message}; ran on the CPU", FallbackWarning, stacklevel=_callers_level())
 
 
-def _few_of_batch(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...]) -> Any:
+def few_of_batch(operation: Operation[Any], batch: Batch, *arguments: Any) -> Any:
     """Return what the library's own loop makes of a Batch, None where that is not enough."""
     if operation.placed_growth is not None and batch.nbytes > _SHORT * len(batch):
         return _placed(operation, batch, arguments)
-    results = operation.library_many(operation.library_items(batch), *arguments)
+    items = operation.library_items(batch)
+    results: Iterable[Any] | None = operation.library_each(items, *arguments)
+    if results is None:
+        results = operation.library_many(items, *arguments)
     if results is None:
         return None
-    if not operation.number_size:
-        return Batch.from_items(results)
-    return np.fromiter(results, operation.number_type, len(results))
+    try:
+        if not operation.number_size:
+            return _column(results, len(batch), batch.nbytes)
+        numbers = np.empty(len(batch), operation.number_type)
+        _objects.numbers_from(results, numbers)
+    except Exception as error:
+        log.debug("%s: %d items go another way: %s", operation.name, len(batch), type(error).__name__)
+        return None
+    return numbers
+
+
+def _column(results: Iterable[bytes], count: int, nbytes: int) -> Batch:
+    """Return results as a Batch, for each copied as it comes; items had `nbytes` bytes."""
+    data, offsets = POOL.array(_ROOM * nbytes + _SHORT * count), np.empty(count + 1, np.int64)
+    rest = _objects.column_from(results, data, offsets)
+    if rest:
+        return Batch.from_items([*Batch.of_column((data, offsets))[: count - len(rest)].to_list(), *rest])
+    return Batch.of_column((data[: offsets[-1]], offsets))
 
 
 def _placed(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...]) -> Batch | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from fpga_accel._objects import Direct, DirectMany
+from fpga_accel._objects import Direct, DirectMany, Epoch
 from fpga_accel.backends import Backend, NoCore
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.backends.several import SeveralBackend
@@ -69,8 +69,11 @@ OPENING_SECONDS = 0.1
 
 # Every case is timed, though those before it took longer than their share; 400 cases of this are 12 s.
 LEAST_BUDGET_SECONDS = 0.03
-# Shapes of batches whose place is remembered.
-_REMEMBERED = 512
+# Methods of operations that are loops of their libraries.
+_LOOPS = ("library_many", "library_each")
+# Calls that the gate of a `DirectMany` lets through at once: where nothing is known of a case yet or their data may be
+# of another kind, and where sizes tell all.
+_SOME_CALLS, _ALL_CALLS = 16, 1 << 60
 # Shapes of one kind of an operation's data, which take some 100 MB.
 _SAMPLES = 15
 
@@ -102,14 +105,6 @@ class Route(NamedTuple):
     candidate: str
     device_plan: Plan
     cpu_plan: Plan
-
-
-class _Settled(NamedTuple):
-    """Whether the CPU does batches of one shape, by a choice in one state of its estimates."""
-
-    choice: Choice
-    version: int
-    cpu: bool
 
 
 class _Offer(NamedTuple):
@@ -174,9 +169,8 @@ class Planner(forks.Resettable):
         # Choices of each device against the CPU path, by the device's id.
         self._routers: dict[str, Router] = {}
         self._routes: dict[Case, Route] = {}
-        # Batches by operation, items, bytes and whether into memory in use: a look at the route takes as long as a
-        # library needs for some of their items.
-        self._settled: dict[tuple[Operation[Any], int, int, bool], _Settled] = {}
+        # Ends with every change of what routes and estimates say of batches.
+        self._epoch = Epoch()
         # CPU seconds that calls were worth before any device was opened.
         self._unopened = 0.0
         self._lock = threading.Lock()
@@ -337,22 +331,24 @@ class Planner(forks.Resettable):
         rest = () if other is None else (other,)
         return Direct(*ours, position, limit, operation.number_size, target, *rest)
 
-    def direct_many(self, operation: Operation[Any], other: Callable[..., Any]) -> DirectMany:
-        """Return the shortest way to the library's loop, for a list of items; it does nothing where that is not best.
+    def direct_many(
+        self, operation: Operation[Any], batch_call: Callable[..., Any], other: Callable[..., Any]
+    ) -> DirectMany:
+        """Return the shortest way to the library's loops over lists and Batches; it does nothing where those lose.
 
-        What is no list goes to `other`, and everything while receipts are watched or the thread waits for turns.
+        What is neither goes to `other`, and everything while receipts are watched or the thread waits for turns.
         """
         reason = self.direct_reason(operation, 2, 1)
-        has_loop = type(operation).library_many is not Operation.library_many
+        has_loop = any(getattr(type(operation), name) is not getattr(Operation, name) for name in _LOOPS)
         small, most = (SMALL_BATCH, LOOPED) if has_loop and reason is not None else (0, 0)
 
-        def gate(items: list[Any], nbytes: int) -> bool:
-            return self.loop_reason(operation, items, nbytes, into=False) is not None
+        def gate(items: list[Any] | Batch, nbytes: int) -> int:
+            return self._loop(operation, items, nbytes, _SOME_CALLS)[1]
 
         reason = reason or Reason.ASKED
         tally = self._ledger.tally(operation, reason)
-        ours = (tally, self._ledger.local, operation, reason, operation.library_many, gate, other)
-        return DirectMany(*ours, small, ITEM, most, operation.number_size)
+        ours = (tally, self._ledger.local, operation, reason, operation.library_many)
+        return DirectMany(*ours, Batch, batch_call, gate, self._epoch, other, small, ITEM, most, operation.number_size)
 
     def direct_reason(self, operation: Operation[Any], count: int, nbytes: int) -> Reason | None:
         """Return why a call needs no planning and runs on the CPU; None where it has to be planned."""
@@ -365,47 +361,50 @@ class Planner(forks.Resettable):
             return Reason.ASKED
         return Reason.EMPTY if nbytes == 0 else None
 
-    def loop_reason(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, *, into: bool) -> Reason | None:
+    def loop_reason(self, operation: Operation[Any], items: Sequence[Any], nbytes: int) -> Reason | None:
         """Return why a batch runs in the library's own loop, without more planning; None where it has to be planned."""
-        if nbytes == 0:
-            return None
-        count = len(items)
-        if is_small_batch(count, nbytes):
-            return self.direct_reason(operation, count, nbytes)
-        if nbytes >= LOOPED or in_threads(operation, items[0], count, nbytes, self._workers):
-            return None
-        if self._device == CPU:
-            return Reason.ASKED
-        return Reason.FASTER if self._device == "auto" and self._guessed(operation, items, nbytes, into) else None
+        return self._loop(operation, items, nbytes, 1)[0]
 
-    def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool) -> bool:
-        """Whether the CPU does a batch, by what was found for batches like it; larger ones are probed."""
+    def _loop(
+        self, operation: Operation[Any], items: Sequence[Any], nbytes: int, calls: int
+    ) -> tuple[Reason | None, int]:
+        """Return the same, and for how many calls with as many items and bytes it holds in this epoch.
+
+        Where nothing is known of them yet, `calls` are counted.
+        """
         count = len(items)
-        usual = len(operation.kinds) == 1
-        shape = (operation, count, nbytes, into)
-        remembered = self._settled
-        settled = remembered.get(shape) if usual else None
-        if settled is not None and settled.version == settled.choice.version:
-            return settled.cpu
-        work = Work(nbytes) if usual else like_the_first(operation, items[0], nbytes)
-        if not self._worth_opening(operation, count, work.nbytes):
-            return True
+        if nbytes == 0:
+            return None, 0
+        if is_small_batch(count, nbytes):
+            reason = self.direct_reason(operation, count, nbytes)
+            return reason, int(reason is not None)
+        if nbytes >= LOOPED or in_threads(operation, items[0], count, nbytes, self._workers):
+            return None, 0
+        # What data is like mostly shows in the first item.
+        alike = len(operation.kinds) == 1 and type(operation).gains_from_threads is Operation.gains_from_threads
+        most = _ALL_CALLS if alike else calls
+        if self._device == CPU:
+            return Reason.ASKED, most
+        if self._device != "auto":
+            return None, 0
+        into = type(items) is Batch and not operation.number_size
+        found = self._guessed(operation, items, nbytes, into, calls)
+        return (Reason.FASTER, min(found, most)) if found else (None, 0)
+
+    def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool, calls: int) -> int:
+        """Return how many calls the CPU does, by what was found for batches like these; larger ones are probed."""
+        count = len(items)
+        work = Work(nbytes) if len(operation.kinds) == 1 else like_the_first(operation, items[0], nbytes)
+        if not self._worth_opening(operation, calls * count, calls * work.nbytes):
+            return calls
         case = Case(operation.name, work.kind, large=work.nbytes >= LARGE * count, into=into, many=True)
         route = self._routes.get(case)
         if route is None:
-            return False
+            return 0
         if route.choice.source is Source.PRIOR:
             router = self._router_of(route.device_plan.device or "")
-            return not router.due(case, route.candidate, count, work.nbytes)
-        # Read first: estimates may change meanwhile.
-        version = route.choice.version
-        cpu = not route.choice.device_wins(count, work.nbytes)
-        if usual:
-            if len(remembered) >= _REMEMBERED:
-                remembered.clear()
-            # Of no use where another thread has found new routes since.
-            remembered[shape] = _Settled(route.choice, version, cpu)
-        return cpu
+            return 0 if router.due(case, route.candidate, calls * count, calls * work.nbytes) else calls
+        return 0 if route.choice.device_wins(count, work.nbytes) else _ALL_CALLS
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:
         """Plan for the device, or for the CPU with the reason why the device cannot."""
@@ -444,7 +443,7 @@ class Planner(forks.Resettable):
         route = self._routes.get(case)
         if route is None or route.device_plan.variant != found.variant:
             route = self._routes[case] = self._new_route(case, operation, found)
-            self._settled = {}
+            self._epoch.now += 1
         if route.choice.source is Source.PRIOR and not supposed:
             route = self._timed_in_time(route, case, operation, found, count, work.nbytes)
         return (route.device_plan if route.choice.device_wins(count, work.nbytes) else route.cpu_plan), route
@@ -473,7 +472,7 @@ class Planner(forks.Resettable):
             if mine and router.choice(case, route.candidate) is None:
                 self._calibrate(router, case, operation, route.candidate)
         timed = self._routes[case] = self._new_route(case, operation, found)
-        self._settled = {}
+        self._epoch.now += 1
         return timed
 
     def _router_of(self, device_id: str) -> Router:
@@ -515,7 +514,7 @@ class Planner(forks.Resettable):
             if timings is not None:
                 done.append((case, candidate, timings))
         self._routes.clear()
-        self._settled = {}
+        self._epoch.now += 1
         return done
 
     def _plan_to_time(self, operation: Operation[Any]) -> Plan:
@@ -576,6 +575,7 @@ class Planner(forks.Resettable):
             return
         cpu, device = (other, seconds) if device_ran else (seconds, other)
         if choice.take_probe(count, nbytes, cpu, device, device_ran=device_ran):
+            self._epoch.now += 1
             self._ledger.count("corrections")
             log.info("%s: %d items, %d bytes: estimates corrected by probes", route.candidate, count, nbytes)
 

@@ -62,6 +62,8 @@ SIZE(lz4_plain_most, "The most that one LZ4 frame and nothing else holds")
 ALL(lz4_all_plain, lz4_plain_most)
 SIZE(snappy_plain_size, "What one raw Snappy stream declares to hold")
 ALL(snappy_all_plain, snappy_plain_size)
+ALL(gzip_all_plain, gzip_plain_size)
+ALL(zlib_all_plain, zlib_is_plain)
 SIZE(bgzf_plain_size, "What one BGZF block and perhaps the empty last one declare to hold")
 ALL(bgzf_all_plain, bgzf_plain_size)
 SIZE(zstd_plain_most, "The most that one Zstandard frame and nothing else holds")
@@ -117,6 +119,7 @@ static PyObject *lz4_plain_ends(PyObject *module, PyObject *const *args, Py_ssiz
 static PyMethodDef methods[] = {
     ONE(lz4_plain_size),    ONE(lz4_plain_most),    FAST(lz4_all_plain),  FAST(lz4_plain_ends),
     ONE(snappy_plain_size), FAST(snappy_all_plain), ONE(bgzf_plain_size), FAST(bgzf_all_plain),
-    ONE(zstd_plain_most),   FAST(zstd_all_plain),   {NULL, NULL, 0, NULL}};
+    FAST(gzip_all_plain),   FAST(zlib_all_plain),   ONE(zstd_plain_most), FAST(zstd_all_plain),
+    {NULL, NULL, 0, NULL}};
 
 int frames_add_functions(PyObject *module) { return PyModule_AddFunctions(module, methods); }

@@ -8,6 +8,11 @@
 
 #define START 4u
 #define RESERVED_FLAGS 0xE0
+/* Text, name and comment. */
+#define PLAIN_FLAGS 0x19
+#define GZIP_HEAD 10u
+/* Of zlib streams (RFC 1950, 2.2): a library takes windows that are larger than any. */
+#define LARGEST_WINDOW 7
 
 uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
                         uint64_t room) {
@@ -21,6 +26,16 @@ uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, u
       starts[count++] = position - 1;
   }
   return count;
+}
+
+uint64_t fa_gzip_plain_size(const uint8_t *data, uint64_t size) {
+  if (size < GZIP_HEAD + BGZF_TAIL || memcmp(data, BGZF_END, 3) != 0 || data[3] & ~PLAIN_FLAGS)
+    return 0;
+  return load_le32(data + size - 4);
+}
+
+uint64_t fa_zlib_is_plain(const uint8_t *data, uint64_t size) {
+  return size > 0 && data[0] >> 4 <= LARGEST_WINDOW;
 }
 
 uint64_t fa_bgzf_plain_size(const uint8_t *data, uint64_t size) {

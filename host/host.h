@@ -367,6 +367,13 @@ uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *re
 uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
                         uint64_t room);
 
+/* What the last 4 bytes declare of data that starts as a gzip member does whose header a library
+ * looks at all of; 0 for all others. */
+uint64_t fa_gzip_plain_size(const uint8_t *data, uint64_t size);
+
+/* Whether data starts as a zlib stream does of whose header a library looks at all. */
+uint64_t fa_zlib_is_plain(const uint8_t *data, uint64_t size);
+
 /* The content size of what is one BGZF block and perhaps the empty last block, as the first
  * declares it; 0 for all others. What is compressed is not looked at. */
 uint64_t fa_bgzf_plain_size(const uint8_t *data, uint64_t size);

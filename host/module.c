@@ -2,9 +2,9 @@
 #include "objects.h"
 
 static int (*const parts[])(PyObject *) = {
-    objects_add,           arrow_add,         direct_add_types,     direct_many_add_type,
+    objects_add,           arrow_add,         direct_add_types,     direct_many_add_types,
     lease_add_type,        windows_add_types, arrays_add_functions, frames_add_functions,
-    sectors_add_functions,
+    sectors_add_functions, loops_add,
 };
 
 static int module_exec(PyObject *module) {

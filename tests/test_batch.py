@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import gzip
 import itertools
 import mmap
 import os
 import sys
 import threading
 import weakref
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -896,6 +898,44 @@ def test_a_few_small_items_are_what_the_library_makes_of_them(device: str) -> No
     assert trace.receipts[-1].bytes_out == 16
     assert (stats["calls"], stats["items"], stats["backend.cpu"]) == (5, 20, 5)
     assert acc.last_receipt == trace.receipts[-1]
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("format", registry.algorithms("compress"))
+def test_a_few_of_any_format_are_there_and_back(device: str, format: str) -> None:
+    # Text; what becomes 4 bytes and more of each; noise, which is stored; and nothing.
+    for contents in (few_items(), [bytes(9000)] * 7, [os.urandom(700), b"", sizes.text(3000)]):
+        batch = fa.Batch.from_items(contents)
+        with fa.Accelerator(device) as acc:
+            packed, listed = acc.compress_many(batch, format), acc.compress_many(contents, format)
+            assert acc.last_receipt is not None
+            assert (acc.last_receipt.items, acc.last_receipt.bytes_in) == (len(contents), batch.nbytes)
+            assert acc.last_receipt.bytes_out == sum(map(len, listed))
+            for given in (packed, fa.Batch.from_items(listed)):
+                assert acc.decompress_many(given, format).to_list() == contents
+                assert acc.last_receipt.bytes_out == batch.nbytes
+            assert acc.decompress_many(listed, format) == contents
+            broken = fa.Batch.from_items([*listed, listed[0][: len(listed[0]) // 2]])
+            with pytest.raises(fa.BatchError) as error:
+                acc.decompress_many(broken, format)
+            assert error.value.results[: len(contents)] == contents
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_few_of_joined_members_and_other_headers(device: str) -> None:
+    plain = [sizes.text(size) for size in (1, 100, 3000)]
+    joined = [gzip.compress(item) + gzip.compress(item, 0) for item in plain]
+    with fa.Accelerator(device) as acc:
+        assert acc.decompress_many(fa.Batch.from_items(joined), "gzip").to_list() == [item * 2 for item in plain]
+        padded = [gzip.compress(item) + bytes(20) for item in plain]
+        assert acc.decompress_many(fa.Batch.from_items(padded), "gzip").to_list() == plain
+        blocks = acc.compress_many(plain, "bgzf")
+        assert acc.decompress_many(fa.Batch.from_items(blocks), "gzip").to_list() == plain
+        without_end = fa.Batch.from_items([block[:-28] for block in blocks])
+        assert acc.decompress_many(without_end, "bgzf").to_list() == plain
+        for wrong in (zlib.compress(plain[2]) + b"more", b"\x88\x1c" + zlib.compress(plain[2])[2:]):
+            with pytest.raises(fa.BatchError):
+                acc.decompress_many(fa.Batch.from_items([zlib.compress(plain[1]), wrong]), "zlib")
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])

@@ -14,6 +14,7 @@ import sysconfig
 import threading
 import time
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -34,6 +35,7 @@ from hypothesis import strategies as st
 from fpga_accel import _objects
 from fpga_accel._host import ffi, lib
 from fpga_accel.accelerator import Accelerator
+from fpga_accel.batch import Batch
 from fpga_accel.runtime.buffers import file_buffer
 from fpga_accel.segments import RESULT, SEGMENT, address_of
 
@@ -803,6 +805,7 @@ OBJECTS = (
     "direct_many.c",
     "frames.c",
     "lease.c",
+    "loops.c",
     "sectors.c",
     "windows.c",
 )
@@ -1239,11 +1242,17 @@ def test_direct_refuses_wrong_arguments() -> None:
 
 
 def direct_many(
-    call: Any, *, gate: Any = lambda items, nbytes: True, other: Any = pytest.fail, number_size: int = 0
+    call: Any,
+    *,
+    batch_call: Any = pytest.fail,
+    gate: Any = lambda items, nbytes: True,
+    epoch: Any = None,
+    other: Any = pytest.fail,
+    number_size: int = 0,
 ) -> tuple[_objects.DirectMany, _objects.Tally, _Local]:
     """Return a way for up to 10 bytes and one an item without a gate, up to 100 bytes with it."""
     tally, local = _objects.Tally(), _Local()
-    ours = (tally, local, "operation", "reason", call, gate, other)
+    ours = (tally, local, "operation", "reason", call, Batch, batch_call, gate, epoch or _objects.Epoch(), other)
     return _objects.DirectMany(*ours, 10, 1, 100, number_size), tally, local
 
 
@@ -1292,6 +1301,136 @@ def test_direct_many_leaves_to_the_caller_what_it_does_not_do(items: list[Any]) 
     assert local.last.value is None
 
 
+def test_direct_many_asks_the_gate_again_when_its_calls_are_used_up_or_the_epoch_ends() -> None:
+    asked: list[int] = []
+    let_through = [3]
+
+    def gate(items: list[bytes], nbytes: int) -> int:
+        asked.append(nbytes)
+        return let_through[0]
+
+    epoch = _objects.Epoch()
+    found, _, _ = direct_many(list, batch_call=lambda batch: batch, gate=gate, epoch=epoch)
+    items = [bytes(20)] * 2
+    for _ in range(6):
+        assert found.run(items) == items
+    assert asked == [40, 40]
+    # Other sizes, as many bytes in other items, and a Batch of the same are other shapes.
+    for _ in range(3):
+        assert found.run([bytes(20)] * 3) is not None
+        assert found.run([bytes(10)] * 4) is not None
+        assert found.run(Batch.from_items(items)) is not None
+    assert asked == [40, 40, 60, 40, 40]
+    let_through[0] = 2
+    assert found.run(items) == items
+    epoch.now += 1
+    let_through[0] = 0
+    assert found.run(items) is None
+    assert found.run(items) is None
+    assert asked[5:] == [40, 40, 40]
+
+
+def test_direct_many_counts_batches() -> None:
+    def doubled(batch: Batch, key: str = "") -> Batch:
+        return Batch.from_items([bytes(item) * 2 for item in batch])
+
+    found, tally, local = direct_many(pytest.fail, batch_call=doubled)
+    batch = Batch(b"-abc-", [1, 2, 4])
+    assert found.run(batch, "key").to_list() == [b"aa", b"bcbc"]
+    assert local.last.value[:6] == ("operation", "reason", False, 2, 3, 6)
+    assert found.run(Batch(b"", [0])) is None
+    assert found.run(Batch(b"abc", [1, 1])) is None
+    assert found.run(Batch(bytes(200), [0, 100])) is None
+    assert (tally.calls, tally.items, tally.bytes_in, tally.bytes_out) == (1, 2, 3, 6)
+    numbers, sums, _ = direct_many(pytest.fail, batch_call=lambda batch: np.array([1, 2], np.uint32), number_size=4)
+    assert numbers.run(batch).tolist() == [1, 2]
+    assert (sums.calls, sums.items, sums.bytes_in, sums.bytes_out) == (1, 2, 3, 8)
+    for wrong in (doubled(batch)[:1], [b"a", b"b"], 5, np.zeros(2)):
+        other, nothing, _ = direct_many(pytest.fail, batch_call=lambda batch, wrong=wrong: wrong)
+        with pytest.raises(TypeError):
+            other.run(batch)
+        assert not nothing.calls
+    refuses, nothing, _ = direct_many(pytest.fail, batch_call=lambda batch: None)
+    assert refuses.run(batch) is None
+    assert not nothing.calls
+
+
+@pytest.mark.parametrize("kind", [np.uint32, np.uint64])
+def test_numbers_of_a_loop_fill_an_array(kind: Any) -> None:
+    most = int(np.iinfo(kind).max)
+    numbers = np.zeros(3, kind)
+    _objects.numbers_from(iter([0, 5, most]), numbers)
+    assert numbers.tolist() == [0, 5, most]
+    _objects.numbers_from([], np.zeros(0, kind))
+    cases: tuple[tuple[Any, type[Exception]], ...] = (
+        ([1, 2], ValueError),
+        ([1, 2, 3, 4], ValueError),
+        ([1, 2, most + 1], OverflowError),
+        ([1, 2, -1], OverflowError),
+        ([1, 2, b"3"], TypeError),
+        ((1 // number for number in [1, 0, 1]), ZeroDivisionError),
+        (5, TypeError),
+    )
+    for wrong, error in cases:
+        with pytest.raises(error):
+            _objects.numbers_from(wrong, numbers)
+    for out in (np.zeros(3, np.uint16), np.zeros(6, np.uint8), np.frombuffer(bytes(13), np.uint8)[1:].view(np.uint32)):
+        with pytest.raises((ValueError, BufferError)):
+            _objects.numbers_from([1, 2, 3], out)
+
+
+def test_bytes_of_a_loop_fill_a_column_and_the_rest_comes_back() -> None:
+    out, offsets = np.full(8, 7, np.uint8), np.full(5, -1, np.int64)
+    results = [b"ab", b"", b"cde", b"f"]
+    assert _objects.column_from(iter(results), out, offsets) == []
+    assert (offsets.tolist(), out.tobytes()) == ([0, 2, 2, 5, 6], b"abcdef\7\7")
+    # Nothing is put behind what had no room, even where it would fit.
+    assert _objects.column_from([b"ab", b"1234567", b"c", b"d"], out, offsets) == [b"1234567", b"c", b"d"]
+    assert offsets.tolist() == [0, 2, 2, 2, 2]
+    assert _objects.column_from([], out, np.zeros(1, np.int64)) == []
+    cases: tuple[tuple[Any, type[Exception]], ...] = (
+        (results[:3], ValueError),
+        ([*results, b""], ValueError),
+        ([b"a", b"b", bytearray(b"c"), b"d"], TypeError),
+        ((b"a" * (1 // number) for number in [1, 1, 0, 1]), ZeroDivisionError),
+        (None, TypeError),
+    )
+    for wrong, error in cases:
+        with pytest.raises(error):
+            _objects.column_from(wrong, out, offsets)
+    wrong_offsets: tuple[Any, ...] = (np.zeros(0, np.int64), np.zeros(9, np.uint8))
+    for places in wrong_offsets:
+        with pytest.raises(ValueError, match="offsets"):
+            _objects.column_from([b"a"], out, places)
+    read_only = np.zeros(8, np.uint8)
+    read_only.setflags(write=False)
+    with pytest.raises((ValueError, BufferError)):
+        _objects.column_from(results, read_only, offsets)
+
+
+def test_whole_streams_are_decoded_one_after_the_other() -> None:
+    contents = [b"", b"abc" * 50, bytes(5000)]
+    packed = [zlib.compress(content) for content in contents]
+
+    def decoded(items: Any, tail: bytes = b"") -> list[bytes]:
+        return list(_objects.WholeStreams(zlib.decompressobj, 15, items, tail))
+
+    assert decoded(packed) == contents
+    assert decoded([item + b"end" for item in packed], b"end") == contents
+    assert decoded([packed[0], packed[1] + b"end"], b"end") == contents[:2]
+    for wrong in (packed[1] + b"x", packed[1] + b"enden", packed[1][:-1], b""):
+        with pytest.raises(ValueError, match="not one whole stream"):
+            decoded([packed[0], wrong], b"end")
+    with pytest.raises(zlib.error):
+        decoded([packed[0], b"malformed"])
+    with pytest.raises(AttributeError):
+        next(_objects.WholeStreams(lambda flag: object(), 15, packed, b""))
+    with pytest.raises(TypeError):
+        _objects.WholeStreams(zlib.decompressobj, 15, packed, "tail")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _objects.WholeStreams(zlib.decompressobj, 15, 5, b"")  # type: ignore[arg-type]
+
+
 def test_direct_many_hands_on_what_is_no_list() -> None:
     found, tally, _ = direct_many(pytest.fail, other=lambda *arguments: arguments)
     for items in ((b"a",), b"abc", None, type("Other", (list,), {})()):
@@ -1322,9 +1461,15 @@ def test_direct_many_counts_nothing_that_fails_or_is_refused() -> None:
             paused.run(*arguments)
     wrong: Any = _objects.DirectMany
     with pytest.raises(TypeError):
-        wrong(object(), _Local(), "", "", list, list, list, 1, 1, 1, 0)
+        wrong(object(), _Local(), "", "", list, Batch, list, list, _objects.Epoch(), list, 1, 1, 1, 0)
     with pytest.raises(TypeError):
-        wrong(_objects.Tally(), _Local(), "", "", list, list, list, 1, 1, 1, number_size=0)
+        wrong(_objects.Tally(), _Local(), "", "", list, Batch, list, list, object(), list, 1, 1, 1, 0)
+    with pytest.raises(TypeError):
+        wrong(_objects.Tally(), _Local(), "", "", list, 5, list, list, _objects.Epoch(), list, 1, 1, 1, 0)
+    with pytest.raises(TypeError):
+        wrong(
+            _objects.Tally(), _Local(), "", "", list, Batch, list, list, _objects.Epoch(), list, 1, 1, 1, number_size=0
+        )
 
 
 def test_direct_leaves_threads_alone_that_wait_for_turns() -> None:

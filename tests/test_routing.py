@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fpga_accel as fa
 from fpga_accel import config
+from fpga_accel.backends.cpu import Workers
+from fpga_accel.calls import BatchCall
 from fpga_accel.errors import DeviceError
 from fpga_accel.operations import registry
 from fpga_accel.receipts import Reason
@@ -798,6 +801,56 @@ def test_a_wrong_calibration_is_corrected(auto: Make, monkeypatch: pytest.Monkey
     assert plan.candidates[1].source is Source.REFINED
     assert "refined" in plan.detail
     assert acc.stats()["corrections"] >= 1
+
+
+def _looked_at(acc: fa.Accelerator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return where it is noted that a batch is looked at before the library's loop takes it: items of each."""
+    looked: list[int] = []
+    loop = acc.engine.planner._loop
+
+    def noted(operation: Any, items: Any, nbytes: int, calls: int) -> Any:
+        looked.append(len(items))
+        return loop(operation, items, nbytes, calls)
+
+    monkeypatch.setattr(acc.engine.planner, "_loop", noted)
+    return looked
+
+
+# Batches neither so small that nobody looks, nor so large that threads share them.
+LOOPS = Case("xxh64.checksum", "", large=False, into=False, many=True)
+PAGES = [TEXT[:4096]] * 60
+
+
+def test_batches_of_unknown_cost_are_looked_at_now_and_then(auto: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    acc = auto()
+    acc.checksum_many(PAGES, "xxh64")
+    looked = _looked_at(acc, monkeypatch)
+    for _ in range(33):
+        assert acc.checksum_many(PAGES, "xxh64")[0] == xxhash.xxh64_intdigest(PAGES[0])
+    assert len(looked) == 3
+    assert acc.stats()["calls"] == 34
+
+
+def test_batches_of_known_cost_are_looked_at_once_until_estimates_change(
+    auto: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _calibrated(4e9, 1e9, LOOPS)
+    acc = auto()
+    operation, batch = registry.find("checksum", "xxh64"), fa.Batch.from_items(PAGES)
+    call = BatchCall(operation, operation.settings(), batch)
+    _, route = acc.engine.planner.plan(call)
+    assert route is not None
+    looked = _looked_at(acc, monkeypatch)
+    for _ in range(40):
+        assert acc.checksum_many(batch, "xxh64").tolist() == acc.checksum_many(PAGES, "xxh64")
+        acc.checksum_many(PAGES[:50], "xxh64")
+    assert looked == [60, 60, 50]
+    call.on_cpu(Workers(1))
+    monkeypatch.setattr(Choice, "probe_is_due", lambda *arguments, **named: True)
+    monkeypatch.setattr(Choice, "take_probe", lambda *arguments, **named: True)
+    acc.engine.planner.probe(call, route, 1.0, device_ran=False)
+    acc.checksum_many(PAGES, "xxh64")
+    assert looked[3:] == [60]
 
 
 # ---- calibrating on purpose ----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ class Adler32(ContinuedChecksum):
     def plain(self, data: Flat) -> int:
         return self.continued(data, 1)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(zlib_ng.adler32, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(zlib_ng.adler32, items)
 
     def number(self, name: str, given: Any) -> int:
         number = super().number(name, given)

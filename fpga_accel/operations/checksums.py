@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -68,8 +68,8 @@ class ChecksumOperation(Operation[OptionsT]):
     def library_call(self, data: Flat, *arguments: Any) -> int:
         return self.plain(data)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(self.plain, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(self.plain, items)
 
     def number(self, name: str, given: Any) -> int:
         """Return an option that is a number of the checksum's size.

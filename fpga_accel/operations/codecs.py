@@ -169,6 +169,19 @@ class Decompression(Operation[DecompressOptions]):
         return options.bounded(capacity)
 
 
+class Refused(Exception):
+    """An item that has to go another way than in a library's loop."""
+
+
+def each_of(decode: Callable[[Flat], bytes | None], items: Sequence[Flat]) -> Iterator[bytes]:
+    """Return what becomes of items one after the other; raise `Refused` at the first of which nothing does."""
+    for item in items:
+        content = decode(item)
+        if content is None:
+            raise Refused
+        yield content
+
+
 def between(legal: range) -> dict[str, Any]:
     """Return a range as `Operation.limits` has it."""
     return {"minimum": legal[0], "maximum": legal[-1]}

@@ -293,6 +293,20 @@ class Operation(ABC, Generic[OptionsT]):
         None where that is not enough, as for `library_call`, and where an item fails. Ciphers are given key and
         nonces, hashes a length.
         """
+        results = self.library_each(items, *arguments)
+        if results is None:
+            return None
+        try:
+            return list(results)
+        except Exception:
+            return None
+
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        """Return what does the same one after the other, so that results can be put where they stay as they come.
+
+        Any error says no more than that one of the items has to go another way. None where there is nothing faster than
+        `library_many`.
+        """
         return None
 
     def library_placed(self, items: Windows, places: Windows, *arguments: Any) -> bool:

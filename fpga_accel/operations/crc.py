@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -126,8 +126,8 @@ class Crc32c(Crc):
             checksum = google_crc32c.extend(value, data if type(data) is bytes else np.frombuffer(data, np.uint8))
         return checksum
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return self.on_cpu_many(items, ContinuedOptions(0), 0)[0]
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(self.plain if len(items[0]) >= _LARGE else google_crc32c.value, items)
 
     def on_cpu_many(self, items: Sequence[Flat], options: ContinuedOptions, first: int) -> tuple[list[Any], Errors]:
         value = options.value
@@ -156,8 +156,8 @@ class Crc32(Crc):
     def plain(self, data: Flat) -> int:
         return self.continued(data, 0)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(isal_zlib.crc32, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(isal_zlib.crc32, items)
 
     def continued(self, data: Flat, value: int) -> int:
         checksum: int = isal_zlib.crc32(data, value)
@@ -185,8 +185,8 @@ class Crc64Nvme(Crc):
         checksum: int = _awscrt().crc64nvme(data, value)
         return checksum
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(_awscrt().crc64nvme, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(_awscrt().crc64nvme, items)
 
 
 @cache

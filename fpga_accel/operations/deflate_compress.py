@@ -6,6 +6,7 @@ stream. BGZF cuts it into members of their own.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import threading
 import zlib
@@ -512,24 +513,22 @@ class DeflateCompress(_Compress):
         made: bytes = _library(level).compress(data, level, self.wrapper.wbits)
         return made
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        compress, wbits = isal_zlib.compress, self.wrapper.wbits
-        return [compress(data, DEFAULT_LEVEL, wbits) for data in items]
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return self._each(items)
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
         if options != self._defaults:
             return super().on_cpu_many(items, options, first)
-        # The loop that users would write.
-        compress, wbits = isal_zlib.compress, self.wrapper.wbits
-        return [compress(data, DEFAULT_LEVEL, wbits) for data in items], {}
+        return list(self._each(items)), {}
 
     def each_on_cpu(
         self, items: Iterable[Flat], options: CompressOptions, part: slice, most: int
     ) -> Iterator[bytes] | None:
-        if options != self._defaults:
-            return None
-        compress, wbits = isal_zlib.compress, self.wrapper.wbits
-        return (compress(data, DEFAULT_LEVEL, wbits) for data in items)
+        return self._each(items) if options == self._defaults else None
+
+    def _each(self, items: Iterable[Flat]) -> Iterator[bytes]:
+        """Do the loop that users would write."""
+        return map(isal_zlib.compress, items, itertools.repeat(DEFAULT_LEVEL), itertools.repeat(self.wrapper.wbits))
 
     def _start_items(self, job: Job[CompressOptions], indices: range, run: Run) -> Callable[[], None]:
         items = job.items.picked(slice(indices.start, indices.stop))
@@ -621,8 +620,8 @@ class BgzfCompress(_Compress):
             return self.on_cpu(data, self._defaults, 0, ALONE)
         return b"".join((*_member(data, DEFAULT_LEVEL), BGZF_END))
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(self.library_call, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(self.library_call, items)
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
         if options != self._defaults:

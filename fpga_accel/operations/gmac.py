@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,19 +39,15 @@ class Gmac(MacOperation):
         if len(options.keys) > 1:
             return super().on_cpu_many(items, options, first)
         nonces = options.listed_nonces(slice(first, first + len(items)))
-        return _under_one_key(items, as_key(options.keys[0]), nonces), {}
+        return list(_under_one_key(items, as_key(options.keys[0]), nonces)), {}
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
         key, nonces = arguments
         if type(key) is not bytes or len(key) not in self.key_sizes or type(nonces) is not list:
             return None
-        try:
-            return _under_one_key(items, key, nonces)
-        except (TypeError, ValueError, OverflowError):
-            return None
+        return _under_one_key(items, key, nonces) if len(nonces) == len(items) else None
 
 
-def _under_one_key(items: Sequence[Flat], key: Any, nonces: Sequence[Any]) -> list[Any]:
+def _under_one_key(items: Sequence[Flat], key: Any, nonces: Sequence[Any]) -> Iterator[bytes]:
     """Do a batch whose key is expanded once."""
-    encrypt = AESGCM(key).encrypt
-    return [encrypt(nonce, b"", data) for nonce, data in zip(nonces, items, strict=True)]
+    return map(AESGCM(key).encrypt, nonces, itertools.repeat(b""), items)

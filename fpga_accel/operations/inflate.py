@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import zlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -14,12 +15,13 @@ import numpy as np
 from isal import isal_zlib
 
 from fpga_accel import _objects
+from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import DeviceError, FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member, inflate_library
 from fpga_accel.operations.buffers import NEW_MEMORY, BytesSink, Flat, Items, clear, flat, made, memory, require_room
-from fpga_accel.operations.codecs import Decompression, DecompressOptions, launch, sample_items
+from fpga_accel.operations.codecs import Decompression, DecompressOptions, each_of, launch, sample_items
 from fpga_accel.operations.contract import (
     DATA_ERRORS,
     Errors,
@@ -31,7 +33,7 @@ from fpga_accel.operations.contract import (
     kept,
     trial_of,
 )
-from fpga_accel.operations.gzip_member import BGZF_CONTENT, BGZF_HEADER, MAX_EXPANSION, TRAILER, Member
+from fpga_accel.operations.gzip_member import BGZF_CONTENT, BGZF_END, BGZF_HEADER, MAX_EXPANSION, TRAILER, Member
 from fpga_accel.operations.inflate_library import (
     USUAL_START,
     Ahead,
@@ -59,6 +61,7 @@ _SINGLE = "single"
 class _Inflate(Decompression):
     """What the formats around deflate have in common."""
 
+    takes = Windows
     kernel = "inflate"
     entry = "inflate"
     library = "isal"
@@ -93,10 +96,8 @@ class _Inflate(Decompression):
     def gains_from_threads(self, item: Flat) -> bool:
         return not _is_stored(item, self.header)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        if not all(map(self.is_for_library, items)):
-            return None
-        return inflate_library.each_in_one(items, self.wbits, map(len, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return inflate_library.each_in_one(items, self.wbits)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         results = self.library_many(items) if options.max_output is None else None
@@ -180,6 +181,9 @@ class ZlibDecompress(_Inflate):
         # It takes windows that are larger than any.
         return len(data) > 0 and data[0] >> 4 <= gzip_member.LARGEST_WINDOW
 
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return super().library_each(items) if _objects.zlib_all_plain(items, sys.maxsize) else None
+
     def decode(self, data: memoryview, options: DecompressOptions, stream: StreamDecoder) -> bytes:
         start = gzip_member.check_zlib_header(data)
         content, size = stream(data[start:], Likely(len(data)), options, 0)
@@ -245,7 +249,7 @@ class GzipDecompress(_Inflate):
         if self.is_for_library(data):
             return inflate_library.members_by_library(data)
         if _objects.bgzf_plain_size(data):
-            contents = inflate_library.each_in_one([data], self.wbits, [gzip_member.bgzf_block_size(data)])
+            contents = inflate_library.all_in_one([data], self.wbits, BGZF_END)
             return contents[0] if contents else None
         return inflate_library.blocks_by_library(data)
 
@@ -254,13 +258,12 @@ class GzipDecompress(_Inflate):
             return not _is_stored(item, gzip_member.PLAIN_HEADER)
         return not (item[: len(USUAL_START)] == USUAL_START and _is_stored(item, BGZF_HEADER))
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        if all(map(self.is_for_library, items)):
-            return inflate_library.each_of(inflate_library.members_by_library, items)
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        if self.any_member and _objects.gzip_all_plain(items, sys.maxsize):
+            return inflate_library.each_in_one(items, self.wbits)
         if _objects.bgzf_all_plain(items, BGZF_CONTENT):
-            # What stands behind a block is known to be the empty last one.
-            return inflate_library.each_in_one(items, self.wbits, map(gzip_member.bgzf_block_size, items))
-        return inflate_library.each_of(self.library_call, items)
+            return inflate_library.each_in_one(items, self.wbits, BGZF_END)
+        return each_of(self.library_call, items)
 
     def is_for_library(self, data: Flat) -> bool:
         return self.any_member and inflate_library.is_for_library(data)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
 from isal import igzip_lib, isal_zlib
 
+from fpga_accel._objects import WholeStreams
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.errors import FormatError, IntegrityError, TruncatedError
 from fpga_accel.operations import gzip_member
@@ -113,12 +114,9 @@ def in_one(data: Flat, wbits: int, most: int | None = None) -> bytes | None:
     return found[0] if found is not None and found[1] == len(data) else None
 
 
-# Of the library's two decoders the one that makes room for all of the content at once where it is told how much, by
-# zlib's number of the format.
-_DECODERS: Mapping[int, Callable[[], igzip_lib.IgzipDecompressor]] = {
-    wbits: partial(igzip_lib.IgzipDecompressor, flag)
-    for wbits, flag in ((-15, igzip_lib.DECOMP_DEFLATE), (15, igzip_lib.DECOMP_ZLIB), (31, igzip_lib.DECOMP_GZIP))
-}
+# What IgzipDecompressor calls the formats, by zlib's numbers: of the library's two decoders the one that makes room for
+# all of the content at once where it is told how much.
+_FLAGS: Mapping[int, int] = {-15: igzip_lib.DECOMP_DEFLATE, 15: igzip_lib.DECOMP_ZLIB, 31: igzip_lib.DECOMP_GZIP}
 
 
 def first(data: Flat, wbits: int, most: int | None, likely: int = 0) -> tuple[bytes, int] | None:
@@ -126,7 +124,7 @@ def first(data: Flat, wbits: int, most: int | None, likely: int = 0) -> tuple[by
 
     `likely` is how many bytes of content it may have, for which room is made.
     """
-    decoder = _DECODERS[wbits]()
+    decoder = igzip_lib.IgzipDecompressor(_FLAGS[wbits])
     room = likely if most is None else most
     try:
         content: bytes = decoder.decompress(data, -1 if most is None and not likely else _one_more(room))
@@ -139,18 +137,20 @@ def first(data: Flat, wbits: int, most: int | None, likely: int = 0) -> tuple[by
     return content, len(data) - len(decoder.unused_data)
 
 
-def each_in_one(items: Sequence[Flat], wbits: int, ends: Iterable[int]) -> list[bytes] | None:
-    """Do the same with many items, whose streams have to end at `ends`; None where one of them does not."""
-    new, contents = _DECODERS[wbits], []
+def each_in_one(items: Sequence[Flat], wbits: int, tail: bytes = b"") -> Iterator[bytes]:
+    """Do the same with many items one after the other, each a stream and perhaps a tail.
+
+    ValueError or an error of the library for the first that is not.
+    """
+    return WholeStreams(igzip_lib.IgzipDecompressor, _FLAGS[wbits], items, tail)
+
+
+def all_in_one(items: Sequence[Flat], wbits: int, tail: bytes = b"") -> list[bytes] | None:
+    """Return the contents of such items, None where one is not."""
     try:
-        for item, end in zip(items, ends, strict=True):
-            decoder = new()
-            contents.append(decoder.decompress(item))
-            if not decoder.eof or len(item) - len(decoder.unused_data) != end:
-                return None
-    except _Malformed:
+        return list(each_in_one(items, wbits, tail))
+    except (ValueError, _Malformed):
         return None
-    return contents
 
 
 def is_for_library(data: Flat, position: int = 0) -> bool:
@@ -168,7 +168,7 @@ def members_by_library(data: Flat) -> bytes | None:
         while end < len(view):
             if not is_for_library(view, end):
                 return None
-            decoder = _DECODERS[31]()
+            decoder = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
             # What is behind a member is copied, so most are not given all of it.
             for size in (_FIRST_PIECE, len(view)):
                 piece = view[end : end + size]
@@ -196,19 +196,8 @@ def blocks_by_library(data: Flat) -> bytes | None:
             return None
         blocks.append(view[position : position + gzip_member.bgzf_block_size(start)])
         position += len(blocks[-1])
-    contents = each_in_one(blocks, 31, map(len, blocks)) if position == stop else None
+    contents = all_in_one(blocks, 31) if position == stop else None
     return b"".join(contents) if contents and max(map(len, contents)) <= BGZF_CONTENT else None
-
-
-def each_of(decode: Callable[[Flat], bytes | None], items: Sequence[Flat]) -> list[Any] | None:
-    """Return what becomes of all items; None at the first that has to go another way."""
-    contents: list[Any] = []
-    for item in items:
-        content = decode(item)
-        if content is None:
-            return None
-        contents.append(content)
-    return contents
 
 
 def only(data: Flat) -> Likely:

@@ -152,13 +152,8 @@ class Lz4Decompress(Decompression):
                 return written
         return super().library_into(data, out)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        if not _objects.lz4_all_plain(items, _SMALL_CONTENT):
-            return None
-        try:
-            return list(map(lz4.frame.decompress, items))
-        except RuntimeError:
-            return None
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(lz4.frame.decompress, items) if _objects.lz4_all_plain(items, _SMALL_CONTENT) else None
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         if not _objects.lz4_all_plain(items, options.most):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -117,8 +117,8 @@ class _Compress(InParts[CompressOptions]):
     def _head(self, nbytes: int) -> bytes:
         return head_of(nbytes, self.framed)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(self.library_call, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(self.library_call, items)
 
     def on_cpu_many(self, items: Sequence[Flat], options: CompressOptions, first: int) -> tuple[list[Any], Errors]:
         return list(map(self.library_call, items)), {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from fpga_accel._objects import Windows
 from fpga_accel.backends import Trial
 from fpga_accel.backends.cpu import Workers
 from fpga_accel.operations.buffers import BytesSink, Flat, Items, clear, flat, made, memory, room_for
-from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, launch, sample_items
+from fpga_accel.operations.codecs import DENSE, Decompression, DecompressOptions, each_of, launch, sample_items
 from fpga_accel.operations.contract import Errors, Job, RowInput, RowOutput, Run, Work, row_of, trial_of
 from fpga_accel.operations.snappy_format import (
     ROW_STORED,
@@ -132,9 +132,8 @@ class _Decompress(Decompression):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return self._quickly(flat(data), _SMALL_CONTENT)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        contents = [self._quickly(item, _SMALL_CONTENT) for item in items]
-        return None if None in contents else contents
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return each_of(partial(self._quickly, most=_SMALL_CONTENT), items)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         most = min(options.most, _SMALL_CONTENT)
@@ -219,13 +218,14 @@ class RawDecompress(_Decompress):
         target = room_for(size, out)
         return size if target is not None and self._fills(data, target) else None
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
         return _contents(items, _SMALL_CONTENT)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
         contents = _contents(items, min(options.most, _SMALL_CONTENT))
         if contents is not None:
-            return contents, {}
+            with suppress(cramjam.DecompressionError):
+                return list(contents), {}
         # Looked at one by one, which Windows do not offer.
         return super().on_cpu_many([memoryview(item) for item in items], options, first)
 
@@ -241,14 +241,11 @@ class RawDecompress(_Decompress):
             raise cramjam.DecompressionError("a content of another size than declared")
 
 
-def _contents(streams: Sequence[Flat], most: int) -> list[Any] | None:
+def _contents(streams: Sequence[Flat], most: int) -> Iterator[bytes] | None:
     """Decode raw streams in the loop that users would write; None where one of them needs more than that."""
     if not _objects.snappy_all_plain(streams, most):
         return None
-    try:
-        return list(map(bytes, map(cramjam.snappy.decompress_raw, streams)))
-    except cramjam.DecompressionError:
-        return None
+    return map(bytes, map(cramjam.snappy.decompress_raw, streams))
 
 
 # Columns of a row that decoding needs.

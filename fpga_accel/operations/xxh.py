@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -53,8 +53,8 @@ class Xxh(ChecksumOperation[SeedOptions]):
         hashed, seed = type(self).hashed, options.seed
         return list(map(hashed, items)) if not seed else [hashed(data, seed) for data in items], {}
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return list(map(type(self).hashed, items))
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return map(type(self).hashed, items)
 
     def on_device(self, job: Job[SeedOptions], run: Run) -> Errors:
         sizes = job.items.sizes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -79,12 +80,15 @@ class ZstdDecompress(Decompression):
     def library_call(self, data: Flat, *arguments: Any) -> bytes | None:
         return _one_plain_frame(data, _SMALL_CONTENT)
 
-    def library_many(self, items: Sequence[Flat], *arguments: Any) -> list[Any] | None:
-        return _all_plain(items, _SMALL_CONTENT)
+    def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
+        return _each_plain(items, _SMALL_CONTENT)
 
     def on_cpu_many(self, items: Sequence[Flat], options: DecompressOptions, first: int) -> tuple[list[Any], Errors]:
-        results = _all_plain(items, options.most)
-        return super().on_cpu_many(items, options, first) if results is None else (results, {})
+        results = _each_plain(items, options.most)
+        if results is not None:
+            with suppress(zstandard.ZstdError):
+                return list(results), {}
+        return super().on_cpu_many(items, options, first)
 
     def on_device(self, job: Job[DecompressOptions], run: Run) -> Errors:
         errors: Errors = {}
@@ -185,22 +189,15 @@ def _one_plain_frame(data: Flat, most: int) -> bytes | None:
     return content
 
 
-def _all_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
+def _each_plain(items: Sequence[Flat], most: int) -> Iterator[bytes] | None:
     """Decode items that are one frame each by the loop that users would write; None where one is not."""
-    try:
-        if not _objects.zstd_all_plain(items, most):
-            return _each_plain(items, min(most, NEW_MEMORY))
-        return list(map(_here.decompressor.decompress, items))
-    except zstandard.ZstdError:
-        return None
-
-
-def _each_plain(items: Sequence[Flat], most: int) -> list[Any] | None:
-    """Do the same where not all declare their size."""
+    if _objects.zstd_all_plain(items, most):
+        return map(_here.decompressor.decompress, items)
+    # Not all declare their size.
     rooms = list(map(_objects.zstd_plain_most, items))
-    if not all(0 < room <= most for room in rooms):
+    if not all(0 < room <= min(most, NEW_MEMORY) for room in rooms):
         return None
-    return list(map(_here.decompressor.decompress, items, rooms))
+    return map(_here.decompressor.decompress, items, rooms)
 
 
 def library_error(error: zstandard.ZstdError) -> FormatError | IntegrityError:

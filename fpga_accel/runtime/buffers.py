@@ -92,7 +92,9 @@ def size_class(size: int) -> int:
 
     Else what is just above a power of two would keep twice its size, and so push other slabs out.
     """
-    rounded = max(PAGE, 1 << max(0, size - 1).bit_length())
+    if size <= PAGE:
+        return PAGE
+    rounded = 1 << (size - 1).bit_length()
     if rounded <= _FINE_FROM:
         return rounded
     step = rounded >> 3
@@ -137,7 +139,7 @@ class PagePool(forks.Resettable):
 
         For tables of many rows: fresh memory of that size is page faults at every call.
         """
-        slab = self.take(count * np.dtype(dtype).itemsize)
+        slab = self.take(count if dtype is np.uint8 else count * np.dtype(dtype).itemsize)
         memory: Any = _objects.Lease(slab, slab.address, slab.size)
         return np.ndarray(count, dtype, memory)
 
@@ -148,15 +150,18 @@ class PagePool(forks.Resettable):
 
     def give_back(self, slab: Slab) -> None:
         """Take a slab back that is on loan; a surplus is returned to the system."""
+        size = slab.size
         with self._lock:
             if self._lent.pop(slab.address, None) is None:
                 return
-            if slab.size > self._keep_limit:
+            if size > self._keep_limit:
                 surplus = [slab]
             else:
                 slab.returned = next(self._returns)
-                self._free[slab.size].append(slab)
-                self._kept += slab.size
+                self._free[size].append(slab)
+                self._kept += size
+                if self._kept <= self._keep_limit:
+                    return
                 surplus = self._surplus()
         for each in surplus:
             _free_slab(each)
