@@ -41,6 +41,9 @@ LOOPED = 1 << 20
 # all that is there moved, for the last few items.
 _GROWN = 64
 
+# Items whose results tell how large those of the others are.
+_SAMPLED = 16
+
 T = TypeVar("T")
 
 
@@ -334,20 +337,36 @@ class BatchCall(Call):
 
     def _appended(self, workers: Workers) -> None:
         """Put results of sizes that nobody knows behind each other as they come."""
+        has_each = type(self.operation).library_each is not Operation.library_each
+        plain = has_each and self.options == self.operation.settings()
 
         def part(first: int, end: int) -> tuple[GrowingColumn, Errors]:
             room = self.nbytes * (end - first) // max(1, self.count) + (end - first) * _GROWN
-            column, found = GrowingColumn(room), Errors()
-            for start, results, errors in self._chunks(first, end):
-                for index in errors:
-                    results[index - start] = b""
-                column.append(results)
-                found |= errors
+            column, found = GrowingColumn(room, end - first), Errors()
+            for start, some in self._pieces(first, end):
+                found |= self._append(column, start, some, plain)
             return column, found
 
         done = _in_parts(self, self.batch, workers, part)
         self.errors = _all_errors(errors for _, errors in done)
         self.results = Batch.of_column(joined_columns([column.column for column, _ in done]), self.errors)
+
+    def _append(self, column: GrowingColumn, first: int, some: Batch, plain: bool) -> Errors:
+        items = self.operation.library_items(some)
+        each = self.operation.library_each(items) if plain else None
+        if each is not None and column.fill(each, len(some)):
+            return {}
+        results, errors = self.operation.on_cpu_many(items, self.options, first)
+        for index in errors:
+            results[index - first] = b""
+        column.append(results)
+        return errors
+
+    def _pieces(self, first: int, end: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the first item and some items at a time, at first so few that they tell how large results are."""
+        for start, stop in ((first, min(first + _SAMPLED, end)), (first + _SAMPLED, end)):
+            for at, some in self.batch[start:stop].chunks(FEW, FEW_BYTES):
+                yield start + at, some
 
     def _placed(self, workers: Workers, sizes: Sizes) -> None:
         """Write results of known sizes where they belong."""

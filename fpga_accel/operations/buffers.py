@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,11 @@ from fpga_accel._host import ffi, lib
 from fpga_accel.errors import BufferTooSmallError
 from fpga_accel.runtime.buffers import POOL, wipe
 from fpga_accel.segments import address_of
+
+log = logging.getLogger(__name__)
+
+# What is left beside the likely room of results, as a share of it.
+_SPARE = 16
 
 Sizes = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
@@ -491,29 +497,55 @@ def joined_columns(columns: Sequence[Column]) -> Column:
 
 
 class GrowingColumn:
-    """A column that results are copied to as they come; `room` is how many bytes are expected."""
+    """A column that results are copied to as they come: `count` of them, for which `room` bytes are expected."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, count: int) -> None:
         self._data: npt.NDArray[np.uint8] = POOL.array(room)
         self._offsets: list[Offsets] = [np.zeros(1, np.int64)]
+        self._end = 0
+        self._done = 0
+        self._count = count
 
     def append(self, results: Sequence[Any]) -> None:
         """Add results."""
-        items, end = Items.of(results), int(self._offsets[-1][-1])
-        offsets = offsets_of(items.sizes) + end
-        needed = int(offsets[-1])
-        if needed > len(self._data):
-            larger: npt.NDArray[np.uint8] = POOL.array(2 * needed)
-            larger[:end] = self._data[:end]
-            self._data = larger
+        items = Items.of(results)
+        offsets = offsets_of(items.sizes) + self._end
+        self._reserve(int(offsets[-1]), self._done + len(items))
         join_at(items, offsets, self._data)
-        self._offsets.append(offsets[1:])
+        self._take(offsets[1:])
+
+    def fill(self, results: Iterator[bytes], count: int) -> bool:
+        """Add so many results, each as it comes; False, with none added, where making one raises an error."""
+        offsets = np.empty(count + 1, np.int64)
+        try:
+            rest = _objects.column_from(results, self._data[self._end :], offsets)
+        except Exception as error:
+            log.debug("%d items go another way: %s", count, type(error).__name__)
+            return False
+        self._take(offsets[1 : count - len(rest) + 1] + self._end)
+        if rest:
+            self.append(rest)
+        return True
+
+    def _take(self, ends: Offsets) -> None:
+        if len(ends):
+            self._offsets.append(ends)
+            self._end = int(ends[-1])
+            self._done += len(ends)
+
+    def _reserve(self, needed: int, done: int) -> None:
+        """Make room for what is needed now, and for what then is still to come, if it is like that."""
+        if needed <= len(self._data):
+            return
+        likely = needed * max(self._count, done) // done
+        larger: npt.NDArray[np.uint8] = POOL.array(likely + likely // _SPARE)
+        larger[: self._end] = self._data[: self._end]
+        self._data = larger
 
     @property
     def column(self) -> Column:
         """The results so far."""
-        offsets = np.concatenate(self._offsets)
-        return self._data[: int(offsets[-1])], offsets
+        return self._data[: self._end], np.concatenate(self._offsets)
 
 
 def clear(out: memoryview) -> None:
