@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # Results of up to so many bytes take less time to make and copy together than to write where they stay.
 _SHORT = 512
+# Results of so few bytes, which codes and digests have, are taken to be followed by others as short.
+_TAG = 64
 # Room for results of unknown size, as a multiple of the items; what it is not enough for is copied once more.
 _ROOM = 4
 # Of more items, none is done in the library's own loop.
@@ -316,9 +318,13 @@ def few_of_batch(operation: Operation[Any], batch: Batch, *arguments: Any) -> An
 
 
 def _column(results: Iterable[bytes], count: int, nbytes: int) -> Batch:
-    """Return results as a Batch, for each copied as it comes; items had `nbytes` bytes."""
-    data, offsets = POOL.array(_ROOM * nbytes + _SHORT * count), np.empty(count + 1, np.int64)
-    rest = _objects.column_from(results, data, offsets)
+    """Return results as a Batch, each copied as it comes; items had `nbytes` bytes."""
+    coming, offsets = iter(results), np.empty(count + 1, np.int64)
+    first = next(coming)
+    # Tags and digests are all of one size.
+    short = len(first) <= _TAG and count <= _MOST_LISTED
+    data = np.empty(count * len(first), np.uint8) if short else POOL.array(_ROOM * nbytes + _SHORT * count)
+    rest = _objects.column_from(coming, data, offsets, first)
     if rest:
         return Batch.from_items([*Batch.of_column((data, offsets))[: count - len(rest)].to_list(), *rest])
     return Batch.of_column((data[: offsets[-1]], offsets))

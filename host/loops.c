@@ -90,7 +90,8 @@ static PyObject *numbers_from(PyObject *module, PyObject *const *args, Py_ssize_
 
 typedef struct {
   PyObject *results;
-  PyObject *rest; /* the results from the first on that there was no room for */
+  PyObject *first; /* the first result where that has been taken, else NULL */
+  PyObject *rest;  /* the results from the first on that there was no room for */
   char *out;
   int64_t room;
   int64_t *offsets;
@@ -114,7 +115,8 @@ static int put(column_t *column, PyObject *result, Py_ssize_t index) {
 static int fill(column_t *column) {
   column->offsets[0] = 0;
   for (Py_ssize_t i = 0; i < column->count; i++) {
-    PyObject *result = next_of(column->results);
+    PyObject *result =
+        i == 0 && column->first ? Py_NewRef(column->first) : next_of(column->results);
     int done = result ? put(column, result, i) : -1;
     Py_XDECREF(result);
     if (done < 0)
@@ -138,15 +140,18 @@ static int fill_views(column_t *column, const Py_buffer *out, const Py_buffer *o
 
 PyDoc_STRVAR(
     column_from_doc,
-    "column_from(results, out, offsets, /) -> list[bytes]\n\n"
-    "Write n `bytes` behind each other to a buffer, and their n + 1 offsets. Return the results\n"
-    "that there was no room for; their offsets say that they are empty.");
+    "column_from(results, out, offsets, first=None, /) -> list[bytes]\n\n"
+    "Write n `bytes` behind each other to a buffer, and their n + 1 offsets; the first may have\n"
+    "been taken from the results already. Return those that there was no room for; their offsets\n"
+    "say that they are empty.");
 
 static PyObject *column_from(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
-  if (check_count("column_from", given, 3) < 0)
+  if (given != 4 && check_count("column_from", given, 3) < 0)
     return NULL;
-  column_t column = {.results = PyObject_GetIter(args[0]), .rest = PyList_New(0)};
+  column_t column = {.results = PyObject_GetIter(args[0]),
+                     .first = given == 4 && args[3] != Py_None ? args[3] : NULL,
+                     .rest = PyList_New(0)};
   Py_buffer out, offsets;
   int filled = -1;
   if (column.results && column.rest && PyObject_GetBuffer(args[1], &out, PyBUF_WRITABLE) == 0) {

@@ -1388,6 +1388,8 @@ def test_bytes_of_a_loop_fill_a_column_and_the_rest_comes_back() -> None:
     assert _objects.column_from([b"ab", b"1234567", b"c", b"d"], out, offsets) == [b"1234567", b"c", b"d"]
     assert offsets.tolist() == [0, 2, 2, 2, 2]
     assert _objects.column_from([], out, np.zeros(1, np.int64)) == []
+    assert _objects.column_from([b"b", b"c"], out, offsets[:4], b"a") == []
+    assert (offsets[:4].tolist(), out.tobytes()[:3]) == ([0, 1, 2, 3], b"abc")
     cases: tuple[tuple[Any, type[Exception]], ...] = (
         (results[:3], ValueError),
         ([*results, b""], ValueError),
