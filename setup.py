@@ -20,7 +20,19 @@ def data_packages(folder: str) -> list[str]:
     return [f"fpga_accel.{name}" for name in (folder, *(f"{folder}.{sub}" for sub in find_namespace_packages(folder)))]
 
 
-PYTHON = tuple("module objects arrays arrow direct direct_many frames lease loops sectors windows".split())
+PYTHON = (
+    "module",
+    "objects",
+    "arrays",
+    "arrow",
+    "direct",
+    "direct_many",
+    "frames",
+    "lease",
+    "loops",
+    "sectors",
+    "windows",
+)
 # What of the other C these call.
 CALLED = ("columns", "gzip_scan", "lz4_plain", "snappy_plain", "xts", "zstd_scan")
 

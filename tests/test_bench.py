@@ -225,7 +225,7 @@ def test_calls_of_a_work_give_right_bytes(work: Any, size: int) -> None:
             assert [f"{one.entry.contestant.label}: {one.error}" for one in timed if one.error] == []
             assert all(len(one.entry.items) == len(items) for one in timed)
             names = {one.entry.contestant.name for one in timed}
-            found = {peer.name for peer in peers.of(work.name) if len(items) == 1 or not peer.keyed}
+            found = {peer.name for peer in peers.of(work.name) if len(items) == 1 or peer.in_batches}
             assert names == {"cpu", "auto"} | found
 
 
@@ -391,6 +391,9 @@ def test_what_is_given_the_key_in_each_call_stands_against_peers_that_are_too() 
     assert [one.against for one in found[:3]] == [(1, keyed), (1, made), (1, keyed)]
     alone = run_of(row(1.0, bound=True), row(0.8, keyed)).rows
     assert alone[0].against is None
+    # In batches all stand.
+    many = run_of(row(1.0, count=9), row(0.5, made, count=9), row(0.8, keyed, count=9)).rows
+    assert many[0].against == (1, made)
 
 
 def test_batch_stands_against_any_number_of_threads() -> None:

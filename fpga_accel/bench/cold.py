@@ -45,7 +45,7 @@ class _Starts:
 def rows(case: Case, devices: Sequence[str], rounds: int) -> list[Row]:
     """Time first calls of each device and of each peer on one thread, in turn."""
     found = [_Starts(device, ours=True) for device in devices]
-    found += [_Starts(peer.name, ours=False) for peer in peers.of(case.kind.name) if not peer.keyed]
+    found += [_Starts(peer.name, ours=False) for peer in peers.of(case.kind.name) if peer.in_batches]
     # The first round fills caches on disk and is not kept.
     for number in range(rounds + 1):
         for one in random.Random(number).sample(found, len(found)):

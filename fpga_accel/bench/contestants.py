@@ -143,7 +143,7 @@ class Field:
 
     def _peer(self, peer: Peer, work: Work) -> Iterator[Entry]:
         single = len(work.items) == 1
-        if peer.keyed and not single:
+        if not single and not peer.in_batches:
             return
         for threads in dict.fromkeys((1, self.cores)):
             if threads > 1 and single and work.nbytes < THREADS_FROM:

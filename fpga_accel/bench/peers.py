@@ -39,6 +39,8 @@ class Peer:
     keyed
         Whether each call begins with the key, as a call of an Accelerator does. Other rows of the library have made
         its object before, as a cipher class has. For single calls; in batches that is once for all.
+    always
+        Whether it begins with the key in batches too, as it has no other form.
     """
 
     work: str
@@ -47,6 +49,12 @@ class Peer:
     calls: Maker
     into: Maker | None = None
     keyed: bool = False
+    always: bool = False
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether it stands in batches too."""
+        return self.always or not self.keyed
 
     def version(self) -> str | None:
         """Return the version, None where it is not installed."""
@@ -168,16 +176,17 @@ def hmac_digest(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | N
     return resolve_name("hmac:digest"), [(KEY, item, name) for item in fed]
 
 
-def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None) -> Calls:
-    """Take copies of pyca's HMAC, which has taken the key in once."""
+def pyca_hmac(work: Work, fed: Sequence[bytes], outs: Sequence[memoryview] | None, *, keyed: bool = False) -> Calls:
+    """Take pyca's HMAC, or copies of one which has taken the key in once."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.hmac import HMAC
 
     name = work.name.removeprefix("hmac-").removesuffix(".mac")
-    begun = HMAC(KEY, getattr(hashes, name.upper())())
+    hashed = getattr(hashes, name.upper())
+    begun = HMAC(KEY, hashed())
 
     def call(item: bytes) -> bytes:
-        code = begun.copy()
+        code = HMAC(KEY, hashed()) if keyed else begun.copy()
         code.update(item)
         return code.finalize()
 
@@ -444,12 +453,16 @@ PEERS = (
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SHA),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_digest) for name in _SPONGES_AND_BLAKE),
     *(Peer(f"{name}.digest", "hashlib", "", hashlib_shake) for name in ("shake128", "shake256")),
-    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SPONGES_AND_BLAKE),
+    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest, None, True, True) for name in _SPONGES_AND_BLAKE),
     Peer("blake3.digest", "blake3", "blake3", blake3_alone),
     Peer("blake3.digest", "blake3, threads", "blake3", blake3_threads),
     Peer("sm3.digest", "SM3", "cryptography", pyca_sm3),
-    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest) for name in _SHA),
+    *(Peer(f"hmac-{name}.mac", "hmac.digest", "", hmac_digest, None, True, True) for name in _SHA),
     *(Peer(f"hmac-{name}.mac", "HMAC.copy", "cryptography", pyca_hmac) for name in (*_SHA, "sm3")),
+    *(
+        Peer(f"hmac-{name}.mac", "HMAC(key)", "cryptography", partial(pyca_hmac, keyed=True), None, True)
+        for name in (*_SHA, "sm3")
+    ),
     Peer("crc32c.checksum", "awscrt", "awscrt", function("awscrt.checksums:crc32c")),
     Peer("crc32.checksum", "zlib", "", function("zlib:crc32")),
     Peer("crc32.checksum", "isal", "isal", function("isal.isal_zlib:crc32")),

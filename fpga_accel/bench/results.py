@@ -240,11 +240,14 @@ def _compared(row: Row, peers: Sequence[Row]) -> Row:
 def _fastest(row: Row, peers: Sequence[Row]) -> tuple[int, str] | None:
     """Return the fastest that stands against a row: of one thread for a single call, of any for a batch.
 
-    It gives the same form of result, where any peer does; and it begins with the key where the row does.
+    It gives the same form of result, where any peer does; and of single calls, it begins with the key where the row
+    does.
     """
-    counted = [peer for peer in peers if row.count > 1 or peer.threads == 1]
-    keyed = [] if row.bound else [peer for peer in counted if peer.contestant in KEYED]
-    counted = keyed or [peer for peer in counted if peer.contestant not in KEYED]
+    counted = list(peers)
+    if row.count == 1:
+        alone = [peer for peer in peers if peer.threads == 1]
+        keyed = [] if row.bound else [peer for peer in alone if peer.contestant in KEYED]
+        counted = keyed or [peer for peer in alone if peer.contestant not in KEYED]
     if not counted:
         return None
     alike = [peer for peer in counted if peer.result == row.result]

@@ -41,8 +41,9 @@ class XChaCha20Poly1305:
     """The cipher from the library's parts, in the shape of the library's classes."""
 
     def __init__(self, key: Any) -> None:
-        # For the library's checks of a key.
-        ChaCha20Poly1305(key)
+        if type(key) is not bytes or len(key) != KEY:
+            # For the library's checks of a key.
+            ChaCha20Poly1305(key)
         self._key = bytes(key)
 
     def encrypt(self, nonce: Any, data: Any, aad: Any) -> bytes:
@@ -66,7 +67,7 @@ class XChaCha20Poly1305:
         return cipher.decrypt_into(rest, data, aad, buf)
 
     def _inner(self, nonce: Any) -> tuple[ChaCha20Poly1305, bytes]:
-        subkey, rest = inner(self._key, bytes(memoryview(nonce)))
+        subkey, rest = inner(self._key, nonce if type(nonce) is bytes else bytes(memoryview(nonce)))
         return ChaCha20Poly1305(subkey), rest
 
 
