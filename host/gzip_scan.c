@@ -1,5 +1,5 @@
-/* Where gzip members (RFC 1952, 2.3.1) may start, and blocks of BGZF that one call of a library
- * decodes. */
+/* Where gzip members (RFC 1952, 2.3.1) may start, which ones and blocks of BGZF one call of a
+ * library decodes, and streams that are nothing but stored. */
 #include "bgzf.h"
 #include "bytes.h"
 #include "host.h"
@@ -26,6 +26,26 @@ uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, u
       starts[count++] = position - 1;
   }
   return count;
+}
+
+/* LEN and its complement behind 3 bits of header, and what fills their byte (RFC 1951, 3.2.4). */
+#define STORED_HEAD 5u
+
+int fa_stored_copy(const uint8_t *stream, uint64_t size, uint8_t *out, uint64_t room) {
+  int is_last = 0;
+  while (!is_last && size >= STORED_HEAD && !(stream[0] & 6)) {
+    uint32_t length = (uint32_t)(stream[1] | stream[2] << 8);
+    if ((length ^ (uint32_t)(stream[3] | stream[4] << 8)) != 0xFFFF ||
+        length > size - STORED_HEAD || length > room)
+      return 0;
+    is_last = stream[0] & 1;
+    memcpy(out, stream + STORED_HEAD, length);
+    stream += STORED_HEAD + length;
+    size -= STORED_HEAD + length;
+    out += length;
+    room -= length;
+  }
+  return is_last && size == 0 && room == 0;
 }
 
 uint64_t fa_gzip_plain_size(const uint8_t *data, uint64_t size) {

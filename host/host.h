@@ -367,6 +367,10 @@ uint64_t fa_snappy_check(size_t count, const segment_t *rows, const result_t *re
 uint64_t fa_gzip_starts(const uint8_t *data, uint64_t size, uint64_t position, uint64_t *starts,
                         uint64_t room);
 
+/* Copies the content of a deflate stream that is nothing but stored blocks, and has just as many
+ * bytes as there is room for. 0 for all others, of which some may have been copied. */
+int fa_stored_copy(const uint8_t *stream, uint64_t size, uint8_t *out, uint64_t room);
+
 /* What the last 4 bytes declare of data that starts as a gzip member does whose header a library
  * looks at all of; 0 for all others. */
 uint64_t fa_gzip_plain_size(const uint8_t *data, uint64_t size);

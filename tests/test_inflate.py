@@ -452,3 +452,49 @@ def test_names_in_members_are_not_taken_for_stored_blocks() -> None:
         with gzip.GzipFile(name, "wb", fileobj=out) as file:
             file.write(b"many words and words " * 500)
         assert operation.gains_from_threads(out.getvalue())
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("size", [1, 70_000, 700_000])
+def test_what_is_stored_is_copied_to_where_it_belongs_and_checked(device: str, size: int) -> None:
+    content = noise(size)
+    member, out = gzip.compress(content, 0), bytearray(size + 9)
+    with fa.Accelerator(device) as acc:
+
+        def into(data: bytes) -> int:
+            out[:] = b"\7" * len(out)
+            return acc.decompress_into(data, out, "gzip")
+
+        blocks = acc.compress(content, "bgzf", level=0)
+        for data in (member, member + bytes(30), blocks):
+            assert into(data) == size
+            assert (bytes(out[:size]), bytes(out[size:])) == (content, b"\7" * 9)
+            assert acc.decompress(data, "gzip") == content
+        assert acc.decompress_into(blocks, out, "bgzf") == size
+        half = size // 2
+        joined = gzip.compress(content[:half], 0) + gzip.compress(content[half:], 0)
+        assert into(joined) == size
+        assert bytes(out[:size]) == content
+        # A last block that is not stored.
+        encoder = zlib.compressobj(0, zlib.DEFLATED, 31)
+        mixed_blocks = encoder.compress(content[:half]) + encoder.flush(zlib.Z_FULL_FLUSH)
+        raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+        mixed_blocks += raw.compress(content[half:]) + raw.flush()
+        mixed_blocks += zlib.crc32(content).to_bytes(4, "little") + size.to_bytes(4, "little")
+        assert into(mixed_blocks) == size
+        assert bytes(out[:size]) == content
+        # What fills the byte of a block's header means nothing.
+        assert into(member[:10] + bytes([member[10] ^ 0x40]) + member[11:]) == size
+        # The length of the first block and its complement, a byte of content, the checksum and the size.
+        for position in (11, 13, 15, -8, -4):
+            wrong = bytearray(member)
+            wrong[position] ^= 1
+            with pytest.raises((fa.FormatError, fa.IntegrityError, fa.TruncatedError)):
+                into(bytes(wrong))
+            with pytest.raises((fa.FormatError, fa.IntegrityError, fa.TruncatedError)):
+                acc.decompress_into(bytes(wrong), bytearray(size), "gzip")
+        for cut in (1, 8, 9, len(member) - 12):
+            with pytest.raises((fa.FormatError, fa.TruncatedError)):
+                into(member[:-cut])
+        with pytest.raises(fa.BufferTooSmallError):
+            acc.decompress_into(member, bytearray(size - 1), "gzip")

@@ -203,7 +203,12 @@ class ZlibDecompress(_Inflate):
 
 def _is_stored(data: Flat, header: int) -> bool:
     """Whether the first block behind a header is stored (RFC 1951 §3.2.4)."""
-    return len(data) > header and data[header] & 0b110 == 0
+    return len(data) > header and data[header] & inflate_library.STORED_MASK == 0
+
+
+def _is_stored_member(data: Flat) -> bool:
+    """Whether the first block of a gzip member without name and extra field is stored."""
+    return len(data) > 3 and data[3] == 0 and _is_stored(data, gzip_member.PLAIN_HEADER)
 
 
 def _packed(content: bytes, level: int, wbits: int) -> bytes:
@@ -283,7 +288,9 @@ class GzipDecompress(_Inflate):
         return self.decode(view, options, Ahead(view, workers) if len(data) >= self.small else by_library)
 
     def on_cpu_into(self, data: Flat, options: DecompressOptions, index: int, workers: Workers, out: memoryview) -> int:
-        view, first = memoryview(data), self._first_member(data, options)
+        view = memoryview(data)
+        # What is stored is copied once, to where it belongs.
+        first = None if _is_stored_member(data) else self._first_member(data, options)
         if first is not None:
             whole = first.end == len(view)
             content = first.content if whole else self.decode(view, options, Ahead(view, workers, first))

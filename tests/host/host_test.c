@@ -779,6 +779,54 @@ static void round_gzip_starts(void) {
   free(data);
 }
 
+/* Stored blocks, some of them empty; what is cut off, longer or changed is no copy of something
+ * else, and nothing is read or written behind the ends. */
+static void round_stored(void) {
+  uint8_t stream[4 * (5 + 300)], content[4 * 300];
+  size_t blocks = 1 + below(4), size = 0, held = 0;
+  for (size_t i = 0; i < blocks; i++) {
+    uint32_t length = below(4) ? below(300) : 0;
+    stream[size] = (uint8_t)(below(32) << 3 | (i + 1 == blocks));
+    stream[size + 1] = (uint8_t)length;
+    stream[size + 2] = (uint8_t)(length >> 8);
+    stream[size + 3] = (uint8_t)~stream[size + 1];
+    stream[size + 4] = (uint8_t)~stream[size + 2];
+    size += 5;
+    for (uint32_t j = 0; j < length; j++)
+      content[held++] = stream[size++] = (uint8_t)below(256);
+  }
+  uint8_t *given = malloc(size), *out = malloc(held + !held);
+  memcpy(given, stream, size);
+  CHECK(fa_stored_copy(given, size, out, held) && memcmp(out, content, held) == 0);
+  CHECK(!fa_stored_copy(given, size, out, held - !!held) || !held);
+  given[below((uint32_t)size)] ^= (uint8_t)(1 << below(8));
+  (void)fa_stored_copy(given, size, out, held);
+  free(given);
+  size_t cut = below((uint32_t)size);
+  given = malloc(cut + !cut);
+  memcpy(given, stream, cut);
+  CHECK(!fa_stored_copy(given, cut, out, held));
+  free(given);
+  free(out);
+}
+
+/* Starts that a library looks at all of, and others. */
+static void round_plain_headers(void) {
+  size_t size = below(40);
+  uint8_t *data = calloc(size + !size, 1);
+  const uint8_t head[4] = {0x1F, 0x8B, 8, (uint8_t)below(256)};
+  memcpy(data, head, size < sizeof head ? size : sizeof head);
+  if (size >= 4)
+    data[size - 4] = 7;
+  int plain = size >= 18 && !(head[3] & 0xE6);
+  CHECK(fa_gzip_plain_size(data, size) == (plain ? 7 : 0));
+  if (size)
+    data[0] = (uint8_t)below(256);
+  CHECK(fa_zlib_is_plain(data, size) == (size && data[0] < 0x80));
+  CHECK(!fa_gzip_plain_size(data, size) || data[0] == 0x1F);
+  free(data);
+}
+
 /* Parts of odd sizes, for all messages or each, and params of exactly the size that is claimed: the
  * sanitizer sees a byte too many. */
 static void round_keyed_rows(void) {
@@ -902,6 +950,8 @@ int main(int argc, char **argv) {
     round_plain_snappy();
     round_plain_zstd();
     round_gzip_starts();
+    round_stored();
+    round_plain_headers();
   }
   printf("%d rounds passed\n", rounds);
   return 0;
