@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 _SHORT = 512
 # Results of so few bytes, which codes and digests have, are taken to be followed by others as short.
 _TAG = 64
-# Room for results of unknown size, as a multiple of the items; what it is not enough for is copied once more.
-_ROOM = 4
+# Room for others at most: the first of a batch may be unlike them.
+_MOST_ROOM = 8 << 20
 # Of more items, none is done in the library's own loop.
 _MOST_LISTED = 8 << 10
 
@@ -308,7 +308,7 @@ def few_of_batch(operation: Operation[Any], batch: Batch, *arguments: Any) -> An
         return None
     try:
         if not operation.number_size:
-            return _column(results, len(batch), batch.nbytes)
+            return _column(results, batch)
         numbers = np.empty(len(batch), operation.number_type)
         _objects.numbers_from(results, numbers)
     except Exception as error:
@@ -317,13 +317,16 @@ def few_of_batch(operation: Operation[Any], batch: Batch, *arguments: Any) -> An
     return numbers
 
 
-def _column(results: Iterable[bytes], count: int, nbytes: int) -> Batch:
-    """Return results as a Batch, each copied as it comes; items had `nbytes` bytes."""
-    coming, offsets = iter(results), np.empty(count + 1, np.int64)
-    first = next(coming)
-    # Tags and digests are all of one size.
-    short = len(first) <= _TAG and count <= _MOST_LISTED
-    data = np.empty(count * len(first), np.uint8) if short else POOL.array(_ROOM * nbytes + _SHORT * count)
+def _column(results: Iterable[bytes], batch: Batch) -> Batch:
+    """Return what comes of a Batch as one, each result copied as it comes."""
+    coming, count = iter(results), len(batch)
+    first, offsets = next(coming), np.empty(count + 1, np.int64)
+    if len(first) <= _TAG and count <= _MOST_LISTED:
+        data = np.empty(count * len(first), np.uint8)
+    else:
+        # As much of the others as of the first, and half of that; for what has no room there, all is copied once more.
+        likely = batch.nbytes * len(first) // max(1, len(batch[0]))
+        data = POOL.array(min(likely + likely // 2, _MOST_ROOM) + _SHORT)
     rest = _objects.column_from(coming, data, offsets, first)
     if rest:
         return Batch.from_items([*Batch.of_column((data, offsets))[: count - len(rest)].to_list(), *rest])

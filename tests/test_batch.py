@@ -30,7 +30,7 @@ import fpga_accel as fa
 from fpga_accel import _objects
 from fpga_accel.calls import ManyCall
 from fpga_accel.operations import registry
-from fpga_accel.operations.buffers import ColumnSink, Items, memory
+from fpga_accel.operations.buffers import ColumnSink, GrowingColumn, Items, memory
 from fpga_accel.runtime.buffers import POOL
 from fpga_accel.segments import address_of
 from fpga_accel.testing import FaultyDevice
@@ -259,6 +259,20 @@ def test_the_size_of_the_first_part_makes_no_more_likely_than_there_can_be(input
     sink = ColumnSink(len(inputs), None, np.array(inputs, np.uint64))
     sink.allocate(np.array(inputs[:1], np.uint64), 0)
     assert sink._run is None or len(sink._run) < 2 * sum(inputs) < 40 << 20
+
+
+def test_the_largest_results_in_front_make_no_more_likely_than_a_few_megabytes() -> None:
+    column = GrowingColumn(10, 10**6)
+    assert column.fill(iter([bytes(1 << 20)] * 16), 16)
+    assert column._data.nbytes <= 32 << 20
+    assert column.fill(iter([b"a"] * 5), 5)
+    column.append([b"b", b"", b"c"])
+    data, offsets = column.column
+    assert (len(data), len(offsets), data[-7:].tobytes()) == ((16 << 20) + 7, 25, b"aaaaabc")
+    # What fails adds nothing.
+    assert not column.fill((b"a" * (1 // number) for number in (1, 0)), 2)
+    assert not column.fill(iter([b"a"]), 2)
+    assert len(column.column[1]) == 25
 
 
 def test_results_much_smaller_than_the_first_made_likely_are_moved() -> None:

@@ -19,8 +19,9 @@ from fpga_accel.segments import address_of
 
 log = logging.getLogger(__name__)
 
-# What is left beside the likely room of results, as a share of it.
+# What is left beside the likely room of results, as a share of it, and how much is taken for likely.
 _SPARE = 16
+_MOST_LIKELY = 32 << 20
 
 Sizes = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
@@ -538,7 +539,9 @@ class GrowingColumn:
         if needed <= len(self._data):
             return
         likely = needed * max(self._count, done) // done
-        larger: npt.NDArray[np.uint8] = POOL.array(likely + likely // _SPARE)
+        # The first may be the largest by far.
+        room = min(likely + likely // _SPARE, max(2 * needed, _MOST_LIKELY))
+        larger: npt.NDArray[np.uint8] = POOL.array(room)
         larger[: self._end] = self._data[: self._end]
         self._data = larger
 
