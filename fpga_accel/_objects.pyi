@@ -132,7 +132,7 @@ class DirectMany:
         call: Callable[..., Any],
         batch_type: type,
         batch_call: Callable[..., Any],
-        gate: Callable[[Any, int], int],
+        gate: Callable[[Any, int, int], int],
         epoch: Epoch,
         other: Callable[..., Any],
         small: int,
@@ -154,7 +154,13 @@ class WholeStreams:
     """The contents of items that are one stream each, by a decoder of its own for each."""
 
     def __new__(
-        cls, decoder_type: Callable[[Any], Any], flag: object, items: Iterable[Any], tail: bytes, /
+        cls,
+        decoder_type: Callable[[Any], Any],
+        flag: object,
+        items: Iterable[Any],
+        tail: bytes,
+        other: Callable[[Any, bytes, int], bytes | None] | None = None,
+        /,
     ) -> Self: ...
     def __iter__(self) -> Iterator[bytes]: ...
     def __next__(self) -> bytes: ...

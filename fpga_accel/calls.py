@@ -249,6 +249,8 @@ class ManyCall(Call):
         else:
             self.results = list(itertools.chain.from_iterable(results for results, _ in done))
             self.errors = _all_errors(errors for _, errors in done)
+        if len(self.results) != self.count:
+            raise ValueError(f"the list of items had {self.count} of them at first, and now {len(self.results)}")
         grown, size = self.operation.grown(self.options), self.operation.result_size(self.options)
         if self.operation.number_size:
             self._nbytes_out = self.count * self.operation.number_size
@@ -349,14 +351,17 @@ class BatchCall(Call):
 
         done = _in_parts(self, self.batch, workers, part)
         self.errors = _all_errors(errors for _, errors in done)
-        self.results = Batch.of_column(joined_columns([column.column for column, _ in done]), self.errors)
+        columns = [column for column, _ in done]
+        whole = columns[0].fitted if len(columns) == 1 else joined_columns([column.column for column in columns])
+        self.results = Batch.of_column(whole, self.errors)
 
     def _append(self, column: GrowingColumn, first: int, some: Batch, plain: bool) -> Errors:
         items = self.operation.library_items(some)
         each = self.operation.library_each(items) if plain else None
         if each is not None and column.fill(each, len(some)):
             return {}
-        results, errors = self.operation.on_cpu_many(items, self.options, first)
+        alone = self.operation.on_cpu_many if each is None else self.operation.on_cpu_alone
+        results, errors = alone(items, self.options, first)
         for index in errors:
             results[index - first] = b""
         column.append(results)

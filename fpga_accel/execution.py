@@ -34,7 +34,7 @@ from fpga_accel.errors import (
     refusal,
 )
 from fpga_accel.launches import Launches, Mismatch, Sampler
-from fpga_accel.operations.buffers import Flat
+from fpga_accel.operations.buffers import Flat, fitted_column
 from fpga_accel.operations.contract import DATA_ERRORS, Errors, Job, Operation, kept
 from fpga_accel.planning import KINDS, Planner, Wanted, reason_of
 from fpga_accel.receipts import Ledger, OnDevice, Reason
@@ -49,7 +49,7 @@ _SHORT = 512
 _TAG = 64
 # Room for others at most: the first of a batch may be unlike them.
 _MOST_ROOM = 8 << 20
-# Of more items, none is done in the library's own loop.
+# Keys and nonces of more items are not made a list for the library's own loop.
 _MOST_LISTED = 8 << 10
 
 
@@ -143,10 +143,10 @@ class Executor:
         return written
 
     def few(self, operation: Operation[Any], items: Any, *arguments: Any) -> Any:
-        """Do a Batch in the library's own loop where that is known to be best; None for what has to be planned.
+        """Do a list or a Batch in the library's own loop where that is best; None for what has to be planned.
 
-        Lists too, where `DirectMany` leaves them to this. `arguments` are those of `Operation.library_many`, as
-        `listed` gives them. Results come as `many` gives them.
+        That is what a `DirectMany` leaves to this: while somebody watches receipts, or the thread waits for turns.
+        `arguments` are those of `Operation.library_many`, as `listed` gives them. Results come as `many` gives them.
         """
         batch = items if isinstance(items, Batch) else None
         if batch is None and (not isinstance(items, list) or seems_large(items)):
@@ -321,16 +321,16 @@ def _column(results: Iterable[bytes], batch: Batch) -> Batch:
     """Return what comes of a Batch as one, each result copied as it comes."""
     coming, count = iter(results), len(batch)
     first, offsets = next(coming), np.empty(count + 1, np.int64)
-    if len(first) <= _TAG and count <= _MOST_LISTED:
+    if len(first) <= _TAG:
         data = np.empty(count * len(first), np.uint8)
     else:
         # As much of the others as of the first, and half of that; for what has no room there, all is copied once more.
         likely = batch.nbytes * len(first) // max(1, len(batch[0]))
-        data = POOL.array(min(likely + likely // 2, _MOST_ROOM) + _SHORT)
+        data = POOL.array(min(likely + likely // 2 + _SHORT, _MOST_ROOM))
     rest = _objects.column_from(coming, data, offsets, first)
     if rest:
         return Batch.from_items([*Batch.of_column((data, offsets))[: count - len(rest)].to_list(), *rest])
-    return Batch.of_column((data[: offsets[-1]], offsets))
+    return Batch.of_column(fitted_column(data, offsets))
 
 
 def _placed(operation: Operation[Any], batch: Batch, arguments: tuple[Any, ...]) -> Batch | None:

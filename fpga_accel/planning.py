@@ -342,8 +342,8 @@ class Planner(forks.Resettable):
         has_loop = any(getattr(type(operation), name) is not getattr(Operation, name) for name in _LOOPS)
         small, most = (SMALL_BATCH, LOOPED) if has_loop and reason is not None else (0, 0)
 
-        def gate(items: list[Any] | Batch, nbytes: int) -> int:
-            return self._loop(operation, items, nbytes, _SOME_CALLS)[1]
+        def gate(items: list[Any] | Batch, nbytes: int, calls: int) -> int:
+            return self._loop(operation, items, nbytes, min(calls, _SOME_CALLS))[1]
 
         reason = reason or Reason.ASKED
         tally = self._ledger.tally(operation, reason)
@@ -370,7 +370,7 @@ class Planner(forks.Resettable):
     ) -> tuple[Reason | None, int]:
         """Return the same, and for how many calls with as many items and bytes it holds in this epoch.
 
-        Where nothing is known of them yet, `calls` are counted.
+        Where nothing is known of them yet, `calls` are what there was since the last look, and are counted.
         """
         count = len(items)
         if nbytes == 0:
@@ -382,28 +382,31 @@ class Planner(forks.Resettable):
             return None, 0
         # What data is like mostly shows in the first item.
         alike = len(operation.kinds) == 1 and type(operation).gains_from_threads is Operation.gains_from_threads
-        most = _ALL_CALLS if alike else calls
+        most = _ALL_CALLS if alike else _SOME_CALLS
         if self._device == CPU:
             return Reason.ASKED, most
         if self._device != "auto":
             return None, 0
-        into = type(items) is Batch and not operation.number_size
+        into = isinstance(items, Batch) and not operation.number_size
         found = self._guessed(operation, items, nbytes, into, calls)
         return (Reason.FASTER, min(found, most)) if found else (None, 0)
 
     def _guessed(self, operation: Operation[Any], items: Sequence[Any], nbytes: int, into: bool, calls: int) -> int:
-        """Return how many calls the CPU does, by what was found for batches like these; larger ones are probed."""
+        """Return how many calls the CPU does from now on, by what was found for batches like these.
+
+        Larger ones are probed.
+        """
         count = len(items)
         work = Work(nbytes) if len(operation.kinds) == 1 else like_the_first(operation, items[0], nbytes)
         if not self._worth_opening(operation, calls * count, calls * work.nbytes):
-            return calls
+            return _SOME_CALLS
         case = Case(operation.name, work.kind, large=work.nbytes >= LARGE * count, into=into, many=True)
         route = self._routes.get(case)
         if route is None:
             return 0
         if route.choice.source is Source.PRIOR:
             router = self._router_of(route.device_plan.device or "")
-            return 0 if router.due(case, route.candidate, calls * count, calls * work.nbytes) else calls
+            return 0 if router.due(case, route.candidate, calls * count, calls * work.nbytes) else _SOME_CALLS
         return 0 if route.choice.device_wins(count, work.nbytes) else _ALL_CALLS
 
     def _device_plan(self, operation: Operation[Any]) -> Plan:

@@ -44,13 +44,6 @@ static size_t length(const arrays_t *arrays, Py_ssize_t which) {
 
 static void *start(const arrays_t *arrays, Py_ssize_t which) { return arrays->views[which].buf; }
 
-static int check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
-  if (given == wanted)
-    return 0;
-  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, not %zd", name, wanted, given);
-  return -1;
-}
-
 static PyObject *wrong_lengths(arrays_t *arrays) {
   close_arrays(arrays);
   PyErr_SetString(PyExc_ValueError, "arrays of lengths that do not belong together");
@@ -66,7 +59,7 @@ PyDoc_STRVAR(
 static PyObject *column_offsets(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   arrays_t arrays;
-  if (check_count("column_offsets", given, 2) < 0 || open_arrays(&arrays, args, 2, 1) < 0)
+  if (objects_check_count("column_offsets", given, 2) < 0 || open_arrays(&arrays, args, 2, 1) < 0)
     return NULL;
   size_t count = length(&arrays, 0);
   if (length(&arrays, 1) != count + 1)
@@ -84,7 +77,7 @@ PyDoc_STRVAR(column_grown_doc,
 static PyObject *column_grown(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   arrays_t arrays;
-  if (check_count("column_grown", given, 3) < 0)
+  if (objects_check_count("column_grown", given, 3) < 0)
     return NULL;
   Py_ssize_t change = PyLong_AsSsize_t(args[1]);
   PyObject *both[] = {args[0], args[2]};
@@ -106,7 +99,7 @@ PyDoc_STRVAR(column_spans_doc,
 static PyObject *column_spans(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   arrays_t arrays;
-  if (check_count("column_spans", given, 4) < 0)
+  if (objects_check_count("column_spans", given, 4) < 0)
     return NULL;
   unsigned long long address = PyLong_AsUnsignedLongLong(args[0]);
   if (PyErr_Occurred() || open_arrays(&arrays, args + 1, 3, 2) < 0)
@@ -125,7 +118,7 @@ PyDoc_STRVAR(sizes_same_doc, "sizes_same(sizes, others, /) -> bool\n\n"
 static PyObject *sizes_same(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   arrays_t arrays;
-  if (check_count("sizes_same", given, 2) < 0 || open_arrays(&arrays, args, 2, 0) < 0)
+  if (objects_check_count("sizes_same", given, 2) < 0 || open_arrays(&arrays, args, 2, 0) < 0)
     return NULL;
   size_t count = length(&arrays, 0);
   int same = length(&arrays, 1) == count && (!count || memcmp(start(&arrays, 0), start(&arrays, 1),

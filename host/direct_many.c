@@ -42,6 +42,7 @@ typedef struct {
   Py_ssize_t size;
   long long epoch;
   Py_ssize_t left; /* calls that the gate has let through beforehand */
+  Py_ssize_t done; /* how many of these there were */
 } shape_t;
 
 typedef struct {
@@ -140,16 +141,20 @@ static Py_ssize_t batch_size(const many_t *many, PyObject *batch, Py_ssize_t *co
   *count = view.len / (Py_ssize_t)sizeof(int64_t) - 1;
   Py_ssize_t size = *count > 0 ? (Py_ssize_t)(bounds[*count] - bounds[0]) : 0;
   PyBuffer_Release(&view);
-  return size;
+  return size < 0 ? 0 : size;
 }
 
-static Py_ssize_t asked(const many_t *many, PyObject *items, Py_ssize_t size) {
-  PyObject *bytes = PyLong_FromSsize_t(size);
-  PyObject *found = bytes ? PyObject_CallFunctionObjArgs(many->gate, items, bytes, NULL) : NULL;
+/* What the gate says of a call, and of some more before it that it had let through. */
+static Py_ssize_t asked(const many_t *many, PyObject *items, Py_ssize_t size, Py_ssize_t before) {
+  PyObject *bytes = PyLong_FromSsize_t(size), *calls = PyLong_FromSsize_t(before + 1);
+  PyObject *found = NULL;
+  if (bytes && calls)
+    found = PyObject_CallFunctionObjArgs(many->gate, items, bytes, calls, NULL);
   Py_XDECREF(bytes);
-  Py_ssize_t calls = found ? PyLong_AsSsize_t(found) : -1;
+  Py_XDECREF(calls);
+  Py_ssize_t more = found ? PyLong_AsSsize_t(found) : -1;
   Py_XDECREF(found);
-  return calls;
+  return more;
 }
 
 /* Whether the gate lets a call through, or did so before; -1 with an exception. */
@@ -158,14 +163,15 @@ static int is_let_through(many_t *many, PyObject *items, Py_ssize_t count, Py_ss
   size_t mixed = (size_t)count * 31 + (size_t)size;
   shape_t *shape = &many->shapes[listed][(mixed ^ mixed >> 6 ^ mixed >> 12) % SHAPES];
   long long epoch = many->epoch->now; /* read first: it may end meanwhile */
-  if (KEEPS_SHAPES && shape->left > 0 && shape->count == count && shape->size == size &&
-      shape->epoch == epoch) {
+  int known = KEEPS_SHAPES && shape->count == count && shape->size == size && shape->epoch == epoch;
+  if (known && shape->left > 0) {
     shape->left--;
+    shape->done++;
     return 1;
   }
-  Py_ssize_t calls = asked(many, items, size);
-  if (calls > 1)
-    *shape = (shape_t){count, size, epoch, calls - 1};
+  Py_ssize_t calls = asked(many, items, size, known ? shape->done : 0);
+  if (calls > 0)
+    *shape = (shape_t){count, size, epoch, calls - 1, 0};
   return calls > 0 ? 1 : calls < 0 && PyErr_Occurred() ? -1 : 0;
 }
 
@@ -259,8 +265,9 @@ PyDoc_STRVAR(
     "A library's loop over items of less than `most` bytes: `call` takes a list of them and\n"
     "`batch_call` a batch, which is exactly of a type and has `_offsets`, an array of n + 1\n"
     "int64 for n items. Items whose bytes and `each` for every one of them are less than\n"
-    "`small` need not ask `gate(items, bytes)`, which returns how many calls with as many\n"
-    "items of as many bytes it lets through, this one and others until the Epoch ends.\n"
+    "`small` need not ask `gate(items, bytes, calls)`, which returns how many calls with as\n"
+    "many items of as many bytes it lets through, this one and others until the Epoch ends;\n"
+    "`calls` are this one and the others that were done since it was asked last.\n"
     "Results and records are as those of a Direct.");
 
 static PyType_Slot many_slots[] = {{Py_tp_doc, (void *)many_doc},

@@ -6,13 +6,6 @@
 #include <limits.h>
 #include <string.h>
 
-static int check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
-  if (given == wanted)
-    return 0;
-  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, not %zd", name, wanted, given);
-  return -1;
-}
-
 /* The next result; NULL with an exception, also where there is none. */
 static PyObject *next_of(PyObject *results) {
   PyObject *result = PyIter_Next(results);
@@ -51,9 +44,10 @@ static int write_number(PyObject *result, void *out, Py_ssize_t width) {
 
 static int write_numbers(PyObject *results, const Py_buffer *view) {
   Py_ssize_t width = view->itemsize;
-  if ((width != sizeof(uint32_t) && width != sizeof(uint64_t)) ||
+  if (!view->format || !strchr("ILQ", view->format[0]) ||
+      (width != sizeof(uint32_t) && width != sizeof(uint64_t)) ||
       (uintptr_t)view->buf % (size_t)width) {
-    PyErr_SetString(PyExc_ValueError, "an array of other than numbers of 4 or 8 bytes");
+    PyErr_SetString(PyExc_ValueError, "an array of other than unsigned numbers of 4 or 8 bytes");
     return -1;
   }
   for (Py_ssize_t at = 0; at < view->len; at += width) {
@@ -72,12 +66,12 @@ PyDoc_STRVAR(numbers_from_doc, "numbers_from(results, numbers, /)\n\n"
 static PyObject *numbers_from(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
   Py_buffer view;
-  if (check_count("numbers_from", given, 2) < 0)
+  if (objects_check_count("numbers_from", given, 2) < 0)
     return NULL;
   PyObject *results = PyObject_GetIter(args[0]);
   if (!results)
     return NULL;
-  int written = PyObject_GetBuffer(args[1], &view, PyBUF_WRITABLE | PyBUF_ND);
+  int written = PyObject_GetBuffer(args[1], &view, PyBUF_WRITABLE | PyBUF_ND | PyBUF_FORMAT);
   if (!written) {
     written = write_numbers(results, &view);
     PyBuffer_Release(&view);
@@ -147,7 +141,7 @@ PyDoc_STRVAR(
 
 static PyObject *column_from(PyObject *module, PyObject *const *args, Py_ssize_t given) {
   (void)module;
-  if (given != 4 && check_count("column_from", given, 3) < 0)
+  if (given != 4 && objects_check_count("column_from", given, 3) < 0)
     return NULL;
   column_t column = {.results = PyObject_GetIter(args[0]),
                      .first = given == 4 && args[3] != Py_None ? args[3] : NULL,
@@ -175,6 +169,7 @@ typedef struct {
   PyObject *flag;
   PyObject *items;
   PyObject *tail;
+  PyObject *other;      /* NULL: none */
   PyObject *decompress; /* names */
   PyObject *eof;
   PyObject *unused_data;
@@ -186,6 +181,7 @@ static int streams_clear(PyObject *object) {
   Py_CLEAR(streams->flag);
   Py_CLEAR(streams->items);
   Py_CLEAR(streams->tail);
+  Py_CLEAR(streams->other);
   Py_CLEAR(streams->decompress);
   Py_CLEAR(streams->eof);
   Py_CLEAR(streams->unused_data);
@@ -198,6 +194,7 @@ static int streams_traverse(PyObject *object, visitproc visit, void *arg) {
   Py_VISIT(streams->decoder_type);
   Py_VISIT(streams->flag);
   Py_VISIT(streams->items);
+  Py_VISIT(streams->other);
   return 0;
 }
 
@@ -210,12 +207,12 @@ static void streams_dealloc(PyObject *object) {
 }
 
 static PyObject *streams_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  PyObject *decoder_type, *flag, *items, *tail;
+  PyObject *decoder_type, *flag, *items, *tail, *other = Py_None;
   if (kwargs && PyDict_Size(kwargs) > 0) {
     PyErr_SetString(PyExc_TypeError, "WholeStreams() takes no keyword arguments");
     return NULL;
   }
-  if (!PyArg_ParseTuple(args, "OOOS:WholeStreams", &decoder_type, &flag, &items, &tail))
+  if (!PyArg_ParseTuple(args, "OOOS|O:WholeStreams", &decoder_type, &flag, &items, &tail, &other))
     return NULL;
   streams_t *streams = (streams_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!streams)
@@ -223,6 +220,7 @@ static PyObject *streams_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
   streams->decoder_type = Py_NewRef(decoder_type);
   streams->flag = Py_NewRef(flag);
   streams->tail = Py_NewRef(tail);
+  streams->other = other == Py_None ? NULL : Py_NewRef(other);
   streams->items = PyObject_GetIter(items);
   streams->decompress = PyUnicode_InternFromString("decompress");
   streams->eof = PyUnicode_InternFromString("eof");
@@ -232,45 +230,85 @@ static PyObject *streams_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
   return (PyObject *)streams;
 }
 
-/* Whether a stream ended, with nothing behind it or the tail; -1 with an exception. */
-static int is_whole(const streams_t *streams, PyObject *decoder) {
+/* Bytes behind a stream; -1 where it has not ended, -2 with an exception. */
+static Py_ssize_t bytes_behind(const streams_t *streams, PyObject *decoder) {
   PyObject *eof = PyObject_GetAttr(decoder, streams->eof);
-  int whole = eof ? PyObject_IsTrue(eof) : -1;
+  int ended = eof ? PyObject_IsTrue(eof) : -1;
   Py_XDECREF(eof);
-  PyObject *unused = whole > 0 ? PyObject_GetAttr(decoder, streams->unused_data) : NULL;
-  if (unused)
-    whole = PyObject_Size(unused) ? PyObject_RichCompareBool(unused, streams->tail, Py_EQ) : 1;
-  else if (whole > 0)
-    whole = -1;
+  if (ended <= 0)
+    return ended < 0 ? -2 : -1;
+  PyObject *unused = PyObject_GetAttr(decoder, streams->unused_data);
+  Py_ssize_t behind = unused ? PyObject_Size(unused) : -1;
   Py_XDECREF(unused);
-  return whole;
+  return behind < 0 ? -2 : behind;
+}
+
+/* Bytes of the tail where an item ends with it behind something else; -1 with an exception. */
+static Py_ssize_t tail_size(const streams_t *streams, PyObject *item) {
+  Py_ssize_t size = PyBytes_Size(streams->tail);
+  Py_buffer view;
+  if (!size)
+    return 0;
+  if (PyObject_GetBuffer(item, &view, PyBUF_SIMPLE) < 0)
+    return -1;
+  int ends = view.len > size && memcmp((const char *)view.buf + view.len - size,
+                                       PyBytes_AsString(streams->tail), (size_t)size) == 0;
+  PyBuffer_Release(&view);
+  return ends ? size : 0;
+}
+
+/* What `other` makes of an item behind whose first stream there are so many bytes. */
+static PyObject *by_other(const streams_t *streams, PyObject *item, PyObject *first,
+                          Py_ssize_t behind) {
+  PyObject *bytes = PyLong_FromSsize_t(behind);
+  if (!bytes)
+    return NULL;
+  PyObject *content = PyObject_CallFunctionObjArgs(streams->other, item, first, bytes, NULL);
+  Py_DECREF(bytes);
+  return content;
+}
+
+/* The content of an item of which a decoder made its first; NULL with an exception. */
+static PyObject *content_of(const streams_t *streams, PyObject *item, PyObject *decoder,
+                            PyObject *first) {
+  Py_ssize_t behind = bytes_behind(streams, decoder);
+  Py_ssize_t tail = behind < -1 ? -1 : tail_size(streams, item);
+  if (tail < 0)
+    return NULL;
+  if (behind == tail)
+    return Py_NewRef(first);
+  PyObject *content =
+      behind > 0 && streams->other ? by_other(streams, item, first, behind) : Py_NewRef(Py_None);
+  if (content != Py_None)
+    return content;
+  Py_DECREF(content);
+  PyErr_SetString(PyExc_ValueError, "an item is not one whole stream");
+  return NULL;
 }
 
 static PyObject *streams_next(PyObject *object) {
   streams_t *streams = (streams_t *)object;
-  PyObject *item = PyIter_Next(streams->items);
+  PyObject *item = PyIter_Next(streams->items), *first = NULL, *content = NULL;
   if (!item)
     return NULL;
-  PyObject *content = NULL;
   PyObject *decoder = PyObject_CallFunctionObjArgs(streams->decoder_type, streams->flag, NULL);
   if (decoder)
-    content = PyObject_CallMethodObjArgs(decoder, streams->decompress, item, NULL);
-  int whole = content ? is_whole(streams, decoder) : -1;
+    first = PyObject_CallMethodObjArgs(decoder, streams->decompress, item, NULL);
+  if (first)
+    content = content_of(streams, item, decoder, first);
+  Py_XDECREF(first);
   Py_XDECREF(decoder);
   Py_DECREF(item);
-  if (whole > 0)
-    return content;
-  if (!whole)
-    PyErr_SetString(PyExc_ValueError, "an item is not one whole stream");
-  Py_XDECREF(content);
-  return NULL;
+  return content;
 }
 
 PyDoc_STRVAR(
     streams_doc,
-    "WholeStreams(decoder_type, flag, items, tail, /)\n--\n\n"
+    "WholeStreams(decoder_type, flag, items, tail, other=None, /)\n--\n\n"
     "An iterator over the contents of items that are each one stream, and perhaps `tail`\n"
-    "behind it, by a decoder of its own, `decoder_type(flag)`. ValueError for another item.");
+    "behind it, by a decoder of its own, `decoder_type(flag)`. Of an item with more behind\n"
+    "its stream, what `other(item, content, bytes behind)` returns; ValueError where that\n"
+    "is None, and for others.");
 
 static PyType_Slot streams_slots[] = {
     {Py_tp_doc, (void *)streams_doc}, {Py_tp_new, streams_new},

@@ -559,6 +559,13 @@ static PyMethodDef methods[] = {FAST(addresses_from_buffers),
                                 FAST(bytes_list_from_column),
                                 {NULL, NULL, 0, NULL}};
 
+int objects_check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
+  if (given == wanted)
+    return 0;
+  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, not %zd", name, wanted, given);
+  return -1;
+}
+
 int objects_add_type(PyObject *module, PyType_Spec *spec) {
   PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
   int failed = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;

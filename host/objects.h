@@ -20,6 +20,9 @@ int objects_add_type(PyObject *module, PyType_Spec *spec);
 /* Another type of the module of `type`, as a new reference. */
 PyTypeObject *objects_type_beside(PyTypeObject *type, const char *name);
 
+/* 0 where a function was given as many arguments as it takes; -1 with an exception. */
+int objects_check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted);
+
 /* The bytes over all items of a list, -1 where one is not exactly bytes; -2 with an exception. */
 int64_t objects_bytes_total(PyObject *list);
 

@@ -1245,7 +1245,7 @@ def direct_many(
     call: Any,
     *,
     batch_call: Any = pytest.fail,
-    gate: Any = lambda items, nbytes: True,
+    gate: Any = lambda items, nbytes, calls: 1,
     epoch: Any = None,
     other: Any = pytest.fail,
     number_size: int = 0,
@@ -1273,7 +1273,7 @@ def test_direct_many_counts_calls_and_items() -> None:
 def test_direct_many_asks_the_gate_for_what_is_not_small() -> None:
     asked: list[tuple[int, int]] = []
 
-    def gate(items: list[bytes], nbytes: int) -> bool:
+    def gate(items: list[bytes], nbytes: int, calls: int) -> bool:
         asked.append((len(items), nbytes))
         return nbytes < 50
 
@@ -1285,7 +1285,7 @@ def test_direct_many_asks_the_gate_for_what_is_not_small() -> None:
     assert found.run([b""] * 12 + [b"a"]) is not None
     assert asked == [(2, 8), (2, 80), (13, 1)]
     assert tally.calls == 3
-    broken, _, _ = direct_many(list, gate=lambda items, nbytes: 1 // 0)
+    broken, _, _ = direct_many(list, gate=lambda items, nbytes, calls: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         broken.run([bytes(20)])
 
@@ -1303,10 +1303,12 @@ def test_direct_many_leaves_to_the_caller_what_it_does_not_do(items: list[Any]) 
 
 def test_direct_many_asks_the_gate_again_when_its_calls_are_used_up_or_the_epoch_ends() -> None:
     asked: list[int] = []
+    told: list[int] = []
     let_through = [3]
 
-    def gate(items: list[bytes], nbytes: int) -> int:
+    def gate(items: list[bytes], nbytes: int, calls: int) -> int:
         asked.append(nbytes)
+        told.append(calls)
         return let_through[0]
 
     epoch = _objects.Epoch()
@@ -1315,6 +1317,8 @@ def test_direct_many_asks_the_gate_again_when_its_calls_are_used_up_or_the_epoch
     for _ in range(6):
         assert found.run(items) == items
     assert asked == [40, 40]
+    # This one, and with it those that it was not asked about.
+    assert told == [1, 3]
     # Other sizes, as many bytes in other items, and a Batch of the same are other shapes.
     for _ in range(3):
         assert found.run([bytes(20)] * 3) is not None
@@ -1328,6 +1332,7 @@ def test_direct_many_asks_the_gate_again_when_its_calls_are_used_up_or_the_epoch
     assert found.run(items) is None
     assert found.run(items) is None
     assert asked[5:] == [40, 40, 40]
+    assert told[5:] == [3, 1, 1]
 
 
 def test_direct_many_counts_batches() -> None:
@@ -1374,7 +1379,15 @@ def test_numbers_of_a_loop_fill_an_array(kind: Any) -> None:
     for wrong, error in cases:
         with pytest.raises(error):
             _objects.numbers_from(wrong, numbers)
-    for out in (np.zeros(3, np.uint16), np.zeros(6, np.uint8), np.frombuffer(bytes(13), np.uint8)[1:].view(np.uint32)):
+    odd = np.zeros(13, np.uint8)[1:].view(np.uint32)
+    for out in (
+        np.zeros(3, np.uint16),
+        np.zeros(6, np.uint8),
+        np.zeros(3),
+        np.zeros(3, np.int64),
+        np.zeros(3, "O"),
+        odd,
+    ):
         with pytest.raises((ValueError, BufferError)):
             _objects.numbers_from([1, 2, 3], out)
 
@@ -1425,6 +1438,26 @@ def test_whole_streams_are_decoded_one_after_the_other() -> None:
             decoded([packed[0], wrong], b"end")
     with pytest.raises(zlib.error):
         decoded([packed[0], b"malformed"])
+    # An item that ends with the tail has it behind its stream, and not in it.
+    stored = zlib.compressobj(0)
+    ends_so = stored.compress(b"content") + stored.flush()
+    with pytest.raises(ValueError, match="not one whole stream"):
+        decoded([ends_so], ends_so[-3:])
+
+    def joined(item: bytes, first: bytes, behind: int) -> bytes | None:
+        return first + zlib.decompress(item[-behind:]) if item[-behind] == packed[0][0] else None
+
+    two = [packed[1], packed[1] + packed[2], packed[2]]
+    assert list(_objects.WholeStreams(zlib.decompressobj, 15, two, b"", joined)) == [
+        contents[1],
+        contents[1] + contents[2],
+        contents[2],
+    ]
+    for wrong in (packed[1] + b"?", packed[1][:-1]):
+        with pytest.raises(ValueError, match="not one whole stream"):
+            list(_objects.WholeStreams(zlib.decompressobj, 15, [wrong], b"", joined))
+    with pytest.raises(zlib.error):
+        list(_objects.WholeStreams(zlib.decompressobj, 15, [packed[1] + packed[2][:-3] + b"abc"], b"", joined))
     with pytest.raises(AttributeError):
         next(_objects.WholeStreams(lambda flag: object(), 15, packed, b""))
     with pytest.raises(TypeError):

@@ -490,11 +490,19 @@ def join_at(items: Items, offsets: Offsets, out: npt.NDArray[np.uint8]) -> None:
 
 def joined_columns(columns: Sequence[Column]) -> Column:
     """Put the items of columns behind each other."""
-    if len(columns) == 1:
-        return columns[0]
     sizes = [offsets[1:] - offsets[:-1] for _, offsets in columns]
     addresses = [offsets[:-1].view(np.uint64) + np.uint64(address_of(data)) for data, offsets in columns]
     return joined(Items(np.concatenate(addresses), np.concatenate(sizes).view(np.uint64), columns))
+
+
+def fitted_column(data: npt.NDArray[np.uint8], offsets: Offsets) -> Column:
+    """Return results that end before the memory that they were given, and of little of it what they take."""
+    end = int(offsets[-1])
+    if not _is_mostly_empty(data, end):
+        return data[:end], offsets
+    smaller: npt.NDArray[np.uint8] = POOL.array(end)
+    smaller[:] = data[:end]
+    return smaller, offsets
 
 
 class GrowingColumn:
@@ -549,6 +557,11 @@ class GrowingColumn:
     def column(self) -> Column:
         """The results so far."""
         return self._data[: self._end], np.concatenate(self._offsets)
+
+    @property
+    def fitted(self) -> Column:
+        """The same in no more than twice the memory that they take."""
+        return fitted_column(self._data, np.concatenate(self._offsets))
 
 
 def clear(out: memoryview) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +25,8 @@ from fpga_accel.errors import (
 )
 from fpga_accel.operations.buffers import Flat, Items, Offsets, Sink, flat_writable, memory, require_room
 from fpga_accel.segments import Bytes, Launch, Linked, Status, Table, first_failed
+
+log = logging.getLogger(__name__)
 
 # What bad input raises, whichever path it takes: errors of the item, not of a device.
 DATA_ERRORS = (FormatError, IntegrityError, OutputLimitError, BufferTooSmallError, InvalidTag)
@@ -218,6 +221,10 @@ class Operation(ABC, Generic[OptionsT]):
 
     def on_cpu_many(self, items: Sequence[Flat], options: OptionsT, first: int) -> tuple[list[Any], Errors]:
         """Do items `first` and on, on the calling thread; an item that fails leaves its error in its place."""
+        return self.on_cpu_alone(items, options, first)
+
+    def on_cpu_alone(self, items: Sequence[Flat], options: OptionsT, first: int) -> tuple[list[Any], Errors]:
+        """Do the same item by item, where a loop of the library does not do them."""
         results: list[Any] = []
         errors: Errors = {}
         for index, item in enumerate(items, first):
@@ -298,7 +305,8 @@ class Operation(ABC, Generic[OptionsT]):
             return None
         try:
             return list(results)
-        except Exception:
+        except Exception as error:
+            log.debug("%s: %d items go another way: %s", self.name, len(items), type(error).__name__)
             return None
 
     def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:

@@ -265,7 +265,7 @@ class GzipDecompress(_Inflate):
 
     def library_each(self, items: Sequence[Flat], *arguments: Any) -> Iterator[Any] | None:
         if self.any_member and _objects.gzip_all_plain(items, sys.maxsize):
-            return inflate_library.each_in_one(items, self.wbits)
+            return inflate_library.each_in_one(items, self.wbits, other=inflate_library.members_behind)
         if _objects.bgzf_all_plain(items, BGZF_CONTENT):
             return inflate_library.each_in_one(items, self.wbits, BGZF_END)
         return each_of(self.library_call, items)

@@ -140,12 +140,18 @@ def first(data: Flat, wbits: int, most: int | None, likely: int = 0) -> tuple[by
     return content, len(data) - len(decoder.unused_data)
 
 
-def each_in_one(items: Sequence[Flat], wbits: int, tail: bytes = b"") -> Iterator[bytes]:
-    """Do the same with many items one after the other, each a stream and perhaps a tail.
+def each_in_one(
+    items: Sequence[Flat],
+    wbits: int,
+    tail: bytes = b"",
+    other: Callable[[Any, bytes, int], bytes | None] | None = None,
+) -> Iterator[bytes]:
+    """Return the contents of many items one after the other, each a stream and perhaps a tail.
 
-    ValueError or an error of the library for the first that is not.
+    What is behind another's stream goes to `other`, with the item and that content. ValueError or an error of the
+    library for the first that nothing becomes of.
     """
-    return WholeStreams(igzip_lib.IgzipDecompressor, _FLAGS[wbits], items, tail)
+    return WholeStreams(igzip_lib.IgzipDecompressor, _FLAGS[wbits], items, tail, other)
 
 
 def all_in_one(items: Sequence[Flat], wbits: int, tail: bytes = b"") -> list[bytes] | None:
@@ -166,7 +172,13 @@ def members_by_library(data: Flat) -> bytes | None:
     found = first(data, 31, None, only(data).content if len(data) >= _TOLD_FROM else 0)
     if found is None or found[1] == len(data):
         return found and found[0]
-    contents, end, view = [found[0]], found[1], memoryview(data)
+    return members_behind(data, found[0], len(data) - found[1])
+
+
+def members_behind(data: Any, content: bytes, behind: int) -> bytes | None:
+    """Do the same with what has a first member of some content, and so many bytes of others behind it."""
+    view = memoryview(data)
+    contents, end = [content], len(view) - behind
     try:
         while end < len(view):
             if not is_for_library(view, end):
